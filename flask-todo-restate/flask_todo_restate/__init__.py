@@ -1,0 +1,1 @@
+"""The Flask todo application whose every write runs in a Restate service."""

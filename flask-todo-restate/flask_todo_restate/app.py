@@ -1,0 +1,27 @@
+"""The application factory."""
+
+from flask import Flask
+
+from flask_todo_restate import outcomes
+from flask_todo_restate.api import api
+from flask_todo_restate.restate_client import RestateClient
+from flask_todo_restate.routes import todo_routes
+from flask_todo_restate.settings import WebSettings
+from todo_shared.application import add_routes, build_app
+from todo_shared.settings import load
+
+
+def create_app(settings: WebSettings | None = None) -> Flask:
+    """Return the application, with settings from the environment unless given.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+
+    """
+    settings = settings or load(WebSettings)
+    client = RestateClient(settings.restate_endpoint, settings.write_budget)
+    app = build_app(__name__, "flask-todo-restate", settings, checks={"restate": client.check})
+    app.extensions["restate"] = client
+    add_routes(app, todo_routes, api)
+    outcomes.register(app)
+    return app

@@ -1,0 +1,45 @@
+"""The pages: forms are submitted, handed to the TodoService, and answered with a redirect to the list."""
+
+from flask import Blueprint, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
+from flask_todo_restate.restate_client import restate
+from todo_shared import pages
+from todo_shared.forms import AddForm, DeleteForm, UpdateForm
+from todo_shared.validation import INTEGER_MAX
+
+todo_routes = Blueprint("todo_routes", __name__)
+
+
+@todo_routes.get("/")
+def index() -> ResponseReturnValue:
+    """Show the list."""
+    return pages.todo_list()
+
+
+@todo_routes.post("/add")
+def add_todo() -> ResponseReturnValue:
+    """Add a todo."""
+    form = AddForm()
+    request_id = form.accept()
+    restate.call("add_todo", TodoRequest(task=form.text), request_id)
+    return redirect(url_for("todo_routes.index"))
+
+
+@todo_routes.post(f"/update/<int(max={INTEGER_MAX}):todo_id>")
+def update_todo(todo_id: int) -> ResponseReturnValue:
+    """Change a todo."""
+    form = UpdateForm()
+    request_id = form.accept()
+    restate.call("update_todo", TodoUpdateRequest(todo_id=todo_id, **form.changes().given()), request_id)
+    return redirect(url_for("todo_routes.index"))
+
+
+@todo_routes.post(f"/delete/<int(max={INTEGER_MAX}):todo_id>")
+def delete_todo(todo_id: int) -> ResponseReturnValue:
+    """Delete a todo."""
+    form = DeleteForm()
+    request_id = form.accept()
+    restate.call("delete_todo", TodoItemRequest(todo_id=todo_id), request_id)
+    return redirect(url_for("todo_routes.index"))

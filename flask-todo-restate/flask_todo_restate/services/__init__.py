@@ -1,0 +1,1 @@
+"""What Restate runs."""

@@ -1,0 +1,42 @@
+"""The ledger: makes a step that Restate repeats change the database once.
+
+Restate writes a step's result into its journal after the step has committed. If the process dies in between,
+or the database's answer to COMMIT is lost, the step is run again. So the step leaves a row in table `operation`
+in the same transaction as its change: either both are there or neither is, and a repeat finds the row.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, func
+from sqlalchemy.orm import Session
+
+from flask_todo_restate.services.database import sessions
+from todo_shared.models import Operation
+
+
+def once(operation_id: str, change: Callable[[Session], Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Make the change and return its result (JSON), or return the result of when it was made.
+
+    If the same step still runs elsewhere, in a process that was taken for dead, the second to write the row waits
+    for the first and then fails on the primary key: Restate repeats it, and the repeat finds the row.
+
+    Raises:
+        Exception: whatever the change or the database raises; then nothing was changed, or it is not known.
+
+    """
+    with sessions().begin() as session:
+        done = session.get(Operation, operation_id)
+        if done is not None:
+            return done.result
+        result = change(session)
+        session.add(Operation(operation_id=operation_id, result=result))
+        return result
+
+
+def purge(older_than: timedelta) -> int:
+    """Delete rows that no repeat can need any more; return how many."""
+    with sessions().begin() as session:
+        old = delete(Operation).where(Operation.created_at < func.now() - older_than).returning(Operation.operation_id)
+        return len(session.scalars(old).all())

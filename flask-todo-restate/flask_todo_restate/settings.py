@@ -1,0 +1,64 @@
+"""Settings of the Restate twin, beside those that both twins have."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from todo_shared.settings import Settings
+
+
+class WebSettings(Settings):
+    """What the web application reads from the environment."""
+
+    port: int = Field(default=5050, ge=1, le=65535)
+
+    restate_endpoint: str = Field(default="http://127.0.0.1:8080", pattern="^https?://")
+    """Restate's ingress, which takes the calls."""
+
+    write_budget: float = Field(default=2.0, gt=0, le=60)
+    """Seconds that a request waits for its write to be done before it is answered as pending."""
+
+
+class ServiceSettings(Settings):
+    """What the service endpoint, which Restate calls, reads from the environment."""
+
+    restate_service_port: int = Field(default=9080, ge=1, le=65535)
+
+    restate_identity_key: str = Field(pattern="^publickeyv1_[1-9A-HJ-NP-Za-km-z]+$")
+    """Public key of the Restate server: requests that it has not signed are refused."""
+
+    ledger_retention_days: float = Field(default=7, ge=2)
+    """How long a row of the ledger is kept. Restate forgets a call, and with it any reason to repeat the
+    step, a day after it has completed; the rest is for a server that was down meanwhile."""
+
+
+class RegistrationSettings(BaseSettings):
+    """What the registration of the service reads from the environment."""
+
+    restate_admin_url: str = Field(default="http://127.0.0.1:9070", pattern="^https?://")
+    restate_service_url: str = Field(default="http://127.0.0.1:9080", pattern="^https?://")
+    """Where the Restate server finds the service endpoint."""
+
+    restate_register_force: bool = False
+    """Replace what was registered at the same address. For development: calls that are in flight go on with
+    the new code, so in production a new version gets a new address instead."""
+
+    restate_register_timeout_seconds: float = Field(default=60, gt=0)
+    """How long to wait for the Restate server and the service endpoint."""
+
+
+class RetrySettings(BaseSettings):
+    """How often Restate runs a step again that has failed."""
+
+    retry_initial_interval_seconds: float = Field(default=0.05, gt=0)
+    """A dropped connection is over at once, so the first repeat comes soon."""
+
+    retry_max_interval_seconds: float = Field(default=1, gt=0)
+    """The longest a finished outage goes unnoticed. Restate's own default of a minute would leave people waiting."""
+
+    retry_max_attempts: int = Field(default=2**31, ge=1)
+    """Never give up: Restate's own default of 70 attempts would be used up within two minutes at this interval
+    and leave the call paused until somebody resumes it. 2**31 seconds are 68 years."""
+
+    delete_max_duration_seconds: float = Field(default=30, gt=0)
+    """How long a delete is tried before its user is told that it could not be done. A duration, not a number
+    of attempts: three of them, at these intervals, are used up before a database has restarted."""

@@ -1,0 +1,1 @@
+"""A plain Flask todo application: its routes write to PostgreSQL."""

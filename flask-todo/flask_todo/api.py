@@ -1,0 +1,64 @@
+"""The JSON API, in the terms of the public Todo-Backend contract."""
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from todo_shared import operations
+from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
+from todo_shared.models import db
+from todo_shared.schemas import NewTodoBody, TodoChangesBody
+from todo_shared.validation import INTEGER_MAX
+
+api = Blueprint("api", __name__, url_prefix="/api")
+
+TODO = f"/todos/<int(max={INTEGER_MAX}):todo_id>"
+
+
+@api.get("/todos")
+def list_todos() -> ResponseReturnValue:
+    """Return all todos."""
+    return jsonify([as_json(todo) for todo in operations.everything(db.session)])
+
+
+@api.post("/todos")
+def add_todo() -> ResponseReturnValue:
+    """Add a todo."""
+    new = read_body(NewTodoBody)
+    read_idempotency_key()
+    todo = operations.add(db.session, new.task, new.order)
+    db.session.commit()
+    return created(todo)
+
+
+@api.delete("/todos")
+def clear_todos() -> ResponseReturnValue:
+    """Delete all todos."""
+    read_idempotency_key()
+    operations.clear(db.session)
+    db.session.commit()
+    return "", 204
+
+
+@api.get(TODO)
+def read_todo(todo_id: int) -> ResponseReturnValue:
+    """Return one todo."""
+    return jsonify(as_json(operations.find(db.session, todo_id)))
+
+
+@api.patch(TODO)
+def update_todo(todo_id: int) -> ResponseReturnValue:
+    """Change a todo."""
+    changes = read_body(TodoChangesBody)
+    read_idempotency_key()
+    todo = operations.update(db.session, todo_id, changes.given())
+    db.session.commit()
+    return jsonify(as_json(todo))
+
+
+@api.delete(TODO)
+def delete_todo(todo_id: int) -> ResponseReturnValue:
+    """Delete a todo."""
+    read_idempotency_key()
+    operations.delete(db.session, todo_id)
+    db.session.commit()
+    return "", 204

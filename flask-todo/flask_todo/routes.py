@@ -1,0 +1,47 @@
+"""The pages: forms are submitted, written to the database, and answered with a redirect to the list."""
+
+from flask import Blueprint, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from todo_shared import operations, pages
+from todo_shared.forms import AddForm, DeleteForm, UpdateForm
+from todo_shared.models import db
+from todo_shared.validation import INTEGER_MAX
+
+todo_routes = Blueprint("todo_routes", __name__)
+
+
+@todo_routes.get("/")
+def index() -> ResponseReturnValue:
+    """Show the list."""
+    return pages.todo_list()
+
+
+@todo_routes.post("/add")
+def add_todo() -> ResponseReturnValue:
+    """Add a todo."""
+    form = AddForm()
+    form.accept()
+    operations.add(db.session, form.text)
+    db.session.commit()
+    return redirect(url_for("todo_routes.index"))
+
+
+@todo_routes.post(f"/update/<int(max={INTEGER_MAX}):todo_id>")
+def update_todo(todo_id: int) -> ResponseReturnValue:
+    """Change a todo."""
+    form = UpdateForm()
+    form.accept()
+    operations.update(db.session, todo_id, form.changes().given())
+    db.session.commit()
+    return redirect(url_for("todo_routes.index"))
+
+
+@todo_routes.post(f"/delete/<int(max={INTEGER_MAX}):todo_id>")
+def delete_todo(todo_id: int) -> ResponseReturnValue:
+    """Delete a todo."""
+    form = DeleteForm()
+    form.accept()
+    operations.delete(db.session, todo_id)
+    db.session.commit()
+    return redirect(url_for("todo_routes.index"))

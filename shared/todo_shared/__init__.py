@@ -1,0 +1,1 @@
+"""What both twins share: models, operations, forms, templates and the web application around them."""

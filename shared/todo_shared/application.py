@@ -1,0 +1,104 @@
+"""The web application around the routes: configuration, extensions, error pages, health checks."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from flask import Blueprint, Flask, jsonify
+from flask.typing import ResponseReturnValue
+from flask_cors import CORS
+from flask_migrate import Migrate
+from flask_talisman import Talisman
+from flask_wtf import CSRFProtect
+from sqlalchemy import text
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from todo_shared import errors
+from todo_shared.models import db
+from todo_shared.models.database import engine_options
+from todo_shared.settings import Settings
+
+HERE = Path(__file__).parent
+MAX_BODY_BYTES = 64 * 1024
+
+Check = Callable[[], object]
+"""Asks one thing that the application needs whether it is there; raises if not."""
+
+
+def build_app(name: str, title: str, settings: Settings, checks: Mapping[str, Check] | None = None) -> Flask:
+    """Return an application that lacks nothing but its routes.
+
+    `checks` are what /readyz asks besides the database, by the name that it reports.
+    """
+    app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
+    app.logger.setLevel(settings.log_level.upper())
+    app.config.update(
+        TITLE=title,
+        SECRET_KEY=settings.secret_key.get_secret_value(),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        # Both twins are opened side by side on one host, and cookies know no ports.
+        SESSION_COOKIE_NAME=f"{title}-session",
+        SESSION_COOKIE_SAMESITE="Lax",
+        # A token lives as long as its session: a page left open over lunch can still be submitted.
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    db.init_app(app)
+    Migrate(app, db, directory=str(HERE / "migrations"))
+    CSRFProtect(app)
+    CORS(
+        app,
+        resources=r"/api/*",
+        expose_headers=["Location"],
+        allow_headers=["Content-Type", "Idempotency-Key"],
+    )
+    Talisman(
+        app,
+        force_https=False,
+        session_cookie_secure=settings.session_cookie_secure,
+        strict_transport_security=settings.session_cookie_secure,
+        content_security_policy={
+            "default-src": "'self'",
+            "form-action": "'self'",
+            "frame-ancestors": "'none'",
+            "base-uri": "'none'",
+            "object-src": "'none'",
+        },
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    app.jinja_env.globals["notices"] = list
+    errors.register(app)
+    _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})})
+    return app
+
+
+def add_routes(app: Flask, pages: Blueprint, api: Blueprint) -> None:
+    """Give the application its pages and its API."""
+    app.register_blueprint(pages)
+    app.register_blueprint(api)
+    # What a form of another site cannot send, application/json or DELETE, stands in for the token there.
+    app.extensions["csrf"].exempt(api)
+
+
+def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:
+    @app.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        """Answer: the process serves requests."""
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> ResponseReturnValue:
+        """Answer whether everything that the application needs can be reached."""
+        missing = [name for name, check in checks.items() if not _passes(app, name, check)]
+        return jsonify(status="unavailable" if missing else "ok", unreachable=missing), 503 if missing else 200
+
+
+def _passes(app: Flask, name: str, check: Check) -> bool:
+    try:
+        check()
+    except errors.UNREACHABLE as error:
+        app.logger.warning("%s cannot be reached: %s", name, error)
+        return False
+    return True

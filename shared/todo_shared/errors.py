@@ -1,0 +1,85 @@
+"""Answers when something is wrong: pages for people, RFC 9457 problem details for clients of the API."""
+
+from typing import Any
+
+from flask import Flask, current_app, json, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from todo_shared import pages
+from todo_shared.forms import AddForm, InvalidFormError, UpdateForm
+from todo_shared.models.database import DATABASE_UNAVAILABLE
+from todo_shared.operations import TodoNotFoundError
+
+UNREACHABLE: tuple[type[Exception], ...] = (*DATABASE_UNAVAILABLE, OSError)
+"""What a health check may raise; requests' exceptions are OSErrors."""
+
+
+def is_api() -> bool:
+    """Tell whether this request wants JSON."""
+    return request.path.startswith("/api/")
+
+
+def problem(status: int, detail: str, **members: Any) -> ResponseReturnValue:  # noqa: ANN401 - any JSON
+    """Return an answer in the form of RFC 9457."""
+    title = HTTP_STATUS_CODES.get(status, "Error")
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
+    return current_app.response_class(json.dumps(body), status, mimetype="application/problem+json")
+
+
+def failure(status: int, detail: str) -> ResponseReturnValue:
+    """Return a problem or an error page, whichever this request wants."""
+    if is_api():
+        return problem(status, detail)
+    title = HTTP_STATUS_CODES.get(status, "Error")
+    return render_template("error.html", status=status, title=title, detail=detail), status
+
+
+def unavailable(detail: str, *, keep_request_id: bool = True) -> ResponseReturnValue:
+    """Return a 503 that loses nothing: the page has what was submitted, ready to be submitted again.
+
+    With `keep_request_id` it is the same request once more, otherwise a new one.
+    """
+    if is_api():
+        return problem(503, detail)
+    return pages.retry_later(detail, keep_request_id=keep_request_id), 503
+
+
+def register(app: Flask) -> None:
+    """Let the application answer errors in these ways."""
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> ResponseReturnValue:
+        response = app.make_response(failure(error.code or 500, error.description or ""))
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(InvalidFormError)
+    def invalid_form(error: InvalidFormError) -> ResponseReturnValue:
+        try:
+            return pages.form_again(error.form, str(error)), 400
+        except DATABASE_UNAVAILABLE:
+            # The list cannot be shown, but what is wrong with the form can.
+            return failure(400, str(error))
+
+    @app.errorhandler(CSRFError)
+    def csrf_error(error: CSRFError) -> ResponseReturnValue:
+        del error
+        message = "This page was open for too long, or in another browser. Please submit the form once more."
+        form = {pages.ADD_ENDPOINT: AddForm, pages.UPDATE_ENDPOINT: UpdateForm}.get(request.endpoint or "")
+        return invalid_form(InvalidFormError(form(), message)) if form else failure(400, message)
+
+    @app.errorhandler(TodoNotFoundError)
+    def not_found(error: TodoNotFoundError) -> ResponseReturnValue:
+        return failure(404, str(error))
+
+    def database_unavailable(error: Exception) -> ResponseReturnValue:
+        app.logger.warning("the database cannot do it now: %s", error)
+        return unavailable("The database cannot be reached at the moment.")
+
+    for kind in DATABASE_UNAVAILABLE:
+        app.register_error_handler(kind, database_unavailable)

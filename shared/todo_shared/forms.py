@@ -1,0 +1,103 @@
+"""The HTML forms."""
+
+import uuid
+from typing import Any
+
+from flask_wtf import FlaskForm
+from pydantic import TypeAdapter, ValidationError
+from wtforms import Field, HiddenField, StringField
+from wtforms.validators import UUID, Optional, StopValidation
+
+from todo_shared.schemas import TodoChanges
+from todo_shared.validation import TASK_MAX_LENGTH, clean_task
+
+_BOOLEAN = TypeAdapter(bool)
+"""Reads what forms and command lines use for a boolean: true, on, 1, ..."""
+
+
+class InvalidFormError(Exception):
+    """A form cannot be accepted; the message, for its user, says why."""
+
+    def __init__(self, form: "TodoForm", message: str) -> None:
+        super().__init__(message)
+        self.form = form
+
+
+def _task(_form: FlaskForm, field: Field) -> None:
+    try:
+        field.data = clean_task(field.data or "")
+    except ValueError as error:
+        raise StopValidation(str(error)) from None
+
+
+class TodoForm(FlaskForm):
+    """A form that carries the id of the request which its submission makes."""
+
+    request_id = HiddenField(
+        default=lambda: str(uuid.uuid4()),
+        validators=[Optional(), UUID(message="This form has a wrong request id. Please reload the page.")],
+    )
+
+    @property
+    def message(self) -> str:
+        """What is wrong with the form, for its user."""
+        return " ".join(str(error) for errors in self.errors.values() for error in errors)
+
+    def accept(self) -> str:
+        """Validate the submission and return its request id.
+
+        Raises:
+            InvalidFormError: something is wrong with it.
+
+        """
+        if not self.validate():
+            raise InvalidFormError(self, self.message)
+        return self.request_id.data or str(uuid.uuid4())
+
+
+class AddForm(TodoForm):
+    """Add a todo."""
+
+    task = StringField("Task", [_task], render_kw={"maxlength": TASK_MAX_LENGTH, "required": True})
+
+    @property
+    def text(self) -> str:
+        """The task, once the form is accepted."""
+        return self.task.data or ""
+
+
+class UpdateForm(TodoForm):
+    """Change a todo's task, or whether it is completed, or both: what is not submitted stays as it is."""
+
+    task = StringField("Task", render_kw={"maxlength": TASK_MAX_LENGTH, "required": True})
+    completed = StringField("Completed")
+
+    def validate(self, extra_validators: Any = None) -> bool:  # noqa: ANN401 - WTForms' type
+        """Validate the fields that were submitted; one of them must have been."""
+        valid = super().validate(extra_validators)
+        if self.task.raw_data:
+            try:
+                self.task.data = clean_task(self.task.data or "")
+            except ValueError as error:
+                self.task.errors = [str(error)]
+        if self.completed.raw_data:
+            try:
+                _BOOLEAN.validate_python(self.completed.data)
+            except ValidationError:
+                self.completed.errors = ["Completed is either true or false."]
+        if not self.task.raw_data and not self.completed.raw_data:
+            self.task.errors = ["Nothing to change was given."]
+        return valid and not self.errors
+
+    def changes(self) -> TodoChanges:
+        """Return what was submitted."""
+        given: dict[str, Any] = {}
+        if self.task.raw_data:
+            given["task"] = self.task.data
+        if self.completed.raw_data:
+            given["completed"] = _BOOLEAN.validate_python(self.completed.data)
+        return TodoChanges(**given)
+
+
+class DeleteForm(TodoForm):
+    """Delete a todo."""

@@ -1,0 +1,21 @@
+"""Settings of gunicorn, for both twins: gunicorn --config python:todo_shared.gunicorn_conf."""
+
+from todo_shared.settings import Settings, load
+
+_settings = load(Settings)
+
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+workers = _settings.web_workers
+threads = _settings.web_threads
+loglevel = _settings.log_level
+accesslog = "-" if _settings.log_level in ("debug", "info") else None
+# The application is made once, before workers are forked: a wrong setting ends the start with one line.
+preload_app = True
+# It would be one file in the home folder for all applications of this user.
+control_socket_disable = True
+# Longer than browsers and HTTP libraries keep an idle connection, so that it is they who close it:
+# a request that meets a closing connection is lost.
+keepalive = 75
+# Less than the 10 s that container engines wait before they kill, and more than WRITE_BUDGET.
+graceful_timeout = 4

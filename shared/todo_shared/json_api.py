@@ -1,0 +1,73 @@
+"""Reading and writing the JSON of the API."""
+
+import re
+import uuid
+from typing import TypeVar
+
+from flask import jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+
+from todo_shared.models import Todo
+from todo_shared.schemas import TodoData
+
+Body = TypeVar("Body", bound=BaseModel)
+
+KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def read_body(kind: type[Body]) -> Body:
+    """Return the body of this request.
+
+    Raises:
+        UnsupportedMediaType: it is not declared as JSON, which a form of another site cannot do.
+        BadRequest: it is not JSON.
+        UnprocessableEntity: it is JSON of another shape; the description names the members.
+
+    """
+    if not request.is_json:
+        raise UnsupportedMediaType("Send application/json.")
+    try:
+        return kind.model_validate_json(request.get_data())
+    except ValidationError as error:
+        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(mistake["type"] == "json_invalid" for mistake in mistakes):
+        raise BadRequest(mistakes[0]["msg"])
+    raise UnprocessableEntity(
+        " ".join(
+            f"{'.'.join(map(str, m['loc'])) or 'body'}: {m['msg'].removeprefix('Value error, ')}" for m in mistakes
+        )
+    )
+
+
+def read_idempotency_key() -> str:
+    """Return the request's Idempotency-Key, or a new one where the client sent none.
+
+    Raises:
+        BadRequest: it is not 1 to 255 visible ASCII characters.
+
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return str(uuid.uuid4())
+    if not KEY_PATTERN.fullmatch(key):
+        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
+    return key
+
+
+def as_json(todo: Todo | TodoData) -> dict[str, object]:
+    """Return a todo in the terms of the Todo-Backend contract."""
+    return {
+        "id": todo.id,
+        "title": todo.task,
+        "completed": todo.completed,
+        "order": todo.order,
+        "url": url_for("api.read_todo", todo_id=todo.id, _external=True),
+    }
+
+
+def created(todo: Todo | TodoData) -> ResponseReturnValue:
+    """Return the answer to a POST that added this todo."""
+    body = as_json(todo)
+    return jsonify(body), 201, {"Location": str(body["url"])}

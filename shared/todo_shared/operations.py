@@ -1,0 +1,86 @@
+"""The todo operations on a session. The caller owns the transaction: none of these commits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import delete as delete_from
+from sqlalchemy import select
+from sqlalchemy import update as update_table
+from sqlalchemy.orm import Session, scoped_session
+
+from todo_shared.models import Todo
+
+AnySession = Session | scoped_session[Any]
+
+
+class TodoNotFoundError(LookupError):
+    """There is no todo with this id."""
+
+    def __init__(self, todo_id: int) -> None:
+        super().__init__(f"There is no todo {todo_id}.")
+
+
+def page(session: AnySession, number: int, size: int) -> list[Todo]:
+    """Return page `number` (from 1) of the todos, the newest first, and one todo more if another page follows."""
+    newest_first = select(Todo).order_by(Todo.id.desc())
+    return list(session.scalars(newest_first.offset((number - 1) * size).limit(size + 1)))
+
+
+def everything(session: AnySession) -> list[Todo]:
+    """Return all todos, the oldest first."""
+    return list(session.scalars(select(Todo).order_by(Todo.id)))
+
+
+def find(session: AnySession, todo_id: int) -> Todo:
+    """Return one todo.
+
+    Raises:
+        TodoNotFoundError: there is none with this id.
+
+    """
+    todo = session.get(Todo, todo_id)
+    if todo is None:
+        raise TodoNotFoundError(todo_id)
+    return todo
+
+
+def add(session: AnySession, task: str, order: int | None = None) -> Todo:
+    """Add a todo and return it with its id."""
+    todo = Todo(task=task, order=order)
+    session.add(todo)
+    session.flush()
+    return todo
+
+
+def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> Todo:
+    """Set the given columns (task, completed, order) of a todo and return it.
+
+    Raises:
+        TodoNotFoundError: there is none with this id.
+
+    """
+    if not changes:
+        return find(session, todo_id)
+    # One statement: the row that another user deletes meanwhile is not found, instead of an error in the flush.
+    changed = update_table(Todo).where(Todo.id == todo_id).values(**changes).returning(Todo)
+    todo = session.scalars(changed, execution_options={"populate_existing": True}).one_or_none()
+    if todo is None:
+        raise TodoNotFoundError(todo_id)
+    return todo
+
+
+def delete(session: AnySession, todo_id: int) -> None:
+    """Delete a todo.
+
+    Raises:
+        TodoNotFoundError: there is none with this id.
+
+    """
+    deleted = session.scalar(delete_from(Todo).where(Todo.id == todo_id).returning(Todo.id))
+    if deleted is None:
+        raise TodoNotFoundError(todo_id)
+
+
+def clear(session: AnySession) -> None:
+    """Delete all todos."""
+    session.execute(delete_from(Todo))

@@ -1,0 +1,87 @@
+"""Settings of the web applications, read from the environment once, at start."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
+
+
+def _database_url(value: object) -> URL:
+    """Parse a PostgreSQL URL; the bare `postgresql://` of the article means the psycopg driver here."""
+    if isinstance(value, URL):
+        return value
+    try:
+        url = make_url(str(value))
+    except ArgumentError:
+        raise ValueError("not a database URL: postgresql://user:password@host:port/database") from None
+    if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
+        raise ValueError("must be a PostgreSQL URL that names a database: postgresql://user@host:port/database")
+    return url.set(drivername="postgresql+psycopg")
+
+
+class SettingsError(SystemExit):
+    """A setting is missing or wrong. Left alone it ends the program with its message, which names the setting."""
+
+
+class Settings(BaseSettings):
+    """What both twins read from the environment. Names are the fields' names in upper case."""
+
+    model_config = SettingsConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    database_url: Annotated[URL, NoDecode, BeforeValidator(_database_url)]
+    """Where the todos are."""
+
+    secret_key: SecretStr = Field(min_length=16)
+    """Signs session cookies and CSRF tokens: the same for all processes of one application, and kept secret."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Only a container needs another one."""
+
+    port: int = Field(default=5040, ge=1, le=65535)
+
+    web_workers: int = Field(default=1, ge=1, le=64)
+    """gunicorn processes."""
+
+    web_threads: int = Field(default=8, ge=1, le=256)
+    """Threads in each gunicorn process: each serves one request at a time."""
+
+    session_cookie_secure: bool = False
+    """Set it where the application is served over HTTPS."""
+
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many reverse proxies in front may be believed about the client's address, scheme and host."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    db_pool_size: int = Field(default=8, ge=1, le=256)
+    """Connections kept per process: one for each thread that can use one."""
+
+    db_pool_timeout_seconds: float = Field(default=5, gt=0)
+    """How long a request waits for a free connection before it fails."""
+
+    db_connect_timeout_seconds: int = Field(default=3, ge=2)
+    """libpq takes nothing under 2 s."""
+
+    db_statement_timeout_seconds: float = Field(default=5, gt=0)
+    """PostgreSQL ends a longer statement. Ours take milliseconds, so this is a lock or a sick disk."""
+
+    db_silence_timeout_seconds: int = Field(default=8, ge=2)
+    """A peer that acknowledges nothing for this long is gone: TCP keepalive probes and TCP_USER_TIMEOUT."""
+
+
+def load(kind: type[AnySettings]) -> AnySettings:
+    """Read settings of this kind from the environment.
+
+    Raises:
+        SettingsError: with one line for each setting that is missing or wrong, by its name.
+
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("Wrong settings. " + "; ".join(lines)) from None

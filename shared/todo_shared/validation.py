@@ -1,0 +1,35 @@
+"""What a task and an id may be; one rule for forms, JSON bodies and the Restate service."""
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+TASK_MAX_LENGTH = 200
+
+INTEGER_MAX = 2**31 - 1
+"""Largest value of PostgreSQL's integer, the type of ids and of `order`."""
+
+TodoId = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+TodoOrder = Annotated[int, Field(ge=-INTEGER_MAX - 1, le=INTEGER_MAX)]
+
+
+def clean_task(task: str) -> str:
+    """Return the task without blanks around it.
+
+    Raises:
+        ValueError: blank, longer than TASK_MAX_LENGTH, or with a character that cannot be shown or stored.
+
+    """
+    # Cc: control characters (NUL among them, which PostgreSQL refuses); Cs: halves of surrogate pairs.
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in task):
+        raise ValueError("A task may not contain control characters.")
+    task = task.strip()
+    if not task:
+        raise ValueError("A task may not be blank.")
+    if len(task) > TASK_MAX_LENGTH:
+        raise ValueError(f"A task may have at most {TASK_MAX_LENGTH} characters, this one has {len(task)}.")
+    return task
+
+
+TaskText = Annotated[str, AfterValidator(clean_task)]
