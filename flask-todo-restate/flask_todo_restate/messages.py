@@ -3,7 +3,6 @@
 from pydantic import BaseModel, ConfigDict
 
 from todo_shared.schemas import NewTodo, TodoChanges
-from todo_shared.validation import TodoId
 
 
 class TodoRequest(NewTodo):
@@ -15,7 +14,7 @@ class TodoItemRequest(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    todo_id: TodoId
+    todo_id: int
 
 
 class TodoUpdateRequest(TodoItemRequest, TodoChanges):

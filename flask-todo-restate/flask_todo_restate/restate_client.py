@@ -72,7 +72,7 @@ class RestateClient:
     def __init__(self, endpoint: str, write_budget: float) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._write_budget = write_budget
-        self._local = threading.local()
+        self._sessions: dict[int, requests.Session] = {}
 
     def call(self, handler: str, message: BaseModel | None, request_id: str) -> Any:  # noqa: ANN401 - any JSON
         """Call a handler of the TodoService and return its result.
@@ -136,11 +136,16 @@ class RestateClient:
         timeouts = (CONNECT_TIMEOUT_SECONDS, self._write_budget)
         self._session.get(f"{self._endpoint}/restate/health", timeout=timeouts).raise_for_status()
 
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for session in self._sessions.values():
+            session.close()
+
     def _post(self, path: str, key: str, body: str, deadline: float) -> requests.Response:
         """Post until something other than a refusal or an error of the ingress itself comes back."""
         retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_NoAnswerError),
-            wait=tenacity.wait_exponential_jitter(initial=0.02, max=0.2, jitter=0.02),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.02, max=0.2, jitter=0.02),
             stop=lambda _state: time.monotonic() >= deadline,
             reraise=True,
         )
@@ -169,11 +174,12 @@ class RestateClient:
     @property
     def _session(self) -> requests.Session:
         """A session of this thread, so that its connection is kept and used by one request at a time."""
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
+        thread = threading.get_ident()
+        if thread not in self._sessions:
+            session = self._sessions[thread] = requests.Session()
             # No proxies or netrc: the ingress is a neighbour, and looking for them takes time.
-            self._local.session.trust_env = False
-        return cast(requests.Session, self._local.session)
+            session.trust_env = False
+        return self._sessions[thread]
 
 
 def idempotency_key(request_id: str, body: str) -> str:

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from todo_shared.settings import Settings
+from todo_shared.settings import DatabaseSettings, Settings
 
 
 class WebSettings(Settings):
@@ -18,8 +18,11 @@ class WebSettings(Settings):
     """Seconds that a request waits for its write to be done before it is answered as pending."""
 
 
-class ServiceSettings(Settings):
+class ServiceSettings(DatabaseSettings):
     """What the service endpoint, which Restate calls, reads from the environment."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Only a container needs another one."""
 
     restate_service_port: int = Field(default=9080, ge=1, le=65535)
 

@@ -7,11 +7,10 @@ from todo_shared import operations
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import NewTodoBody, TodoChangesBody
-from todo_shared.validation import INTEGER_MAX
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
-TODO = f"/todos/<int(max={INTEGER_MAX}):todo_id>"
+TODO = "/todos/<int:todo_id>"
 
 
 @api.get("/todos")

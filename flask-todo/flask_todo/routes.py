@@ -6,7 +6,6 @@ from flask.typing import ResponseReturnValue
 from todo_shared import operations, pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
 from todo_shared.models import db
-from todo_shared.validation import INTEGER_MAX
 
 todo_routes = Blueprint("todo_routes", __name__)
 
@@ -27,7 +26,7 @@ def add_todo() -> ResponseReturnValue:
     return redirect(url_for("todo_routes.index"))
 
 
-@todo_routes.post(f"/update/<int(max={INTEGER_MAX}):todo_id>")
+@todo_routes.post("/update/<int:todo_id>")
 def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
     form = UpdateForm()
@@ -37,7 +36,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     return redirect(url_for("todo_routes.index"))
 
 
-@todo_routes.post(f"/delete/<int(max={INTEGER_MAX}):todo_id>")
+@todo_routes.post("/delete/<int:todo_id>")
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     form = DeleteForm()

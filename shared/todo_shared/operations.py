@@ -9,6 +9,7 @@ from sqlalchemy import update as update_table
 from sqlalchemy.orm import Session, scoped_session
 
 from todo_shared.models import Todo
+from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
 
@@ -18,6 +19,13 @@ class TodoNotFoundError(LookupError):
 
     def __init__(self, todo_id: int) -> None:
         super().__init__(f"There is no todo {todo_id}.")
+
+
+def _storable(todo_id: int) -> int:
+    """Return the id if the column can hold it; PostgreSQL would call a larger one an error, and no todo has it."""
+    if todo_id > INTEGER_MAX:
+        raise TodoNotFoundError(todo_id)
+    return todo_id
 
 
 def page(session: AnySession, number: int, size: int) -> list[Todo]:
@@ -38,7 +46,7 @@ def find(session: AnySession, todo_id: int) -> Todo:
         TodoNotFoundError: there is none with this id.
 
     """
-    todo = session.get(Todo, todo_id)
+    todo = session.get(Todo, _storable(todo_id))
     if todo is None:
         raise TodoNotFoundError(todo_id)
     return todo
@@ -62,7 +70,7 @@ def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> Tod
     if not changes:
         return find(session, todo_id)
     # One statement: the row that another user deletes meanwhile is not found, instead of an error in the flush.
-    changed = update_table(Todo).where(Todo.id == todo_id).values(**changes).returning(Todo)
+    changed = update_table(Todo).where(Todo.id == _storable(todo_id)).values(**changes).returning(Todo)
     todo = session.scalars(changed, execution_options={"populate_existing": True}).one_or_none()
     if todo is None:
         raise TodoNotFoundError(todo_id)
@@ -76,7 +84,7 @@ def delete(session: AnySession, todo_id: int) -> None:
         TodoNotFoundError: there is none with this id.
 
     """
-    deleted = session.scalar(delete_from(Todo).where(Todo.id == todo_id).returning(Todo.id))
+    deleted = session.scalar(delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id))
     if deleted is None:
         raise TodoNotFoundError(todo_id)
 

@@ -27,13 +27,34 @@ class SettingsError(SystemExit):
     """A setting is missing or wrong. Left alone it ends the program with its message, which names the setting."""
 
 
-class Settings(BaseSettings):
-    """What both twins read from the environment. Names are the fields' names in upper case."""
+class DatabaseSettings(BaseSettings):
+    """What every process that talks to the database reads. Names are the fields' names in upper case."""
 
     model_config = SettingsConfigDict(arbitrary_types_allowed=True, frozen=True)
 
     database_url: Annotated[URL, NoDecode, BeforeValidator(_database_url)]
     """Where the todos are."""
+
+    db_pool_size: int = Field(default=8, ge=1, le=256)
+    """Connections kept per process: one for each thread that can use one."""
+
+    db_pool_timeout_seconds: float = Field(default=5, gt=0)
+    """How long a request waits for a free connection before it fails."""
+
+    db_connect_timeout_seconds: int = Field(default=3, ge=2)
+    """libpq takes nothing under 2 s."""
+
+    db_statement_timeout_seconds: float = Field(default=5, gt=0)
+    """PostgreSQL ends a longer statement. Ours take milliseconds, so this is a lock or a sick disk."""
+
+    db_silence_timeout_seconds: int = Field(default=8, ge=2)
+    """A server that has not answered for this long is given up; keepalive probes find a dead peer as soon."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(DatabaseSettings):
+    """What the web applications of both twins read."""
 
     secret_key: SecretStr = Field(min_length=16)
     """Signs session cookies and CSRF tokens: the same for all processes of one application, and kept secret."""
@@ -54,23 +75,6 @@ class Settings(BaseSettings):
 
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies in front may be believed about the client's address, scheme and host."""
-
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    db_pool_size: int = Field(default=8, ge=1, le=256)
-    """Connections kept per process: one for each thread that can use one."""
-
-    db_pool_timeout_seconds: float = Field(default=5, gt=0)
-    """How long a request waits for a free connection before it fails."""
-
-    db_connect_timeout_seconds: int = Field(default=3, ge=2)
-    """libpq takes nothing under 2 s."""
-
-    db_statement_timeout_seconds: float = Field(default=5, gt=0)
-    """PostgreSQL ends a longer statement. Ours take milliseconds, so this is a lock or a sick disk."""
-
-    db_silence_timeout_seconds: int = Field(default=8, ge=2)
-    """A peer that acknowledges nothing for this long is gone: TCP keepalive probes and TCP_USER_TIMEOUT."""
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

@@ -10,7 +10,6 @@ TASK_MAX_LENGTH = 200
 INTEGER_MAX = 2**31 - 1
 """Largest value of PostgreSQL's integer, the type of ids and of `order`."""
 
-TodoId = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 TodoOrder = Annotated[int, Field(ge=-INTEGER_MAX - 1, le=INTEGER_MAX)]
 
 

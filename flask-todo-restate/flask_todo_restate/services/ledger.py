@@ -15,8 +15,11 @@ from sqlalchemy.orm import Session
 from flask_todo_restate.services.database import sessions
 from todo_shared.models import Operation
 
+Change = Callable[[Session], Any]
+"""Changes the database on a session and returns a result that can be JSON."""
 
-def once(operation_id: str, change: Callable[[Session], Any]) -> Any:  # noqa: ANN401 - any JSON
+
+def once(operation_id: str, change: Change) -> Any:  # noqa: ANN401 - any JSON
     """Make the change and return its result (JSON), or return the result of when it was made.
 
     If the same step still runs elsewhere, in a process that was taken for dead, the second to write the row waits

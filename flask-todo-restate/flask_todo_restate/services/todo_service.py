@@ -8,7 +8,7 @@ import restate
 from sqlalchemy.orm import Session
 
 from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
-from flask_todo_restate.services.ledger import once
+from flask_todo_restate.services.ledger import Change, once
 from flask_todo_restate.settings import RetrySettings
 from todo_shared import operations
 from todo_shared.models import Todo
@@ -82,7 +82,7 @@ async def clear_todos(ctx: restate.Context) -> None:
     await ctx.run_typed("db_clear", _step(ctx, operations.clear))
 
 
-def _step(ctx: restate.Context, change: Callable[[Session], Any]) -> Callable[[], Any]:
+def _step(ctx: restate.Context, change: Change) -> Callable[[], Any]:
     """Return the step that makes this change once, however often Restate runs it.
 
     Whatever it raises is repeated, but for what no repeat can mend: that ends the call with a TerminalError.

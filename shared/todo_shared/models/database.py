@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 
-from todo_shared.settings import Settings
+from todo_shared.settings import DatabaseSettings
 
 Result = TypeVar("Result")
 
@@ -67,7 +67,7 @@ class ImpatientConnection(psycopg.Connection[Any]):
             raise
 
 
-def engine_options(settings: Settings) -> dict[str, Any]:
+def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     """Arguments for SQLAlchemy's create_engine, alike in every process of both twins."""
     silence = settings.db_silence_timeout_seconds
 

@@ -1,0 +1,54 @@
+"""Starts both twins once for all tests, and heals after each what it broke."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.twins import Browser, Twin, twins_of
+from todo_stack.ports import Ports
+from todo_stack.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Both twins with their servers, on free ports and data of their own."""
+    folder = tmp_path_factory.mktemp("stack")
+    with (folder / "servers.log").open("w") as log:
+
+        def write(name: str, line: str) -> None:
+            if not log.closed:
+                print(f"{name}: {line}", file=log, flush=True)
+
+        with Stack(data=folder / "data", ports=Ports.free(), log=write) as running:
+            yield running
+
+
+@pytest.fixture(autouse=True)
+def healed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start again what a test has left stopped, so that the next one finds all servers running."""
+    yield
+    if "stack" in request.fixturenames:
+        for server in request.getfixturevalue("stack").servers.values():
+            if not server.running:
+                server.start()
+
+
+@pytest.fixture(params=["basic", "restate"])
+def twin(request: pytest.FixtureRequest, stack: Stack) -> Twin:
+    """Each of the twins in turn."""
+    return twins_of(stack)[request.param]
+
+
+@pytest.fixture
+def browser(twin: Twin) -> Iterator[Browser]:
+    """A browser without JavaScript on the twin's pages."""
+    browser = Browser(twin.url)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The top of the repository."""
+    return Path(__file__).parent.parent

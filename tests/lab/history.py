@@ -1,0 +1,105 @@
+"""What became of operations: as their clients saw it, as the database has it, and the verdict on both."""
+
+import enum
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+class Outcome(enum.Enum):
+    """The client's side of one operation."""
+
+    OK = "ok"
+    """It was told that it worked."""
+    FAIL = "fail"
+    """It was told that it did not."""
+    PENDING = "pending"
+    """It was told that it will."""
+    UNKNOWN = "unknown"
+    """It was told nothing: no answer, a time-out, a lost connection."""
+
+
+class Verdict(enum.Enum):
+    """What an operation came to, once everything was healthy and quiet again."""
+
+    EXACTLY_ONCE = "exactly once"
+    REFUSED = "refused"
+    NOT_APPLIED = "unknown, not applied"
+    GHOST = "unknown, applied (ghost)"
+    LOST = "LOST"
+    DUPLICATED = "DUPLICATED"
+    STUCK = "STUCK"
+
+
+@dataclass
+class Operation:
+    """One operation of one client; times are seconds of the monotonic clock."""
+
+    kind: str
+    """add, update or delete."""
+    marker: str
+    """What its effect is recognised by in the database."""
+    key: str
+    """Its request id."""
+    invoked_at: float = field(default_factory=time.monotonic)
+    completed_at: float | None = None
+    outcome: Outcome = Outcome.UNKNOWN
+    detail: str = ""
+    """What the client was told, in short."""
+    operation_id: str = ""
+    """Where it can ask what became of it, if it is pending."""
+    effect: int | None = None
+    """How many times its effect is in the database in the end."""
+    settled: bool = True
+    """Whether nothing was still working on it when the effects were counted."""
+
+    def told(self, outcome: Outcome, detail: str) -> None:
+        """Record what the client was told, now."""
+        self.outcome, self.detail, self.completed_at = outcome, detail, time.monotonic()
+
+
+def judge(operation: Operation) -> Verdict:
+    """Return the verdict on an operation whose effect has been counted.
+
+    Raises:
+        ValueError: its effect has not been counted.
+
+    """
+    if operation.effect is None:
+        raise ValueError(f"the effect of {operation.kind} {operation.marker} was not counted")
+    told = operation.outcome
+    if operation.effect >= 2:
+        return Verdict.DUPLICATED
+    if not operation.settled and told in (Outcome.PENDING, Outcome.UNKNOWN):
+        return Verdict.STUCK
+    if told in (Outcome.OK, Outcome.PENDING):
+        return Verdict.EXACTLY_ONCE if operation.effect == 1 else Verdict.LOST
+    if operation.effect == 1:
+        return Verdict.GHOST
+    return Verdict.REFUSED if told is Outcome.FAIL else Verdict.NOT_APPLIED
+
+
+class NothingProvedError(AssertionError):
+    """Too few operations succeeded for the run to say anything."""
+
+
+def count(operations: Iterable[Operation], *, minimum_ok: int) -> Counter[Verdict]:
+    """Return how many operations came to each verdict.
+
+    Raises:
+        NothingProvedError: fewer than minimum_ok were exactly once.
+
+    """
+    verdicts = Counter(judge(operation) for operation in operations)
+    if verdicts[Verdict.EXACTLY_ONCE] < minimum_ok:
+        raise NothingProvedError(
+            f"only {verdicts[Verdict.EXACTLY_ONCE]} of {verdicts.total()} operations succeeded, at least {minimum_ok} "
+            f"must for the run to prove anything: {describe(verdicts)}"
+        )
+    return verdicts
+
+
+def describe(verdicts: Counter[Verdict]) -> str:
+    """Return the counts as a line of text."""
+    return ", ".join(f"{verdict.value} {verdicts[verdict]}" for verdict in Verdict if verdicts[verdict])

@@ -1,0 +1,97 @@
+"""The ledger makes a step that is repeated change the database once."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from flask_todo_restate.services import database, ledger
+from tests.lab.twins import Twin, twins_of
+from todo_shared import operations
+from todo_stack.stack import Stack
+
+
+@pytest.fixture
+def durable(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+    """The Restate twin, with its ledger usable in this process."""
+    monkeypatch.setenv("DATABASE_URL", stack.database_url("restate"))
+    database.sessions.cache_clear()
+    yield twins_of(stack)["restate"]
+    database.sessions().kw["bind"].dispose()
+    database.sessions.cache_clear()
+
+
+def adding(task: str) -> ledger.Change:
+    """Return the change that adds a todo and returns its id."""
+
+    def add(session: Session) -> dict[str, int]:
+        return {"id": operations.add(session, task).id}
+
+    return add
+
+
+def test_repeat_returns_the_first_result(durable: Twin) -> None:
+    """A step that is run again returns what it returned, and changes nothing."""
+    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
+    results = [ledger.once(operation_id, adding(task)) for _ in range(3)]
+    assert results[0] == results[1] == results[2]
+    assert durable.tasks(task) == [task]
+
+
+def test_repeated_deletion_succeeds(durable: Twin) -> None:
+    """A deletion whose answer was lost is not told that there is nothing to delete."""
+    operation_id, todo = f"inv_{uuid4()}", durable.add(f"ledger {uuid4()}")
+    for _ in range(2):
+        assert ledger.once(operation_id, lambda session: operations.delete(session, todo["id"])) is None
+    with pytest.raises(operations.TodoNotFoundError):
+        ledger.once(f"inv_{uuid4()}", lambda session: operations.delete(session, todo["id"]))
+
+
+def test_failure_leaves_no_row(durable: Twin) -> None:
+    """A step that fails leaves neither change nor row, so that its repeat does it."""
+    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
+
+    def failing(session: Session) -> None:
+        operations.add(session, task)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        ledger.once(operation_id, failing)
+    assert durable.tasks(task) == []
+    assert durable.rows("SELECT count(*) FROM operation WHERE operation_id = %s", operation_id) == [(0,)]
+    ledger.once(operation_id, adding(task))
+    assert durable.tasks(task) == [task]
+
+
+def test_same_step_twice_at_once(durable: Twin) -> None:
+    """If a step runs twice at the same time, one of the two fails, and its repeat gets the other's result."""
+    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
+    both_inside = threading.Barrier(2)
+
+    def slow(session: Session) -> dict[str, int]:
+        both_inside.wait(10)
+        return {"id": operations.add(session, task).id}
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = [pool.submit(ledger.once, operation_id, slow).exception for _ in range(2)]
+        errors = [error for exception in ended if (error := exception()) is not None]
+    assert [type(error) for error in errors] == [IntegrityError]
+    assert durable.tasks(task) == [task]
+    ((todo_id,),) = durable.rows("SELECT id FROM todo WHERE task = %s", task)
+    assert ledger.once(operation_id, slow) == {"id": todo_id}
+
+
+def test_purge_deletes_old_rows(durable: Twin) -> None:
+    """Rows older than the retention are deleted, younger ones are kept."""
+    old, young = f"inv_{uuid4()}", f"inv_{uuid4()}"
+    for operation_id in (old, young):
+        ledger.once(operation_id, adding(f"ledger {uuid4()}"))
+    durable.rows("UPDATE operation SET created_at = now() - interval '8 days' WHERE operation_id = %s RETURNING 1", old)
+    assert ledger.purge(timedelta(days=7)) == 1
+    there = durable.rows("SELECT operation_id FROM operation WHERE operation_id IN (%s, %s)", old, young)
+    assert there == [(young,)]
