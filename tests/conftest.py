@@ -5,9 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.burst import RESULTS
+from tests.lab.history import Verdict
 from tests.lab.twins import Browser, Twin, twins_of
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the bursts of this run came to, as a table that a README can take."""
+    if not RESULTS:
+        return
+    terminalreporter.section("verdicts")
+    terminalreporter.write_line("| scenario | twin | " + " | ".join(verdict.value for verdict in Verdict) + " |")
+    terminalreporter.write_line("|---|---|" + "--:|" * len(Verdict))
+    for scenario, by_twin in RESULTS.items():
+        for name, verdicts in by_twin.items():
+            counts = " | ".join(str(verdicts[verdict]) for verdict in Verdict)
+            terminalreporter.write_line(f"| {scenario} | {name} | {counts} |")
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def test_database_away_for_five_seconds(twin: Twin) -> None:
 
     work.run(outage, at=0.2)
 
-    verdicts = work.verdicts(minimum_ok=BURST // 10)
+    verdicts = work.verdicts("database away for 5 s", minimum_ok=BURST // 10)
     never(verdicts)
     if twin.durable:
         # Nobody is refused and nobody is left in doubt: what is not done within the write budget is pending.
@@ -65,7 +65,7 @@ def test_writing_process_killed(twin: Twin) -> None:
     work = burst.adds(twin, BURST)
     work.run(lambda: kill_and_restart(twin.writer))
 
-    verdicts = work.verdicts(minimum_ok=BURST // 4)
+    verdicts = work.verdicts("writing process killed", minimum_ok=BURST // 4)
     never(verdicts)
     if twin.durable:
         # The calls are in Restate, which calls the service again when it is back.
@@ -80,7 +80,7 @@ def test_web_killed(twin: Twin) -> None:
     work = burst.adds(twin, BURST)
     work.run(lambda: kill_and_restart(twin.web))
 
-    verdicts = work.verdicts(minimum_ok=BURST // 4)
+    verdicts = work.verdicts("web application killed", minimum_ok=BURST // 4)
     never(verdicts)
     # Durability begins behind the web application: it cannot answer for the one that died.
     assert verdicts[Verdict.REFUSED] + verdicts[Verdict.NOT_APPLIED] + verdicts[Verdict.GHOST] > 0
@@ -91,7 +91,7 @@ def test_restate_server_killed(twin: Twin) -> None:
     work = burst.adds(twin, BURST)
     work.run(lambda: kill_and_restart(twin.stack.servers["restate"]))
 
-    verdicts = work.verdicts(minimum_ok=BURST // 4)
+    verdicts = work.verdicts("Restate server killed", minimum_ok=BURST // 4)
     never(verdicts)
     if not twin.durable:
         assert verdicts == {Verdict.EXACTLY_ONCE: BURST}
@@ -107,7 +107,7 @@ def test_power_cut(twin: Twin) -> None:
 
     work.run(power_cut)
 
-    verdicts = work.verdicts(minimum_ok=BURST // 4)
+    verdicts = work.verdicts("power cut", minimum_ok=BURST // 4)
     never(verdicts)
     # Both leave users without an answer, and some of their operations applied: nobody is left to tell them.
     assert verdicts[Verdict.REFUSED] + verdicts[Verdict.NOT_APPLIED] + verdicts[Verdict.GHOST] > 0
@@ -118,4 +118,4 @@ def test_five_users_add_two_hundred(twin: Twin) -> None:
     work = burst.adds(twin, 200)
     work.clients = 5
     work.run()
-    assert work.verdicts(minimum_ok=200) == {Verdict.EXACTLY_ONCE: 200}
+    assert work.verdicts("five users, no fault", minimum_ok=200) == {Verdict.EXACTLY_ONCE: 200}

@@ -1,11 +1,15 @@
 """Settings of the web applications, read from the environment once, at start."""
 
+import os
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+SECRET_FOLDERS = [folder for folder in ("/run/secrets", "/run/identity") if os.access(folder, os.R_OK | os.X_OK)]
+"""Where containers have secrets: a file with a setting's name is that setting, unless it is in the environment."""
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -30,10 +34,13 @@ class SettingsError(SystemExit):
 class DatabaseSettings(BaseSettings):
     """What every process that talks to the database reads. Names are the fields' names in upper case."""
 
-    model_config = SettingsConfigDict(arbitrary_types_allowed=True, frozen=True)
+    model_config = SettingsConfigDict(arbitrary_types_allowed=True, frozen=True, secrets_dir=SECRET_FOLDERS)
 
     database_url: Annotated[URL, NoDecode, BeforeValidator(_database_url)]
     """Where the todos are."""
+
+    database_password: SecretStr | None = None
+    """The password, where it is not in the URL."""
 
     db_pool_size: int = Field(default=8, ge=1, le=256)
     """Connections kept per process: one for each thread that can use one."""

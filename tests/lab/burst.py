@@ -14,6 +14,9 @@ from tests.lab.twins import Twin, new_key
 
 CLIENTS = 8
 
+RESULTS: dict[str, dict[str, Counter[Verdict]]] = {}
+"""Verdict counts of this run by scenario and twin, for the summary at its end."""
+
 
 @dataclass
 class Work:
@@ -60,14 +63,15 @@ class Burst:
         for session in sessions:
             session.close()
 
-    def verdicts(self, *, minimum_ok: int) -> Counter[Verdict]:
+    def verdicts(self, scenario: str, *, minimum_ok: int) -> Counter[Verdict]:
         """Wait for quiet, count the effects in the database, and return how many operations came to what."""
         unfinished = self.twin.settle()
         self._count_effects()
         for operation in self.operations:
             operation.settled = not unfinished
         verdicts = count(self.operations, minimum_ok=minimum_ok)
-        print(f"  {self.twin.name:8} {describe(verdicts)}")
+        RESULTS.setdefault(scenario, {})[self.twin.name] = verdicts
+        print(f"{scenario}, {self.twin.name}: {describe(verdicts)}")
         return verdicts
 
     def _count_effects(self) -> None:

@@ -74,10 +74,13 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     class Connection(ImpatientConnection):
         silence_timeout_seconds = silence
 
+    url = settings.database_url.set(drivername="postgresql")
+    if settings.database_password:
+        url = url.set(password=settings.database_password.get_secret_value())
     milliseconds = int(settings.db_statement_timeout_seconds * 1000)
     connect = functools.partial(
         Connection.connect,
-        settings.database_url.set(drivername="postgresql").render_as_string(hide_password=False),
+        url.render_as_string(hide_password=False),
         connect_timeout=settings.db_connect_timeout_seconds,
         options=f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={silence * 1000}",
         keepalives=1,

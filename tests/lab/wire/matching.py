@@ -1,0 +1,52 @@
+"""How a test says which message it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from .messages import Direction, Marker, Message
+
+Match: TypeAlias = Callable[[Message], bool]
+
+
+@dataclass(frozen=True)
+class _Description:
+    name: str = ""
+    mentioning: Marker | None = None
+    where: Match | None = None
+    direction: ClassVar[Direction]
+
+    def __call__(self, message: Message) -> bool:
+        return (
+            message.direction is self.direction
+            and bool(message.name)
+            and (not self.name or message.is_called(self.name))
+            and (self.mentioning is None or message.mentions(self.mentioning))
+            and (self.where is None or self.where(message))
+        )
+
+    def __str__(self) -> str:
+        parts = [repr(self.name)] if self.name else []
+        parts += [f"mentioning={self.mentioning!r}"] if self.mentioning is not None else []
+        parts += [f"where={getattr(self.where, '__name__', self.where)}"] if self.where else []
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Request(_Description):
+    """A message on its way to the server, by its first words, by what its operation mentions, by any other test.
+
+    `Request("COMMIT", mentioning="buy milk")` is the COMMIT of the transaction in which that text occurs.
+    """
+
+    direction = Direction.TO_SERVER
+
+
+class Answer(_Description):
+    """A message on its way back, by the same means; the name is that of the request that it answers.
+
+    `Answer("COMMIT")` is what tells that a COMMIT worked, `Answer("POST /add")` the response to that request.
+    """
+
+    direction = Direction.TO_CLIENT

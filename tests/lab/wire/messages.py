@@ -1,0 +1,114 @@
+"""What travels on a link: messages, and the base of the classes that read them out of a byte stream."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self, TypeAlias
+
+Marker: TypeAlias = str | bytes | int
+"""What singles out one operation: a piece of text or of bytes, or a whole number."""
+
+
+class Side(StrEnum):
+    """One of the two programs that a link joins; the client is the one that connected."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class Direction(StrEnum):
+    """Which way a message goes."""
+
+    TO_SERVER = "to server"
+    TO_CLIENT = "to client"
+
+    @property
+    def sender(self) -> Side:
+        """Who wrote the message."""
+        return Side.CLIENT if self is Direction.TO_SERVER else Side.SERVER
+
+    @property
+    def receiver(self) -> Side:
+        """Who is to read the message."""
+        return Side.SERVER if self is Direction.TO_SERVER else Side.CLIENT
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Message:
+    """The smallest piece of a conversation that can be held back.
+
+    `name` is what people call it and what a time line shows; a message without one is passed on without being
+    recorded. Messages of one `lane` keep their order: what follows a held message waits behind it. A message without
+    a lane concerns the whole connection and waits for nobody.
+    """
+
+    raw: bytes
+    direction: Direction
+    name: str = ""
+    lane: int | None = 0
+
+    def wire(self) -> bytes:
+        """Return the bytes to pass on; called once, when it is passed on."""
+        return self.raw
+
+    def is_called(self, name: str) -> bool:
+        """Whether this is the message that a person means by `name`: its whole name or its first words."""
+        return begins_with(self.name, name)
+
+    def mentions(self, marker: Marker) -> bool:
+        """Whether the marker occurs in the operation that this message belongs to."""
+        return as_bytes(marker) in self.raw
+
+
+def begins_with(text: str, words: str) -> bool:
+    """Whether text begins with these whole words, in either case: `POST /update` and `POST /update/7` do match."""
+    text, words = text.casefold(), words.casefold()
+    following = text[len(words) : len(words) + 1]
+    return text.startswith(words) and not (following.isalnum() or following == "_")
+
+
+def as_bytes(marker: Marker) -> bytes:
+    """Return the marker as it would be seen in text on the wire."""
+    return marker if isinstance(marker, bytes) else str(marker).encode()
+
+
+class NotUnderstoodError(Exception):
+    """The bytes on a link are not what its protocol expects, so nothing on it could be held exactly."""
+
+
+class Protocol(ABC):
+    """Reads both byte streams of one connection, since what an answer means depends on the question.
+
+    The instance that a proxy is given is the pattern: every connection gets a fresh one.
+    """
+
+    def fresh(self) -> Self:
+        """Return a reader for a new connection."""
+        return type(self)()
+
+    @abstractmethod
+    def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
+        """Yield the messages that these bytes complete; keep the rest for later.
+
+        Raises NotUnderstoodError (or what its parser raises) when the bytes make no sense; the proxy then resets the
+        connection, because passing on what it cannot read would let a breakpoint be missed in silence.
+        """
+
+    @abstractmethod
+    def finish(self, direction: Direction) -> Iterator[Message]:
+        """Yield what was left incomplete when the sender ended its stream."""
+
+
+class Opaque(Protocol):
+    """No protocol: bytes pass as they come, only link-wide faults apply."""
+
+    def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
+        """Yield the bytes as one message without a name."""
+        yield Message(raw=data, direction=direction)
+
+    def finish(self, direction: Direction) -> Iterator[Message]:  # noqa: ARG002 - nothing is ever kept back
+        """Yield nothing."""
+        yield from ()

@@ -1,0 +1,100 @@
+"""Restate's service protocol: messages in the two byte streams of an invocation.
+
+Each has a head of 8 bytes (type, flags, length). Source: service-invocation-protocol.md and protocol.proto of
+github.com/restatedev/service-protocol.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+_HEAD = struct.Struct(">HHI")
+
+_NAMES = {
+    0x0000: "Start",
+    0x0001: "Suspension",
+    0x0002: "Error",
+    0x0003: "End",
+    0x0004: "CommandAck",
+    0x0005: "ProposeRunCompletion",
+    0x0006: "AwaitingOn",
+    0x0007: "ProposeRunCompletionAck",
+    0x0400: "InputCommand",
+    0x0401: "OutputCommand",
+    0x040C: "SleepCommand",
+    0x040D: "CallCommand",
+    0x040E: "OneWayCallCommand",
+    0x0411: "RunCommand",
+    0x800C: "SleepCompletionNotification",
+    0x800D: "CallCompletionNotification",
+    0x800E: "CallInvocationIdCompletionNotification",
+    0x8011: "RunCompletionNotification",
+    0xFBFF: "SignalNotification",
+}
+
+
+class MessageReader:
+    """Cuts one direction of an invocation into messages; of one longer than `limit` bytes, the first part."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._passing = 0  # bytes to come of a message whose first part has been passed on
+
+    def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
+        """Yield name and bytes, head included, of each message. A later part of a long one has no name."""
+        buffer = self._buffer
+        buffer += data
+        while buffer:
+            if self._passing:
+                part = bytes(buffer[: self._passing])
+                self._passing -= len(part)
+                del buffer[: len(part)]
+                yield "", part
+                continue
+            if len(buffer) < _HEAD.size:
+                return
+            kind, _, length = _HEAD.unpack_from(buffer)
+            whole = _HEAD.size + length
+            if len(buffer) < whole <= self._limit or len(buffer) < min(whole, self._limit):
+                return
+            part = bytes(buffer[:whole])
+            self._passing = whole - len(part)
+            del buffer[:whole]
+            yield _NAMES.get(kind, f"message 0x{kind:04X}"), part
+
+    def rest(self) -> bytes:
+        """Return the beginning of a message that was never completed."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
+
+
+def known_entries(start: bytes) -> int:
+    """Return how many journal entries follow a start message (its field 3), given its body."""
+    at = 0
+    while at < len(start):
+        key, at = _varint(start, at)
+        field, kind = key >> 3, key & 7
+        if kind == 0:
+            value, at = _varint(start, at)
+            if field == 3:
+                return value
+        elif kind == 2:
+            length, at = _varint(start, at)
+            at += length
+        else:
+            at += 8 if kind == 1 else 4
+    return 0
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data):
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            break
+    return value, at
