@@ -1,6 +1,7 @@
 """Serves the TodoService to Restate: the ASGI application and the process around it."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,14 @@ async def run(settings: ServiceSettings) -> None:
     # Steps run in the loop's default executor: one thread for each connection to the database.
     loop.set_default_executor(ThreadPoolExecutor(settings.db_pool_size, thread_name_prefix="step"))
     purge = asyncio.create_task(purge_ledger(settings))
-    await serve(create_app(settings), server_config(settings), shutdown_trigger=stop.wait)
+    serving = asyncio.create_task(serve(create_app(settings), server_config(settings), shutdown_trigger=stop.wait))
+    stopping = asyncio.create_task(stop.wait())
+    # It ends by itself only with an error, such as a port that is taken.
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    # From Python 3.12 on hypercorn would wait here, without limit, until Restate closes its idle connection.
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(serving, GRACE_SECONDS)
+    stopping.cancel()
     purge.cancel()
 
 

@@ -62,6 +62,15 @@ class RetrySettings(BaseSettings):
     """Never give up: Restate's own default of 70 attempts would be used up within two minutes at this interval
     and leave the call paused until somebody resumes it. 2**31 seconds are 68 years."""
 
+    step_inactivity_timeout_seconds: float = Field(default=20, gt=0)
+    """A service endpoint from which nothing has come for this long is asked to give the call back: it is frozen, or
+    the network is cut. A step that waits for a connection and for a silent database takes less. Restate's own default
+    is a minute."""
+
+    step_abort_timeout_seconds: float = Field(default=10, gt=0)
+    """After this long without it the call is run again elsewhere; the ledger makes that safe. Restate's own default
+    of ten minutes suits handlers that compute for long."""
+
     delete_max_duration_seconds: float = Field(default=30, gt=0)
     """How long a delete is tried before its user is told that it could not be done. A duration, not a number
     of attempts: three of them, at these intervals, are used up before a database has restarted."""

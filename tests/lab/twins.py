@@ -67,16 +67,13 @@ class Browser:
 class Twin:
     """One of the two applications, running."""
 
-    def __init__(self, name: str, web: str, writer: str, stack: Stack) -> None:
+    def __init__(self, name: str, web: str, writer: str, stack: Stack, url: str = "") -> None:
         self.name = name
+        self.url = url or stack.ports.web_url(name)
+        """Its address."""
         self._web = web
         self._writer = writer
         self.stack = stack
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return self.stack.ports.web_url(self.name)
 
     @property
     def durable(self) -> bool:
@@ -172,12 +169,16 @@ class Twin:
         return list(waiting(self.unfinished))
 
 
+def twin_of(stack: Stack, name: str, url: str = "") -> Twin:
+    """Return a twin of a stack; the url is given where it is not the web's own."""
+    if name == "restate":
+        return Twin(name, web="flask-todo-restate", writer="restate_app", stack=stack, url=url)
+    return Twin(name, web="flask-todo", writer="flask-todo", stack=stack, url=url)
+
+
 def twins_of(stack: Stack) -> dict[str, Twin]:
     """Return both twins of a stack."""
-    return {
-        "basic": Twin("basic", web="flask-todo", writer="flask-todo", stack=stack),
-        "restate": Twin("restate", web="flask-todo-restate", writer="restate_app", stack=stack),
-    }
+    return {name: twin_of(stack, name) for name in ("basic", "restate")}
 
 
 def new_key() -> str:

@@ -22,6 +22,8 @@ DELETE_MAX_DURATION = timedelta(seconds=retries.delete_max_duration_seconds)
 
 todo_service = restate.Service(
     "TodoService",
+    inactivity_timeout=timedelta(seconds=retries.step_inactivity_timeout_seconds),
+    abort_timeout=timedelta(seconds=retries.step_abort_timeout_seconds),
     invocation_retry_policy=restate.InvocationRetryPolicy(
         initial_interval=RETRY_INITIAL_INTERVAL,
         exponentiation_factor=2,

@@ -194,17 +194,17 @@ class Connection:
         message, fate = held.message, Fate.GONE
         try:
             if not held.decision.done():
-                self._record(Kind.HELD, message.name, message.direction)
+                self._record(Kind.HELD, message.name, message.direction, message)
             decision = await held.decision
             if decision.delay:
-                self._record(Kind.STALLED, f"{message.name} for {decision.delay:g} s", message.direction)
+                self._record(Kind.STALLED, f"{message.name} for {decision.delay:g} s", message.direction, message)
                 await asyncio.sleep(decision.delay)
             fate = decision.fate
             if fate is Fate.RELEASED:
                 await self._pass_on(flow, message, Kind.PASSED if point.decision else Kind.RELEASED)
             else:
                 kind = Kind.DROPPED if fate is Fate.DROPPED else Kind.RESET
-                self._record(kind, message.name, message.direction)
+                self._record(kind, message.name, message.direction, message)
                 if fate is Fate.RESET:
                     self.reset(decision.toward)
         finally:
@@ -221,14 +221,16 @@ class Connection:
                 else:
                     await asyncio.get_running_loop().sock_sendall(receiver, message.wire())
         except OSError:
-            self._record(Kind.LOST, message.name, message.direction)
+            self._record(Kind.LOST, message.name, message.direction, message)
             self.reset()
             return
         if message.name:
-            self._record(kind, message.name, message.direction)
+            self._record(kind, message.name, message.direction, message)
 
-    def _record(self, kind: Kind, label: str = "", direction: Direction | None = None) -> None:
-        self._log.add(Event(self._link, kind, label, direction, self._number))
+    def _record(
+        self, kind: Kind, label: str = "", direction: Direction | None = None, message: Message | None = None
+    ) -> None:
+        self._log.add(Event(self._link, kind, label, direction, self._number, message=message))
 
 
 class _Flow:

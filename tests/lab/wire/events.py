@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
-from .messages import Direction
+from .messages import Direction, Message
 
 
 class Kind(StrEnum):
@@ -43,6 +43,8 @@ class Event:
     direction: Direction | None = None
     connection: int = 0
     time: float = field(default_factory=time.monotonic)
+    message: Message | None = field(default=None, repr=False, compare=False)
+    """What it happened to. Subscribers get it; it is not kept, as its bytes may be many."""
 
     def __str__(self) -> str:
         arrow = {None: "-", Direction.TO_SERVER: "→", Direction.TO_CLIENT: "←"}[self.direction]
@@ -62,7 +64,7 @@ class EventLog:
     def add(self, event: Event) -> None:
         """Record an event and tell the subscribers."""
         with self._lock:
-            self._events.append(event)
+            self._events.append(replace(event, message=None))
             subscribers = tuple(self._subscribers)
         for tell in subscribers:
             try:
