@@ -1,10 +1,13 @@
 """The twins are twins: one face, and a difference that is only about durability."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 import requests
+import tenacity
 from flask import Flask
 
 from flask_todo.app import create_app as plain_app
@@ -174,3 +177,16 @@ def test_unsigned_requests_to_the_service_are_refused(stack: Stack) -> None:
         method = requests.get if path == "/discover" else requests.post
         response = method(stack.ports.service_url + path, timeout=10)
         assert response.status_code == 401, path
+
+
+def test_stop_is_graceful(stack: Stack) -> None:
+    """Asked to end, each server ends by itself and well, although Restate and browsers hold their connections."""
+    waiting = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool), stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.05)
+    )
+    for name in ("restate_app", "flask-todo", "flask-todo-restate"):
+        server = stack.servers[name]
+        assert server.pid
+        os.kill(server.pid, signal.SIGTERM)
+        waiting(lambda server=server: server.running)
+        assert server.how_it_ended() == "exit code 0"

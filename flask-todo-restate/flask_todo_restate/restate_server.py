@@ -12,6 +12,7 @@ import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
+from restate.server import install_shutdown_hook
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_todo_restate.services import ledger
@@ -62,7 +63,8 @@ async def run(settings: ServiceSettings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        # The SDK installs a handler of its own at its first request; through its hook both are called.
+        install_shutdown_hook(loop, stop.set, number)
     # Steps run in the loop's default executor: one thread for each connection to the database.
     loop.set_default_executor(ThreadPoolExecutor(settings.db_pool_size, thread_name_prefix="step"))
     purge = asyncio.create_task(purge_ledger(settings))

@@ -1,0 +1,45 @@
+# For GNU make 3.81 (macOS) and later.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## install everything that is pinned into this folder (the others do it when it is needed)
+
+# Every pin is in one of these: when one changes, the installation is repeated.
+$(READY): constraints.txt tests/requirements.txt shared/pyproject.toml flask-todo/pyproject.toml \
+		flask-todo-restate/pyproject.toml flask-todo-restate/package-lock.json shared/bootstrap.py
+	@$(PYTHON) shared/bootstrap.py
+
+# exec, so that signals reach the program itself and not a shell before it.
+up-basic: $(READY) ## run flask-todo on http://127.0.0.1:5040 until Ctrl-C
+	@exec $(BIN)/python -m todo_stack up basic
+
+up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C
+	@exec $(BIN)/python -m todo_stack up restate
+
+up: $(READY) ## run both side by side until Ctrl-C
+	@exec $(BIN)/python -m todo_stack up both
+
+reset: $(READY) ## remove all data, after asking
+	@exec $(BIN)/python -m todo_stack reset
+
+test: $(READY) ## run the tests against real servers; ARGS='-k delete' selects some
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY) ## check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY) ## check types
+	$(BIN)/mypy
+
+clean: ## remove what setup has installed and all caches, but no data
+	rm -rf .venv flask-todo-restate/node_modules .pytest_cache .mypy_cache .ruff_cache
+	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
+	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
+
+.PHONY: help setup up-basic up-restate up reset test lint types clean

@@ -1,0 +1,102 @@
+"""The command line: `python -m todo_stack up basic|restate|both` and `reset`."""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from todo_stack.applications import WEBS
+from todo_stack.errors import StackError, StopRequested
+from todo_stack.lock import locked
+from todo_stack.ports import RESTATE, TWINS, Ports
+from todo_stack.stack import DATA, Stack
+from todo_stack.terminal import Terminal
+
+_data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DATA,
+    help="Folder that keeps everything.",
+    show_default=True,
+)
+
+
+@click.group()
+def main() -> None:
+    """Run the todo applications with real servers on this machine."""
+
+
+@main.command()
+@click.argument("which", type=click.Choice([*TWINS, "both"]))
+@_data_option
+def up(which: str, data: Path) -> None:
+    """Start the servers of one twin or both, and stop them on Ctrl-C."""
+    stop_requested = threading.Event()
+    # With nobody to read the log there is nobody who uses this, either.
+    terminal = Terminal(gone=stop_requested)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # An event and not an exception: all that waits looks at it, and nothing is interrupted half-way.
+        # A second Ctrl-C finds it set, and the stop goes on.
+        signal.signal(number, lambda _number, _frame: stop_requested.set())
+    twins = TWINS if which == "both" else (which,)
+    try:
+        stack = Stack(
+            twins,
+            data=data,
+            ports=Ports.from_environment(twins, os.environ),
+            database_url=os.environ.get("DATABASE_URL"),
+            log=terminal.log,
+            cancelled=stop_requested,
+        )
+        with stack:
+            _announce(stack, terminal)
+            ended = stack.wait()
+            how = ended.how_it_ended()
+            terminal.say(f"{ended.name} ended ({how}): stopping everything", "bold red")
+        sys.exit(1)
+    except StopRequested:
+        terminal.say("stopped", "bold")
+    except StackError as error:
+        terminal.say(f"error: {error}", "bold red")
+        sys.exit(1)
+    except OSError as error:
+        terminal.say(f"error: {error.filename or ''}: {error.strerror}", "bold red")
+        sys.exit(1)
+
+
+@main.command()
+@_data_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(data: Path, yes: bool) -> None:
+    """Remove all data: todos, Restate's journal, keys."""
+    if not data.exists():
+        click.echo(f"nothing to remove: there is no {data}")
+        return
+    try:
+        with locked(data):
+            if yes or click.confirm(f"Remove {data} with all todos in it?"):
+                shutil.rmtree(data)
+                click.echo("removed")
+    except StackError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+def _announce(stack: Stack, terminal: Terminal) -> None:
+    lines = [
+        f"{WEBS[twin]:<20}{stack.ports.web_url(twin)}/    JSON: {stack.ports.web_url(twin)}/api/todos"
+        for twin in stack.twins
+    ]
+    if RESTATE in stack.twins:
+        lines.append(f"{'Restate dashboard':<20}{stack.ports.admin_url}/ui/")
+    # As one text, so that no log line comes in between.
+    terminal.say("\n".join(["", *lines, "Ctrl-C stops everything.", ""]), "bold")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m todo_stack")

@@ -1,0 +1,46 @@
+"""Health checks: functions without arguments that say whether a server answers now."""
+
+import http.client
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+Check = Callable[[], bool]
+
+_ANSWER_SECONDS = 2.0
+"""A healthy server on this machine answers in milliseconds; a slower one is asked again."""
+
+
+def http_ok(url: str) -> Check:
+    """Return a check that GET of this http:// address answers 200."""
+    parts = urlsplit(url)
+
+    def check() -> bool:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request("GET", parts.path or "/")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return check
+
+
+def tcp_open(port: int) -> Check:
+    """Return a check that something accepts connections on this port of 127.0.0.1."""
+
+    def check() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_SECONDS):
+                return True
+        except OSError:
+            return False
+
+    return check
+
+
+def all_of(*checks: Check) -> Check:
+    """Return a check that all of these hold."""
+    return lambda: all(check() for check in checks)

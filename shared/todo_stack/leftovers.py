@@ -1,0 +1,38 @@
+"""What a stack that was killed itself has left running: found at the next start, by a list kept on disk."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from todo_stack import tree
+from todo_stack.process import KILL_SECONDS
+
+
+class Leftovers:
+    """The list of the processes that run on a data folder; only for the holder of the folder's lock."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def record(self, numbers: Iterable[int]) -> None:
+        """Write down what runs now. A start time belongs to each number, for numbers are used again."""
+        alive = [member for number in numbers for member in tree.family(number)[:1]]
+        self._file.write_text(json.dumps([[member.pid, member.create_time()] for member in alive]))
+
+    def kill(self) -> int:
+        """Kill what still runs of the last start, with all descendants; return how many were found."""
+        if not self._file.exists():
+            return 0
+        found = [member for pid, created in json.loads(self._file.read_text()) for member in _same(pid, created)]
+        tree.kill(found)
+        # Until they are reaped, too: PostgreSQL takes a dead server that is still in the process table for alive.
+        psutil.wait_procs(found, timeout=KILL_SECONDS)
+        self._file.unlink()
+        return len(found)
+
+
+def _same(pid: int, created: float) -> list[psutil.Process]:
+    family = tree.family(pid)
+    return tree.freeze(pid) if family and family[0].create_time() == created else []

@@ -1,0 +1,162 @@
+"""The ports of the stack: from the environment, or free ones, and whether they can be had."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+from urllib.parse import urlsplit
+
+import psutil
+
+from todo_stack.errors import StackError
+
+HOST = "127.0.0.1"
+
+BASIC = "basic"
+RESTATE = "restate"
+TWINS = (BASIC, RESTATE)
+
+_NAMES = {
+    "postgres": "POSTGRES_PORT",
+    "flask_todo": "FLASK_TODO_PORT",
+    "flask_todo_restate": "FLASK_TODO_RESTATE_PORT",
+    "restate_service": "RESTATE_SERVICE_PORT",
+    "restate_ingress": "RESTATE_ENDPOINT",
+    "restate_admin": "RESTATE_ADMIN_URL",
+    "restate_node": "RESTATE_NODE_PORT",
+}
+_ADDRESSES = {"RESTATE_ENDPOINT", "RESTATE_ADMIN_URL"}
+_WEBS = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
+PORT = "PORT"
+
+SETTINGS = frozenset({*_NAMES.values(), PORT})
+"""The settings that this file reads from the environment."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Which port each server listens on; all on 127.0.0.1."""
+
+    postgres: int = 54320
+    flask_todo: int = 5040
+    flask_todo_restate: int = 5050
+    restate_service: int = 9080
+    restate_ingress: int = 8080
+    restate_admin: int = 9070
+    restate_node: int = 5122
+
+    @classmethod
+    def from_environment(cls, twins: Collection[str], environment: Mapping[str, str]) -> Self:
+        """Read the ports from their settings.
+
+        The web of a single twin listens on PORT, unless the setting of its own name is there too.
+
+        Raises:
+            StackError: naming a setting whose value is none.
+
+        """
+        names = dict(_NAMES)
+        if len(twins) == 1:
+            web = _WEBS[next(iter(twins))]
+            names[web] = names[web] if environment.get(names[web]) else PORT
+        values = {field: (name, environment[name]) for field, name in names.items() if environment.get(name)}
+        return cls(**{field: _parse(name, value) for field, (name, value) in values.items()})
+
+    @classmethod
+    def free(cls) -> Self:
+        """Return ports that nobody uses at this moment."""
+        with contextlib.ExitStack() as stack:
+            numbers = []
+            # All are held until all are known, so that none comes twice.
+            for _ in fields(cls):
+                listener = stack.enter_context(socket.socket())
+                listener.bind((HOST, 0))
+                numbers.append(listener.getsockname()[1])
+            return cls(*numbers)
+
+    @property
+    def ingress_url(self) -> str:
+        """Where the web sends its writes."""
+        return f"http://{HOST}:{self.restate_ingress}"
+
+    @property
+    def admin_url(self) -> str:
+        """Restate's admin API; the dashboard is under it."""
+        return f"http://{HOST}:{self.restate_admin}"
+
+    @property
+    def service_url(self) -> str:
+        """Where Restate reaches the service endpoint."""
+        return f"http://{HOST}:{self.restate_service}"
+
+    def web(self, twin: str) -> int:
+        """Return the port of a twin's web."""
+        return self.flask_todo if twin == BASIC else self.flask_todo_restate
+
+    def web_url(self, twin: str) -> str:
+        """Return the address of a twin's web, without a slash at its end."""
+        return f"http://{HOST}:{self.web(twin)}"
+
+    def check(self, wanted: Collection[str]) -> None:
+        """Make sure that these ports (by field name) can be had.
+
+        Raises:
+            StackError: naming the first that cannot, its setting, and who has it.
+
+        """
+        owner: dict[int, str] = {}
+        for field in wanted:
+            port = getattr(self, field)
+            setting = _NAMES[field]
+            if port in owner:
+                raise StackError(
+                    f"port {port} is wanted twice, for {owner[port]} and for {setting}: set one to another"
+                )
+            owner[port] = setting
+            if reason := _refusal(port):
+                raise StackError(f"port {port} ({setting}) {reason}: end that, or set {setting} to another")
+
+
+def _parse(name: str, value: str) -> int:
+    if name in _ADDRESSES:
+        problem = f"{name}: {value!r} must be http://{HOST}:<port>, because the Restate server is started here"
+        try:
+            address = urlsplit(value)
+            port = address.port
+        except ValueError:
+            raise StackError(problem) from None
+        if address.scheme != "http" or address.hostname not in (HOST, "localhost") or not port:
+            raise StackError(problem)
+        return port
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= 65535):
+        raise StackError(f"{name}: {value!r} is not a port (a number from 1 to 65535)")
+    return int(value)
+
+
+def _refusal(port: int) -> str | None:
+    """Say why this port cannot be listened on, if so."""
+    with socket.socket() as probe:
+        # As servers do: connections of the last one, still closing, are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"is taken by {_listener(port) or 'another process'}"
+            return f"cannot be used ({error.strerror})"
+    return None
+
+
+def _listener(port: int) -> str | None:
+    """Name the process that listens on this port, as far as this user may know."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status != psutil.CONN_LISTEN or not connection.pid or not connection.laddr:
+                continue
+            if connection.laddr.port == port:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        pass
+    return None

@@ -1,0 +1,22 @@
+"""Secrets that are made once and kept in the data folder, readable by their owner alone."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def kept(file: Path, make: Callable[[], bytes]) -> bytes:
+    """Return what the file holds; if there is none, make it and keep it."""
+    if not file.exists():
+        # Written aside: a half-written secret would be found again at every start.
+        new = file.with_name(f"{file.name}.new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600, exist_ok=False)
+        new.write_bytes(make())
+        new.replace(file)
+    return file.read_bytes()
+
+
+def secret_key(file: Path) -> str:
+    """Return the key that signs sessions and CSRF tokens: kept, so that open pages survive a restart."""
+    return kept(file, lambda: secrets.token_hex(32).encode()).decode()

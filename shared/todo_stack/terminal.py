@@ -1,0 +1,47 @@
+"""What the user sees: log lines, each with the name of its process in a colour of its own."""
+
+import threading
+
+from rich.console import Console
+from rich.text import Text
+
+_COLOURS = {
+    "db": "blue",
+    "restate": "magenta",
+    "restate_app": "cyan",
+    "flask-todo": "yellow",
+    "flask-todo-restate": "green",
+}
+_WIDTH = max(map(len, _COLOURS))
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # rich would end the thread that prints, and the process whose output nobody reads then would hang.
+        raise BrokenPipeError
+
+
+class Terminal:
+    """Prints to standard output; goes silent, and sets `gone`, when there is nobody to print to any more."""
+
+    def __init__(self, gone: threading.Event) -> None:
+        self._console = _Console(highlight=False, soft_wrap=True)
+        self._silent = False
+        self._gone = gone
+
+    def log(self, name: str, line: str) -> None:
+        """Print a line of a process."""
+        self._print(Text.assemble((f"{name:<{_WIDTH}} | ", _COLOURS.get(name, "dim")), line))
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line of our own."""
+        self._print(Text(text, style))
+
+    def _print(self, text: Text) -> None:
+        if self._silent:
+            return
+        try:
+            self._console.print(text)
+        except OSError:
+            self._silent = True
+            self._gone.set()
