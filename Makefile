@@ -1,6 +1,9 @@
 # For GNU make 3.81 (macOS) and later.
 PYTHON ?= python3
 ARGS ?=
+ONLY ?=
+SEED ?=
+FRESH ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -15,11 +18,26 @@ $(READY): constraints.txt tests/requirements.txt shared/pyproject.toml flask-tod
 	@$(PYTHON) shared/bootstrap.py
 
 # exec, so that signals reach the program itself and not a shell before it.
-up-basic: $(READY) ## run flask-todo on http://127.0.0.1:5040 until Ctrl-C
+ifndef DOCKER
+up-basic: $(READY) ## run flask-todo on http://127.0.0.1:5040 until Ctrl-C; with DOCKER=1 in containers
 	@exec $(BIN)/python -m todo_stack up basic
 
-up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C
+up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C; with DOCKER=1 in containers
 	@exec $(BIN)/python -m todo_stack up restate
+else
+up-basic: docker
+	@cd flask-todo && exec docker compose up --build
+
+up-restate: docker
+	@cd flask-todo-restate && exec docker compose up --build
+endif
+
+deploy: docker ## take the code of now into use in the containers of up-restate, as VERSION=2 or another new name
+	@exec flask-todo-restate/deploy.sh $(VERSION)
+
+docker:
+	@docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 || \
+		{ echo "Docker is needed for this, with its plugin compose, and does not answer. Without it: make up-basic, make up-restate" >&2; exit 1; }
 
 up: $(READY) ## run both side by side until Ctrl-C
 	@exec $(BIN)/python -m todo_stack up both
@@ -29,6 +47,12 @@ reset: $(READY) ## remove all data, after asking
 
 test: $(READY) ## run the tests against real servers; ARGS='-k delete' selects some
 	$(BIN)/pytest $(ARGS)
+
+chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count; SEED repeats a run
+	@exec $(BIN)/python -m tests.lab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+compare: $(READY) ## break both twins at every message and draw the picture; ONLY='basic/add/*' for a part
+	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 lint: $(READY) ## check style and format
 	$(BIN)/ruff check
@@ -42,4 +66,5 @@ clean: ## remove what setup has installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate up reset test lint types clean
+
+.PHONY: help setup up-basic up-restate deploy docker up reset test compare chaos lint types clean

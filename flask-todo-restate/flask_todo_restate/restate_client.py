@@ -19,8 +19,8 @@ from todo_shared.schemas import TodoData
 CONNECT_TIMEOUT_SECONDS = 0.5
 """The ingress is on this machine or in this network; and it is tried again while the budget lasts."""
 
-RESULT_SHARE = 0.75
-"""How much of the budget is spent waiting for the result; the rest is for being told that it is pending."""
+CONFIRMATION_SHARE = 0.5
+"""How much longer than the write budget it may take to hear from the ingress that it has the call."""
 
 NOT_COMPLETED_YET = 470
 """Restate's own status code for an invocation that is still running."""
@@ -52,8 +52,8 @@ class OperationNotFoundError(LookupError):
     """Restate knows no such operation, or no longer."""
 
 
-class _NoAnswerError(Exception):
-    """The ingress cannot be reached, or answered with an error of its own."""
+class _UndecidedError(UnavailableError):
+    """The ingress was sent the call and has not answered: it may have it or not."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,14 @@ class RestateClient:
         body = "" if message is None else message.model_dump_json(exclude_unset=True)
         key = idempotency_key(request_id, body)
         deadline = time.monotonic() + self._write_budget
-        result_deadline = time.monotonic() + self._write_budget * RESULT_SHARE
         path = f"/TodoService/{handler}"
         try:
-            return _result(self._post(path, key, body, result_deadline))
-        except (_NoAnswerError, requests.Timeout):
-            # It may have been accepted all the same. Sending it again under its key does not do it again:
-            # it tells whether Restate has it, without waiting for the result.
-            try:
-                accepted = self._post(f"{path}/send", key, body, deadline)
-            except (_NoAnswerError, requests.Timeout) as error:
-                raise UnavailableError(str(error)) from error
+            return _result(self._post(path, key, body, deadline))
+        except _UndecidedError:
+            # Sending it again under its key does not do it again: it tells that Restate has it,
+            # without waiting for the result.
+            deadline += self._write_budget * CONFIRMATION_SHARE
+            accepted = self._post(f"{path}/send", key, body, deadline)
             raise PendingError(accepted.json()["invocationId"], handler) from None
 
     def operation(self, operation_id: str) -> Operation:
@@ -116,14 +113,12 @@ class RestateClient:
             raise UnavailableError(str(error)) from error
         if response.status_code == NOT_COMPLETED_YET:
             return Operation("pending")
+        if response.status_code in (400, 404) and not _is_of_the_handler(response):
+            raise OperationNotFoundError(f"There is no operation {operation_id}.")
         try:
             result = _result(response)
         except RejectedError as error:
             return Operation("rejected", reason=error.reason)
-        except _NoAnswerError as error:
-            if response.status_code < 500:
-                raise OperationNotFoundError(f"There is no operation {operation_id}.") from None
-            raise UnavailableError(str(error)) from error
         return Operation("done", TodoData(**result) if result else None)
 
     def check(self) -> None:
@@ -142,9 +137,16 @@ class RestateClient:
             session.close()
 
     def _post(self, path: str, key: str, body: str, deadline: float) -> requests.Response:
-        """Post until something other than a refusal or an error of the ingress itself comes back."""
+        """Post until the ingress takes it, and return the handler's answer or the ingress' good one.
+
+        Raises:
+            UnavailableError: the ingress did not take it until the deadline, or has not answered then.
+
+        """
         retry = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_NoAnswerError),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, UnavailableError) and not isinstance(error, _UndecidedError)
+            ),
             wait=tenacity.wait_exponential_jitter(multiplier=0.02, max=0.2, jitter=0.02),
             stop=lambda _state: time.monotonic() >= deadline,
             reraise=True,
@@ -156,19 +158,15 @@ class RestateClient:
         headers = {"idempotency-key": key}
         if body:
             headers["content-type"] = "application/json"
+        timeouts = (min(CONNECT_TIMEOUT_SECONDS, left), left)
         try:
-            response = self._session.post(
-                self._endpoint + path,
-                data=body.encode(),
-                headers=headers,
-                timeout=(min(CONNECT_TIMEOUT_SECONDS, left), left),
-            )
-        except requests.ReadTimeout:
-            raise
+            response = self._session.post(self._endpoint + path, data=body.encode(), headers=headers, timeout=timeouts)
+        except requests.ReadTimeout as error:
+            raise _UndecidedError(f"Restate's ingress at {self._endpoint} has not answered") from error
         except requests.RequestException as error:
-            raise _NoAnswerError(f"Restate's ingress at {self._endpoint} cannot be reached") from error
-        if response.status_code >= 400 and not _is_of_the_handler(response):
-            raise _NoAnswerError(f"Restate's ingress answered {response.status_code}: {response.text[:200]}")
+            raise UnavailableError(f"Restate's ingress at {self._endpoint} cannot be reached") from error
+        if not response.ok and not _is_of_the_handler(response):
+            raise UnavailableError(_own_error(response))
         return response
 
     @property
@@ -196,12 +194,16 @@ def _is_of_the_handler(response: requests.Response) -> bool:
     return response.headers.get("x-restate-error-source") == "invocation"
 
 
+def _own_error(response: requests.Response) -> str:
+    return f"Restate's ingress answered {response.status_code}: {response.text[:200]}"
+
+
 def _result(response: requests.Response) -> Any:  # noqa: ANN401 - any JSON
     if response.ok:
         return json.loads(response.content) if response.content else None
     if _is_of_the_handler(response):
         raise RejectedError(response.status_code, response.json()["message"])
-    raise _NoAnswerError(f"Restate's ingress answered {response.status_code}: {response.text[:200]}")
+    raise UnavailableError(_own_error(response))
 
 
 restate = cast(RestateClient, LocalProxy(lambda: current_app.extensions["restate"]))

@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -66,7 +66,7 @@ class Burst:
     def verdicts(self, scenario: str, *, minimum_ok: int) -> Counter[Verdict]:
         """Wait for quiet, count the effects in the database, and return how many operations came to what."""
         unfinished = self.twin.settle()
-        self._count_effects()
+        count_effects(self.twin, self.operations)
         for operation in self.operations:
             operation.settled = not unfinished
         verdicts = count(self.operations, minimum_ok=minimum_ok)
@@ -74,12 +74,14 @@ class Burst:
         print(f"{scenario}, {self.twin.name}: {describe(verdicts)}")
         return verdicts
 
-    def _count_effects(self) -> None:
-        tasks = Counter(task for (task,) in self.twin.rows("SELECT task FROM todo"))
-        for operation in self.operations:
-            there = tasks[operation.marker]
-            # A deletion's effect is that the todo is gone; every other's, that its text is there.
-            operation.effect = int(there == 0) if operation.kind == "delete" else there
+
+def count_effects(twin: Twin, operations: Iterable[Operation]) -> None:
+    """Count the effects of operations in the database."""
+    tasks = Counter(task for (task,) in twin.rows("SELECT task FROM todo"))
+    for operation in operations:
+        there = tasks[operation.marker]
+        # A deletion's effect is that the todo is gone; every other's, that its text is there.
+        operation.effect = int(there == 0) if operation.kind == "delete" else there
 
 
 def adds(twin: Twin, number: int) -> Burst:

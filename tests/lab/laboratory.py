@@ -1,6 +1,7 @@
 """One twin with a proxy on every link that a write crosses, so that each message can be stopped."""
 
 import contextlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from tests.lab.twins import twin_of
 from tests.lab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
 from tests.lab.wire.messages import Protocol
+import psycopg
 from todo_stack.ports import Ports
 from todo_stack.process import Log
 from todo_stack.stack import Stack
@@ -35,19 +37,27 @@ LONGER_THAN_EVERY_TIMEOUT_SECONDS = 7.0
 CLIENT_TIMEOUT_SECONDS = 4.0
 """Longer than the write budget and a silent connection, so that the twins can answer first."""
 
-ROOM = {"WEB_THREADS": "24", "DB_POOL_SIZE": "24"}
-"""Operations that are held each keep a thread and a connection; these are for those that run beside them."""
+FIRST_ID = 700_000_000
+POOL_SIZE = 24
+ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
+"""Operations that are held each keep a thread and a connection; this is room for those that are held together."""
 
 
 class Laboratory:
     """A running twin behind proxies. `links` are the proxies by name; `twin` talks through the first of them."""
 
     def __init__(
-        self, name: str, data: Path, log: Log | None = None, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        data: Path,
+        log: Log | None = None,
+        environment: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
     ) -> None:
         """Describe the laboratory of one twin ("basic" or "restate"); nothing runs yet.
 
-        `environment` adds to the settings of the twin's processes.
+        `environment` adds to the settings of the twin's processes. Once `cancelled` is set, whatever waits for a
+        server to start ends with StopRequested.
         """
         self.log = EventLog()
         self.name = name
@@ -69,7 +79,7 @@ class Laboratory:
             overrides["flask-todo-restate"] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
         writer = overrides["restate_app" if durable else "flask-todo"] = dict(settings)
-        self.stack = Stack([name], data=data, ports=ports, log=log, overrides=overrides)
+        self.stack = Stack([name], data=data, ports=ports, log=log, overrides=overrides, cancelled=cancelled)
         writer["DATABASE_URL"] = self._through_proxy(self.stack.database_url(name))
         self.twin = twin_of(self.stack, name, self._url(CLIENT))
 
@@ -78,9 +88,22 @@ class Laboratory:
         """The link on which the operation's statements go to the database."""
         return self.links[self._database_link]
 
+    def heal(self) -> None:
+        """Let everything pass, and start again what does not run."""
+        for link in self.links.values():
+            link.clear()
+            link.heal()
+        for server in self.stack.servers.values():
+            server.resume()
+            if not server.running:
+                server.start()
+
     def __enter__(self) -> Self:
         self._proxies.callback(self.stack.stop)
         self.stack.start()
+        with psycopg.connect(self.stack.database_url(self.name), autocommit=True) as connection:
+            # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
+            connection.execute(f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}".encode())
         return self
 
     def __exit__(

@@ -1,0 +1,30 @@
+"""Shows a run again from its results.json: `python -m tests.lab.picture results.json --page compare.html`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from . import page, readme, table
+from .results import Results
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table, and write the page and the README's table if they are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.picture", description="Show a run of the matrix again.")
+    parser.add_argument("results", type=Path, help="results.json of the run")
+    parser.add_argument("--page", type=Path, help="write the page here")
+    parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
+    asked = parser.parse_args(arguments)
+
+    results = Results.read(asked.results)
+    table.print_summary(results, Console())
+    if asked.page:
+        asked.page.write_text(page.render(results), encoding="utf-8")
+    if asked.readme:
+        readme.write(asked.readme, results)
+
+
+if __name__ == "__main__":
+    main()
