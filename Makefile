@@ -54,6 +54,9 @@ chaos: $(READY) ## break both twins at random for DURATION seconds (60), then co
 compare: $(READY) ## break both twins at every message and draw the picture; ONLY='basic/add/*' for a part
 	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
+readme: $(READY) ## put the results of the last whole make compare into the README
+	$(BIN)/python -m tests.lab.picture .data/compare/results.json --keep tests/results.json --readme README.md
+
 lint: $(READY) ## check style and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -67,4 +70,4 @@ clean: ## remove what setup has installed and all caches, but no data
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
 
-.PHONY: help setup up-basic up-restate deploy docker up reset test compare chaos lint types clean
+.PHONY: help setup up-basic up-restate deploy docker up reset test compare chaos readme lint types clean

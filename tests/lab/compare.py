@@ -160,13 +160,14 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
     if len(journal.cells) < len(wanted):
         sys.exit(130)
 
+    price, postgres = measure(DATA / "price")
     results = Results(
         seed=seed,
         started=started,
         seconds=round(time.monotonic() - began, 1),
         machine=machine(),
-        versions=versions(),
-        price=measure(DATA / "price"),
+        versions={"PostgreSQL": postgres, **versions()},
+        price=price,
         seams=[Seam(twin=s.twin, name=s.name, link=s.link, explains=s.explains) for t in SEAMS.values() for s in t],
         faults=[
             Fault(name=name, explains=how)

@@ -1,6 +1,7 @@
 """Runs many cells: each twin in a lane of its own, a fault at a time, several seams together."""
 
 import random
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +70,9 @@ class Lanes:
 
     def _lane(self, twin: str, wanted: Sequence[Case]) -> None:
         folder = self._data / twin
-        folder.mkdir(parents=True, exist_ok=True)
+        # Another run's data would be read again with every cell.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         with (folder / "servers.log").open("w") as log:
 
             def write(name: str, line: str) -> None:

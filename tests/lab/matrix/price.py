@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
+import psycopg
 import requests
 
 from tests.lab.picture.results import TWINS, Price, Twin
@@ -20,8 +21,8 @@ SERVERS: dict[Twin, tuple[str, ...]] = {
 }
 
 
-def measure(data: Path) -> dict[Twin, Price]:
-    """Return the price of each twin, of one client that adds todos one after the other."""
+def measure(data: Path) -> tuple[dict[Twin, Price], str]:
+    """Return the price of each twin, of one client that adds todos one after the other, and PostgreSQL's version."""
     with Stack(data=data, ports=Ports.free()) as stack, requests.Session() as session:
         times: dict[Twin, list[float]] = {twin: [] for twin in TWINS}
         for number in range(WARM_UP + ADDS):
@@ -31,7 +32,9 @@ def measure(data: Path) -> dict[Twin, Price]:
                 session.post(url, json={"title": f"price {uuid4()}"}, timeout=30).raise_for_status()
                 if number >= WARM_UP:
                     times[twin].append((time.perf_counter() - began) * 1000)
-        return {twin: _price(stack, SERVERS[twin], times[twin]) for twin in TWINS}
+        with psycopg.connect(stack.database_url("basic")) as connection:
+            version = connection.info.parameter_status("server_version") or "unknown"
+        return {twin: _price(stack, SERVERS[twin], times[twin]) for twin in TWINS}, version
 
 
 def _price(stack: Stack, names: tuple[str, ...], milliseconds: list[float]) -> Price:

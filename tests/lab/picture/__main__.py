@@ -16,12 +16,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("results", type=Path, help="results.json of the run")
     parser.add_argument("--page", type=Path, help="write the page here")
     parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
+    parser.add_argument("--keep", type=Path, help="write the results without their time lines here")
     asked = parser.parse_args(arguments)
 
     results = Results.read(asked.results)
     table.print_summary(results, Console())
     if asked.page:
         asked.page.write_text(page.render(results), encoding="utf-8")
+    if asked.keep:
+        results.without_time_lines().write(asked.keep)
     if asked.readme:
         readme.write(asked.readme, results)
 

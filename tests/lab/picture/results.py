@@ -166,6 +166,11 @@ class Results(_Part):
         draft.write_text(self.model_dump_json() + "\n", encoding="utf-8")
         draft.replace(path)
 
+    def without_time_lines(self) -> Self:
+        """Return the results as they are kept with the README: verdicts, but not how they came about."""
+        bare = [cell.model_copy(update={"events": (), "told": ()}) for cell in self.cells]
+        return self.model_copy(update={"cells": bare})
+
     @property
     def unexpected(self) -> list[Cell]:
         """The cells whose verdict is not the expected one."""

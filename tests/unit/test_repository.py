@@ -1,0 +1,66 @@
+"""What the repository says of itself is true."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.lab.matrix.lanes import every_case
+from tests.lab.picture import readme
+from tests.lab.picture.results import Results
+
+
+def tracked(repository: Path) -> list[Path]:
+    """Return the files that git keeps."""
+    git = shutil.which("git")
+    assert git
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True).stdout
+    return [repository / name for name in listed.split("\0") if name]
+
+
+def test_readme_has_the_results(repository: Path) -> None:
+    """The README's table is that of the results, and these are of the whole matrix as it is now."""
+    results = Results.read(repository / "tests" / "results.json")
+    assert readme.is_current(repository / "README.md", results), "type make compare, then make readme"
+    assert {cell.id for cell in results.cells} == {case.id for case in every_case()}
+    assert results.unexpected == []
+
+
+def test_commands_of_the_readmes_exist(repository: Path) -> None:
+    """Every make target that a README names is one."""
+    makefile = (repository / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    for page in repository.glob("**/README.md"):
+        if "node_modules" not in page.parts and ".venv" not in page.parts:
+            assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
+
+
+def test_files_of_the_readmes_exist(repository: Path) -> None:
+    """Every file that a README links to is there."""
+    for page in (path for path in tracked(repository) if path.name == "README.md"):
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_no_registry_address(repository: Path) -> None:
+    """No file says from where packages are to be taken: that is the machine's business."""
+    lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
+    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    address = re.compile(
+        "|".join([r"pypi\." + "org", r"registry\.npmjs" + r"\.org", "pythonhosted" + r"\.org", "index" + "-url"])
+    )
+    for path in tracked(repository):
+        text = path.read_text(errors="ignore")
+        assert not address.search(text), path
+
+
+def test_every_requirement_is_pinned(repository: Path) -> None:
+    """Whatever is asked for by name has its version in the constraints."""
+    pins = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (repository / "constraints.txt").read_text().split()
+    }
+    asked = (repository / "tests" / "requirements.txt").read_text().splitlines()
+    names = {re.split(r"[\[=<>~ ]", line)[0].lower().replace("_", "-") for line in asked if line and line[0] != "#"}
+    assert names <= pins
