@@ -62,7 +62,8 @@ def register(app: Flask) -> None:
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
         app.logger.warning("%s", outcome)
-        return unavailable("Your change could not be taken at the moment. It is safe to submit it again.")
+        # The ingress may have it all the same: only the answer may have been lost.
+        return unavailable("Your change may not have been taken. It is safe to submit it again: it is made only once.")
 
     @app.errorhandler(OperationNotFoundError)
     def unknown_operation(outcome: OperationNotFoundError) -> ResponseReturnValue:

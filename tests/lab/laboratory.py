@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import psycopg
+
 from tests.lab.twins import twin_of
 from tests.lab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
 from tests.lab.wire.messages import Protocol
-import psycopg
 from todo_stack.ports import Ports
 from todo_stack.process import Log
 from todo_stack.stack import Stack

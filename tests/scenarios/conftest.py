@@ -1,0 +1,97 @@
+"""One laboratory for each twin, for all scenarios; what a scenario breaks is mended after it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.lab.laboratory import Laboratory
+from tests.scenarios.article.running import Article, article_beside
+from todo_stack.process import Log
+
+DELETE_SECONDS = 12
+"""How long the Restate twin tries a delete here: longer than the outages that it is to survive, and soon waited out."""
+
+Laboratories = Callable[[str], Laboratory]
+
+
+@pytest.fixture(scope="package")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
+    """What takes the output of all servers: a file beside their data."""
+    with (tmp_path_factory.mktemp("scenarios") / "servers.log").open("w") as lines:
+
+        def write(name: str, line: str) -> None:
+            if not lines.closed:
+                print(f"{name}: {line}", file=lines, flush=True)
+
+        yield write
+
+
+@pytest.fixture(scope="package")
+def laboratories(tmp_path_factory: pytest.TempPathFactory, log: Log) -> Iterator[Laboratories]:
+    """The laboratory of each twin, started when it is first asked for."""
+    started: dict[str, Laboratory] = {}
+    with contextlib.ExitStack() as stack:
+
+        def laboratory(name: str) -> Laboratory:
+            if name not in started:
+                environment = {"DELETE_MAX_DURATION_SECONDS": str(DELETE_SECONDS)}
+                lab = Laboratory(name, tmp_path_factory.mktemp(name) / "data", log, environment)
+                started[name] = stack.enter_context(lab)
+            return started[name]
+
+        yield laboratory
+
+
+@pytest.fixture(params=["basic", "restate"])
+def lab(request: pytest.FixtureRequest, laboratories: Laboratories) -> Iterator[Laboratory]:
+    """The laboratory of each twin in turn."""
+    with mended(laboratories(request.param)) as laboratory:
+        yield laboratory
+
+
+@pytest.fixture
+def plain(laboratories: Laboratories) -> Iterator[Laboratory]:
+    """The laboratory of the plain twin."""
+    with mended(laboratories("basic")) as laboratory:
+        yield laboratory
+
+
+@pytest.fixture
+def durable(laboratories: Laboratories) -> Iterator[Laboratory]:
+    """The laboratory of the Restate twin."""
+    with mended(laboratories("restate")) as laboratory:
+        yield laboratory
+
+
+@pytest.fixture(scope="package")
+def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
+    """The article's service, beside the Restate twin."""
+    with article_beside(laboratories("restate"), log) as article:
+        yield article
+
+
+@pytest.fixture
+def article(durable: Laboratory, article_running: Article) -> Iterator[Article]:
+    """The article's service, running when a scenario begins, with nothing left to do when it ends."""
+    del durable  # The twin is mended by it, later than the service.
+    yield article_running
+    article_running.link.clear()
+    if not article_running.server.running:
+        article_running.server.start()
+    article_running.give_up()
+
+
+@pytest.fixture
+def meanwhile() -> Iterator[ThreadPoolExecutor]:
+    """Threads for users who wait while something happens."""
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+@contextlib.contextmanager
+def mended(lab: Laboratory) -> Iterator[Laboratory]:
+    """Let everything pass and run again at the end."""
+    yield lab
+    lab.heal()

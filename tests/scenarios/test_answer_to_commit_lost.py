@@ -1,0 +1,30 @@
+"""What happens when the COMMIT has worked and only its answer is lost?
+
+To the application this looks exactly like a connection that dropped before COMMIT: the same exception from the same
+line. But here the row is there, and trying again makes a second one, unless somebody remembers that it was done.
+"""
+
+from tests.lab.history import Verdict
+from tests.lab.laboratory import Laboratory
+from tests.lab.wire import Answer
+from tests.scenarios.stage import add, came_to, name
+
+EXPECTED = {
+    # Its user is told that the database cannot be reached, does it again, as one would, and has two.
+    "basic": ("503", Verdict.GHOST, Verdict.DUPLICATED),
+    # The repeated step finds its row in the ledger, and the resubmitted request joins the first.
+    "restate": ("201", Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
+}
+
+
+def test_answer_to_commit_lost(lab: Laboratory) -> None:
+    """The plain twin reports a failure for a todo that is there, and the next try doubles it; the other has one."""
+    task = name("milk")
+    lost = lab.database.cut(Answer("COMMIT", mentioning=task))
+    added = add(lab.twin, task)
+    lost.wait()
+    verdict = came_to(lab.twin, added)
+
+    again = add(lab.twin, task, added.key)
+
+    assert (added.detail, verdict, came_to(lab.twin, again)) == EXPECTED[lab.name]

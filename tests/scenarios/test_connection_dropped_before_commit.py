@@ -1,0 +1,31 @@
+"""What happens to an operation when the database drops the connection before COMMIT?
+
+Nothing has been written, and the application knows that something went wrong. This is the harmless failure: the only
+question is who tries again, the user or the machine.
+"""
+
+from tests.lab.history import Verdict
+from tests.lab.laboratory import Laboratory
+from tests.lab.wire import Request
+from tests.scenarios.stage import add, came_to, name
+
+EXPECTED = {
+    # It says 503 and nothing is there: honest, and the user has to do it again.
+    "basic": ("503", Verdict.REFUSED),
+    # Restate runs the step again on another connection, and the user never hears of it.
+    "restate": ("201", Verdict.EXACTLY_ONCE),
+}
+
+
+def test_connection_dropped_before_commit(lab: Laboratory) -> None:
+    """The plain twin refuses the todo and the Restate twin adds it; a user who tries again then has it once in both."""
+    task = name("milk")
+    dropped = lab.database.cut(Request("COMMIT", mentioning=task))
+    added = add(lab.twin, task)
+    dropped.wait()
+
+    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.name]
+
+    again = add(lab.twin, task, added.key)
+    # In neither twin has the failed transaction left anything that could be doubled.
+    assert came_to(lab.twin, again) is Verdict.EXACTLY_ONCE

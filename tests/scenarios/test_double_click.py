@@ -1,0 +1,38 @@
+"""What does a double click add?
+
+No failure is needed for a duplicate: two clicks on one button are two requests. Both twins put a request id into the
+form; only one of them looks at it.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.lab.laboratory import CLIENT, Laboratory
+from tests.lab.twins import Browser
+from tests.lab.wire import Answer
+from tests.scenarios.stage import name
+
+EXPECTED = {
+    # Two requests, two todos: it does not know that they are one.
+    "basic": 2,
+    # The request id is the idempotency key: the second click joins the first.
+    "restate": 1,
+}
+
+
+def test_double_click(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
+    """The second click comes before the first is answered: two todos in the plain twin, one in the Restate twin."""
+    task = name("milk")
+    browser, second_browser = Browser(lab.twin.url), Browser(lab.twin.url)
+    form = browser.form("/add")
+    second_browser.session.cookies.update(browser.session.cookies)
+    on_its_way = lab.links[CLIENT].hold(Answer("POST /add", mentioning=task))
+    first = meanwhile.submit(browser.submit, form, task=task)
+    held = on_its_way.wait()
+    second = second_browser.submit(form, task=task)
+    held.release()
+
+    # Whoever clicked cannot see a difference.
+    assert [first.result().status_code, second.status_code] == [302, 302]
+    assert len(lab.twin.tasks(task)) == EXPECTED[lab.name]
+    browser.close()
+    second_browser.close()

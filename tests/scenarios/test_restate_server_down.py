@@ -1,0 +1,47 @@
+"""What happens when the Restate server is down?
+
+Durable execution is one more thing that can be away. This is the failure that the plain twin does not have.
+"""
+
+from tests.lab.history import Outcome, Verdict
+from tests.lab.laboratory import Laboratory
+from tests.scenarios.stage import add, came_to, name
+
+EXPECTED = {
+    # It has no Restate server to miss.
+    "basic": ("201", Verdict.EXACTLY_ONCE),
+    # Its web cannot hand the todo over, promises nothing, and says so.
+    "restate": ("503", Verdict.REFUSED),
+}
+
+
+def test_restate_server_down(lab: Laboratory) -> None:
+    """The plain twin works on; the Restate twin refuses writes, shows its list, and loses nothing by a later try."""
+    task, there = name("milk"), name("bread")
+    lab.twin.add(there)
+    restate = lab.stack.servers.get("restate")
+    if restate:
+        restate.kill()
+    added = add(lab.twin, task)
+    titles = [todo["title"] for todo in lab.twin.call("GET").json()]
+    if restate:
+        restate.start()
+
+    # Reads go to the database in both.
+    assert there in titles
+    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.name]
+
+
+def test_resubmitted_when_it_is_back(durable: Laboratory) -> None:
+    """A form that was refused meanwhile can be submitted again as often as one likes, and adds one todo."""
+    task = name("milk")
+    restate = durable.stack.servers["restate"]
+    restate.kill()
+    refused = add(durable.twin, task)
+    restate.start()
+
+    tries = [add(durable.twin, task, refused.key) for _ in range(3)]
+    assert refused.outcome is Outcome.FAIL
+    # Just started, it may need longer than the web waits, and then the todo is promised.
+    assert all(again.outcome in (Outcome.OK, Outcome.PENDING) for again in tries)
+    assert came_to(durable.twin, tries[-1]) is Verdict.EXACTLY_ONCE

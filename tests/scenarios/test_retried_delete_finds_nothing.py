@@ -1,0 +1,49 @@
+"""What is a user told whose delete worked, but whose answer was lost, and who tries again?
+
+Deleting twice does no harm to the data. It does to its users, who are told that there is no such todo, and cannot know
+that it was their own first try that has deleted it.
+"""
+
+from flask_todo_restate.messages import TodoItemRequest
+from tests.lab.history import Verdict
+from tests.lab.laboratory import Laboratory
+from tests.lab.wire import Answer
+from tests.scenarios.article.running import Article
+from tests.scenarios.stage import came_to, delete, name
+
+EXPECTED = {
+    # First "the database cannot be reached", then "not found": twice a failure, and the todo is gone.
+    "basic": (["503", "404"], Verdict.GHOST),
+    # The ledger has the result of the step that worked, and every repetition gets that.
+    "restate": (["204", "204"], Verdict.EXACTLY_ONCE),
+}
+
+
+def test_retried_delete_finds_nothing(lab: Laboratory) -> None:
+    """The plain twin calls a delete that worked a failure, twice; the Restate twin says both times that it worked."""
+    todo = lab.twin.add(name("doomed"))
+    lost = lab.database.cut(Answer("COMMIT", mentioning=todo["id"]))
+    deleted = delete(lab.twin, todo)
+    lost.wait()
+    again = delete(lab.twin, todo, deleted.key)
+
+    assert ([deleted.detail, again.detail], came_to(lab.twin, again)) == EXPECTED[lab.name]
+
+
+def test_article_reports_its_own_delete_as_a_failure(article: Article) -> None:
+    """Without a ledger the step that Restate repeats finds nothing, three times, and the user is told of a failure."""
+    todo = article.lab.twin.add(name("doomed"))
+    lost = article.lab.database.cut(Answer("COMMIT", mentioning=todo["id"]))
+    answer = article.call("delete_todo", TodoItemRequest(todo_id=todo["id"]))
+    lost.wait()
+
+    assert answer.status_code == 500
+    assert f"There is no todo {todo['id']}." in answer.text
+    assert article.lab.twin.tasks(todo["title"]) == []
+
+
+def test_another_delete_is_not_found(lab: Laboratory) -> None:
+    """What is remembered is the operation, not the todo: somebody else's delete finds nothing, and is told so."""
+    todo = lab.twin.add(name("doomed"))
+    assert delete(lab.twin, todo).detail == "204"
+    assert delete(lab.twin, todo).detail == "404"

@@ -1,0 +1,69 @@
+"""How long does a bounded retry last?
+
+The article gives a delete three attempts. Restate makes them 50 and 100 milliseconds apart, so they are used up before
+any outage is over, and the thirty seconds that stand beside them are not looked at. A bound on retries is a bound on
+the outage that a user does not notice: it has to be a time, chosen for the outages that one has.
+"""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from flask_todo_restate.messages import TodoItemRequest
+from tests.lab.history import Outcome, Verdict
+from tests.lab.laboratory import Laboratory
+from tests.lab.twins import Browser
+from tests.scenarios.article.running import Article
+from tests.scenarios.conftest import DELETE_SECONDS
+from tests.scenarios.stage import came_to, delete, eventually, name
+
+OUTAGE_SECONDS = 5.0
+
+
+def test_outage_of_five_seconds(article: Article, meanwhile: ThreadPoolExecutor) -> None:
+    """Three attempts are used up while the database is still away; a delete that is given a time outlasts it."""
+    twin, database = article.lab.twin, article.lab.stack.servers["db"]
+    articles, ours = twin.add(name("doomed")), twin.add(name("doomed"))
+    database.kill()
+    began = time.monotonic()
+    calling = meanwhile.submit(article.call, "delete_todo", TodoItemRequest(todo_id=articles["id"]))
+    deleting = meanwhile.submit(delete, twin, ours)
+    threading.Event().wait(OUTAGE_SECONDS)  # The outage: this is how long it is, not a wait for something.
+    given_up = calling.done()
+    database.start()
+
+    assert given_up
+    assert calling.result().status_code == 500
+    assert twin.tasks(articles["title"]) == [articles["title"]]
+    attempts = article.attempts("delete_todo", since=began)
+    assert len(attempts) == 3
+    print(f"the article's three attempts took {attempts[-1] - attempts[0]:.2f} s of an outage of {OUTAGE_SECONDS:g} s")
+    assert attempts[-1] - attempts[0] < OUTAGE_SECONDS
+
+    deleted = deleting.result()
+    assert deleted.outcome is Outcome.PENDING
+    assert came_to(twin, deleted) is Verdict.EXACTLY_ONCE
+
+
+def test_outage_longer_than_the_bound(durable: Laboratory) -> None:
+    """When the time of a delete is over while the database is away, its user is told that it could not be done."""
+    twin, database = durable.twin, durable.stack.servers["db"]
+    by_api, by_form = twin.add(name("doomed")), twin.add(name("doomed"))
+    browser = Browser(twin.url)
+    form = browser.form(f"/delete/{by_form['id']}$")
+    database.kill()
+    deleted = delete(twin, by_api)
+    assert browser.submit(form).status_code == 302
+    status = f"{twin.url}/api/operations/{deleted.operation_id}"
+    eventually(lambda: twin.call("GET", status).json()["status"] != "pending", "the delete given up")
+    told = twin.call("GET", status).json()
+    # It was never deleted, so its end was not that somebody found the database again.
+    assert told["status"] == "rejected"
+    assert f"could not be deleted within {DELETE_SECONDS} s" in told["reason"]
+    eventually(lambda: twin.unfinished() == [], "the other delete given up")
+    database.start()
+
+    page = browser.get().text
+    assert f"Your deletion failed: The todo could not be deleted within {DELETE_SECONDS} s" in page
+    browser.close()
+    assert [twin.tasks(todo["title"]) for todo in (by_api, by_form)] == [[by_api["title"]], [by_form["title"]]]

@@ -1,0 +1,40 @@
+"""What happens when the server dies after COMMIT and before it answered?
+
+The process that knew that it had worked is gone. Somebody else would have to remember, and in the plain twin there is
+nobody else.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.lab.history import Outcome, Verdict
+from tests.lab.laboratory import Laboratory
+from tests.lab.wire import Answer
+from tests.scenarios.stage import add, came_to, name
+
+EXPECTED = {
+    # The one that dies is the one that would have answered. Who then submits the form again has two.
+    "basic": ({Outcome.UNKNOWN}, Verdict.GHOST, Verdict.DUPLICATED),
+    # The service died, the web waits for Restate: it tells the result, or promises it where the start takes longer
+    # than it waits. Restate calls the service again, and the ledger knows what was done.
+    "restate": ({Outcome.OK, Outcome.PENDING}, Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
+}
+
+
+def test_server_dies_after_commit(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
+    """The plain twin leaves its user without an answer and with a todo to be doubled; the Restate twin has one."""
+    task = name("milk")
+    answer = lab.database.hold(Answer("COMMIT", mentioning=task))
+    adding = meanwhile.submit(add, lab.twin, task)
+    answer.wait()
+    # It is in the database, and nobody but the database knows.
+    assert lab.twin.tasks(task) == [task]
+    lab.twin.writer.kill()
+    lab.twin.writer.start()
+    added = adding.result()
+    verdict = came_to(lab.twin, added)
+
+    again = add(lab.twin, task, added.key)
+
+    outcomes, after_the_death, after_the_second_try = EXPECTED[lab.name]
+    assert added.outcome in outcomes
+    assert (verdict, came_to(lab.twin, again)) == (after_the_death, after_the_second_try)

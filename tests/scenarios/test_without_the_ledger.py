@@ -1,0 +1,51 @@
+"""Is `ctx.run` alone exactly once?
+
+It writes down a step's result after the step has run. Between the two, the COMMIT has happened and Restate does not
+know: whoever dies there has the step run again. So the step must recognise that it was done, and that is what the
+ledger is for, a row written in the same transaction as the change.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from flask_todo_restate.messages import TodoRequest
+from tests.lab.history import Verdict
+from tests.lab.laboratory import SERVICE, Laboratory
+from tests.lab.wire import Answer
+from tests.scenarios.article.running import Article
+from tests.scenarios.stage import add, came_to, name
+
+RESULT_OF_THE_STEP = "ProposeRunCompletion"
+"""The service's message with which a step's result goes into Restate's journal."""
+
+
+def test_article_adds_two(article: Article, meanwhile: ThreadPoolExecutor) -> None:
+    """The article's service, killed before its result is in the journal, adds the todo a second time."""
+    task = name("milk")
+    result = article.link.hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
+    calling = meanwhile.submit(article.call, "add_todo", TodoRequest(task=task))
+    held = result.wait()
+    # The todo is there; that the step has been done is still on its way.
+    assert article.lab.twin.tasks(task) == [task]
+    article.server.kill()
+    held.reset()
+    article.server.start()
+
+    # Restate keeps its promise that the call will end well, and its user sees one success.
+    assert calling.result().status_code == requests.codes.ok
+    assert article.lab.twin.tasks(task) == [task, task]
+
+
+def test_ledger_adds_one(durable: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
+    """The TodoService, killed at the same moment, runs its step again too, and adds nothing."""
+    lab, task = durable, name("milk")
+    result = lab.links[SERVICE].hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
+    adding = meanwhile.submit(add, lab.twin, task)
+    held = result.wait()
+    assert lab.twin.tasks(task) == [task]
+    lab.twin.writer.kill()
+    held.reset()
+    lab.twin.writer.start()
+
+    assert came_to(lab.twin, adding.result()) is Verdict.EXACTLY_ONCE
