@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -25,10 +26,39 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"| {scenario} | {name} | {counts} |")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller say what the twins run in."""
+    parser.addoption(
+        "--stack",
+        choices=["native", "containers"],
+        default="native",
+        help="run the twins as processes of this machine, or in containers (then only the tests that use them run)",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose the tests that the stack in containers is for."""
+    if config.getoption("--stack") == "containers":
+        others = [item for item in items if "stack" not in getattr(item, "fixturenames", ())]
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Both twins with their servers, on free ports and data of their own."""
     folder = tmp_path_factory.mktemp("stack")
+    if request.config.getoption("--stack") == "containers":
+        from tests.containers import engine
+
+        engine.needed()
+        # Only now: without the option nobody needs the library.
+        from tests.containers.stack import ContainerStack
+
+        with ContainerStack(folder, Ports.free()) as containers:
+            # It has all that tests use of the other.
+            yield cast(Stack, containers)
+        return
     with (folder / "servers.log").open("w") as log:
 
         def write(name: str, line: str) -> None:

@@ -49,6 +49,13 @@ class RegistrationSettings(BaseSettings):
     """How long to wait for the Restate server and the service endpoint."""
 
 
+class DeploymentSettings(RegistrationSettings):
+    """What the deployment of a new version reads from the environment, for the new version."""
+
+    restate_drain_timeout_seconds: float = Field(default=600, gt=0)
+    """How long to wait for the calls that the old version has begun. They take as long as the longest outage."""
+
+
 class RetrySettings(BaseSettings):
     """How often Restate runs a step again that has failed."""
 

@@ -1,0 +1,116 @@
+"""Each handler under the SDK's own harness, which makes Restate replay the journal at every opportunity."""
+
+import asyncio
+import gc
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import restate
+import tenacity
+from testcontainers.core.container import DockerContainer
+
+from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
+from flask_todo_restate.restate_client import RejectedError, RestateClient
+from flask_todo_restate.services import database
+from flask_todo_restate.services.todo_service import todo_service
+from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
+from todo_shared.models import db
+
+Rows = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """The address of a PostgreSQL with empty tables, which the handlers of this process write to."""
+    password = uuid4().hex
+    container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password).with_exposed_ports(5432)
+    with container, pytest.MonkeyPatch.context() as patch:
+        address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
+        url = f"postgresql://postgres:{password}@{address}/postgres"
+        patch.setenv("DATABASE_URL", url)
+        database.sessions.cache_clear()
+        engine = database.sessions().kw["bind"]
+        tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Exception),
+            stop=tenacity.stop_after_delay(60),
+            wait=tenacity.wait_fixed(0.1),
+            reraise=True,
+        )(db.metadatas[None].create_all, engine)
+        yield url
+        engine.dispose()
+        database.sessions.cache_clear()
+
+
+@pytest.fixture
+def rows(url: str) -> Iterator[Rows]:
+    """What queries the database, whose tables are empty at first."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("TRUNCATE todo, operation")
+        yield lambda query: connection.execute(query.encode()).fetchall()
+
+
+@pytest.fixture(scope="module")
+def service(url: str) -> Iterator[RestateClient]:
+    """The web application's own client on a Restate server that always replays."""
+    del url
+    with asyncio.Runner() as runner:
+        harness = restate.create_test_harness(
+            restate.app([todo_service]), restate_image=RESTATE_IMAGE, always_replay=True
+        )
+        environment = runner.run(harness.__aenter__())
+        client = RestateClient(environment.ingress_url, write_budget=20)
+        yield client
+        client.close()
+        runner.run(harness.__aexit__(None, None, None))
+    # Connections that the harness has opened and not closed.
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        del harness, environment
+        gc.collect()
+
+
+def add(service: RestateClient, task: str) -> int:
+    """Add a todo and return its id."""
+    return int(service.call("add_todo", TodoRequest(task=task), str(uuid4()))["id"])
+
+
+def test_add_todo(service: RestateClient, rows: Rows) -> None:
+    """Replayed, add_todo adds one todo and leaves one row in the ledger."""
+    todo = service.call("add_todo", TodoRequest(task="one", order=7), str(uuid4()))
+    assert todo == {"id": todo["id"], "task": "one", "completed": False, "order": 7}
+    assert rows('SELECT id, task, completed, "order" FROM todo') == [tuple(todo.values())]
+    assert rows("SELECT result FROM operation") == [(todo,)]
+
+
+def test_update_todo(service: RestateClient, rows: Rows) -> None:
+    """Replayed, update_todo changes what it was given, once; of a todo that is not there it says 404."""
+    todo_id = add(service, "one")
+    update = TodoUpdateRequest(todo_id=todo_id, completed=True)
+    assert service.call("update_todo", update, str(uuid4()))["completed"] is True
+    assert rows("SELECT task, completed FROM todo") == [("one", True)]
+    with pytest.raises(RejectedError) as refused:
+        service.call("update_todo", TodoUpdateRequest(todo_id=todo_id + 1, completed=True), str(uuid4()))
+    assert refused.value.status == 404
+    assert rows("SELECT count(*) FROM operation") == [(2,)]
+
+
+def test_delete_todo(service: RestateClient, rows: Rows) -> None:
+    """Replayed, delete_todo deletes and does not then find that there is nothing to delete; the next one does."""
+    todo_id = add(service, "one")
+    assert service.call("delete_todo", TodoItemRequest(todo_id=todo_id), str(uuid4())) is None
+    assert rows("SELECT count(*) FROM todo") == [(0,)]
+    with pytest.raises(RejectedError) as refused:
+        service.call("delete_todo", TodoItemRequest(todo_id=todo_id), str(uuid4()))
+    assert refused.value.status == 404
+
+
+def test_clear_todos(service: RestateClient, rows: Rows) -> None:
+    """Replayed, clear_todos deletes all todos."""
+    for number in range(3):
+        add(service, f"todo {number}")
+    service.call("clear_todos", None, str(uuid4()))
+    assert rows("SELECT count(*) FROM todo") == [(0,)]
+    assert rows("SELECT count(*) FROM operation") == [(4,)]
