@@ -1,6 +1,7 @@
 """The JSON API is the same in both twins: the public Todo-Backend contract, and errors as RFC 9457 problems."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +21,15 @@ BAD_TITLES = {
     "null": None,
     "list": ["a"],
 }
+
+INPUT_THAT_CANNOT_SUCCEED: tuple[tuple[str, dict[str, object]], ...] = (
+    ("add_todo", {}),
+    ("add_todo", {"task": ""}),
+    ("add_todo", {"task": "x", "order": 2**40}),
+    ("update_todo", {"todo_id": -(2**40), "task": "x"}),
+    ("delete_todo", {"todo_id": "x"}),
+    ("delete_todo", {"todo_id": 2**70}),
+)
 
 
 def name() -> str:
@@ -138,7 +148,7 @@ def test_input_that_cannot_succeed_is_not_retried(twin: Twin) -> None:
     """Whatever bad input was refused, nothing is left in flight; not even if it reaches the service itself."""
     if twin.durable:
         ingress = twin.stack.ports.ingress_url
-        for handler, body in (("add_todo", {"task": ""}), ("add_todo", {}), ("delete_todo", {"todo_id": "x"})):
+        for handler, body in INPUT_THAT_CANNOT_SUCCEED:
             response = requests.post(f"{ingress}/TodoService/{handler}", json=body, timeout=10)
             assert response.status_code >= 400, "the service accepted what it cannot do"
     assert twin.call("DELETE", "/1999999999").status_code == 404
@@ -148,6 +158,12 @@ def test_input_that_cannot_succeed_is_not_retried(twin: Twin) -> None:
 def test_oversized_body_is_413(twin: Twin) -> None:
     """A body larger than the limit is 413."""
     assert_problem(twin.call("POST", json={"title": "x" * 100_000}), 413)
+
+    def chunks() -> Iterator[bytes]:
+        yield b'{"title": "chunked"}'
+        yield b" " * 200_000
+
+    assert_problem(twin.call("POST", headers=JSON, data=chunks()), 413)
 
 
 def test_wrong_method_is_405(twin: Twin) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+import tenacity
 from sqlalchemy.orm import Session
 
 from flask_todo_restate.services import database, ledger
@@ -69,21 +69,54 @@ def test_failure_leaves_no_row(durable: Twin) -> None:
 
 
 def test_same_step_twice_at_once(durable: Twin) -> None:
-    """If a step runs twice at the same time, one of the two fails, and its repeat gets the other's result."""
+    """If a step runs twice at the same time, the second waits for the first, and returns the first's result."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
-    both_inside = threading.Barrier(2)
+    inside, go_on = threading.Event(), threading.Event()
 
     def slow(session: Session) -> dict[str, int]:
-        both_inside.wait(10)
+        inside.set()
+        assert go_on.wait(10)
         return {"id": operations.add(session, task).id}
 
     with ThreadPoolExecutor(2) as pool:
-        ended = [pool.submit(ledger.once, operation_id, slow).exception for _ in range(2)]
-        errors = [error for exception in ended if (error := exception()) is not None]
-    assert [type(error) for error in errors] == [IntegrityError]
+        first = pool.submit(ledger.once, operation_id, slow)
+        assert inside.wait(10)
+        second = pool.submit(ledger.once, operation_id, adding(task))
+        wait_for_lock(durable)
+        go_on.set()
+        assert first.result() == second.result()
     assert durable.tasks(task) == [task]
-    ((todo_id,),) = durable.rows("SELECT id FROM todo WHERE task = %s", task)
-    assert ledger.once(operation_id, slow) == {"id": todo_id}
+
+
+def test_same_deletion_twice_at_once(durable: Twin) -> None:
+    """A deletion that is repeated before its first COMMIT has come through succeeds: it does not find itself."""
+    operation_id, todo = f"inv_{uuid4()}", durable.add(f"ledger {uuid4()}")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(session: Session) -> None:
+        operations.delete(session, todo["id"])
+        inside.set()
+        assert go_on.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ledger.once, operation_id, slow)
+        assert inside.wait(10)
+        second = pool.submit(ledger.once, operation_id, lambda session: operations.delete(session, todo["id"]))
+        wait_for_lock(durable)
+        go_on.set()
+        assert first.result() is None
+        assert second.result() is None
+    assert durable.rows("SELECT id FROM todo WHERE id = %s", todo["id"]) == []
+
+
+def wait_for_lock(durable: Twin) -> None:
+    """Wait until somebody waits for another's transaction."""
+    waiting = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda rows: not rows),
+        stop=tenacity.stop_after_delay(4),
+        wait=tenacity.wait_fixed(0.02),
+    )
+    waiting(durable.rows, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
 
 def test_purge_deletes_old_rows(durable: Twin) -> None:

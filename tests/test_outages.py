@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 
 from tests.lab import burst
-from tests.lab.history import Verdict
+from tests.lab.history import Outcome, Verdict
 from tests.lab.twins import Twin
 from todo_stack.process import Server
 
@@ -111,6 +111,21 @@ def test_power_cut(twin: Twin) -> None:
     never(verdicts)
     # Both leave users without an answer, and some of their operations applied: nobody is left to tell them.
     assert verdicts[Verdict.REFUSED] + verdicts[Verdict.NOT_APPLIED] + verdicts[Verdict.GHOST] > 0
+
+
+def test_power_cut_while_promises_are_open(twin: Twin) -> None:
+    """What was promised while the database was away is done after a power cut, though nobody asks again."""
+    work = burst.adds(twin, 10)
+    twin.stack.servers["db"].kill()
+    work.run()
+    twin.stack.kill()
+    twin.stack.start()
+
+    verdicts = work.verdicts("power cut, promises open", minimum_ok=10 if twin.durable else 0)
+    # The plain twin promises nothing.
+    assert verdicts == {Verdict.EXACTLY_ONCE if twin.durable else Verdict.REFUSED: 10}
+    if twin.durable:
+        assert {operation.outcome for operation in work.operations} == {Outcome.PENDING}
 
 
 def test_five_users_add_two_hundred(twin: Twin) -> None:

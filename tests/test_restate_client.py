@@ -9,6 +9,7 @@ from flask_todo_restate.messages import TodoItemRequest, TodoRequest
 from flask_todo_restate.restate_client import (
     OperationNotFoundError,
     PendingError,
+    QuestionError,
     RejectedError,
     RestateClient,
     UnavailableError,
@@ -68,7 +69,7 @@ def test_pending(client: RestateClient, durable: Twin) -> None:
     assert durable.settle() == []
     done = client.operation(operation_id)
     assert (done.status, done.todo and done.todo.task) == ("done", task)
-    assert durable.rows("SELECT count(*) FROM operation WHERE operation_id = %s", operation_id) == [(1,)]
+    assert durable.rows("SELECT count(*) FROM operation WHERE operation_id = %s", f"{operation_id}/db_add") == [(1,)]
 
 
 def test_unknown_operation(client: RestateClient) -> None:
@@ -83,7 +84,7 @@ def test_ingress_away() -> None:
     client = RestateClient("http://127.0.0.1:1", write_budget=0.2)
     with pytest.raises(UnavailableError, match="cannot be reached"):
         client.call("add_todo", TodoRequest(task="x"), "id")
-    with pytest.raises(UnavailableError):
+    with pytest.raises(QuestionError):
         client.operation("inv_x")
     client.close()
 

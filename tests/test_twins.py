@@ -27,6 +27,7 @@ def test_route_tables_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both twins have the same routes, but for the one that asks what became of a pending operation."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     monkeypatch.setenv("SECRET_KEY", "a secret for tests")
+    monkeypatch.setenv("PORT", "1")
     plain, durable = routes(plain_app(Settings())), routes(restate_app(WebSettings()))
     assert plain <= durable
     assert [rule for rule, _, _ in durable - plain] == ["/api/operations/<operation_id>"]

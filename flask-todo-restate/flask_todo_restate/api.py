@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
-from flask_todo_restate.restate_client import restate
+from flask_todo_restate.restate_client import restate_client
 from todo_shared import operations
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
@@ -25,14 +25,14 @@ def list_todos() -> ResponseReturnValue:
 def add_todo() -> ResponseReturnValue:
     """Add a todo."""
     new = read_body(NewTodoBody)
-    todo = restate.call("add_todo", TodoRequest(task=new.task, order=new.order), read_idempotency_key())
+    todo = restate_client.call("add_todo", TodoRequest(task=new.task, order=new.order), read_idempotency_key())
     return created(TodoData(**todo))
 
 
 @api.delete("/todos")
 def clear_todos() -> ResponseReturnValue:
     """Delete all todos."""
-    restate.call("clear_todos", None, read_idempotency_key())
+    restate_client.call("clear_todos", None, read_idempotency_key())
     return "", 204
 
 
@@ -47,21 +47,21 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
     changes = read_body(TodoChangesBody)
     update = TodoUpdateRequest(todo_id=todo_id, **changes.given())
-    todo = restate.call("update_todo", update, read_idempotency_key())
+    todo = restate_client.call("update_todo", update, read_idempotency_key())
     return jsonify(as_json(TodoData(**todo)))
 
 
 @api.delete(TODO)
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
-    restate.call("delete_todo", TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+    restate_client.call("delete_todo", TodoItemRequest(todo_id=todo_id), read_idempotency_key())
     return "", 204
 
 
 @api.get("/operations/<operation_id>")
 def read_operation(operation_id: str) -> ResponseReturnValue:
     """Return what has become of an operation that was answered with 202."""
-    operation = restate.operation(operation_id)
+    operation = restate_client.operation(operation_id)
     body: dict[str, object] = {"id": operation_id, "status": operation.status}
     if operation.status == "done":
         body["result"] = as_json(operation.todo) if operation.todo else None

@@ -8,11 +8,15 @@ from flask.typing import ResponseReturnValue
 from flask_todo_restate.restate_client import (
     OperationNotFoundError,
     PendingError,
+    QuestionError,
     RejectedError,
     UnavailableError,
-    restate,
+    restate_client,
 )
-from todo_shared.errors import failure, is_api, unavailable
+from todo_shared.errors import failure, is_api, problem, unavailable
+
+ASK_SECONDS = 0.3
+"""How long a page waits to hear what has become of an operation."""
 
 MAX_REMEMBERED = 10
 """How many pending operations a session remembers; they are in its cookie."""
@@ -21,7 +25,6 @@ WHAT = {
     "add_todo": "Your new todo",
     "update_todo": "Your change",
     "delete_todo": "Your deletion",
-    "clear_todos": "Your clearing of the list",
 }
 
 
@@ -45,19 +48,22 @@ def register(app: Flask) -> None:
                 202,
                 {"Location": location},
             )
-        what = WHAT[outcome.handler]
-        if task := request.form.get("task"):
-            what += f" “{task[:60]}”"
-        remembered = session.get("pending", [])[-(MAX_REMEMBERED - 1) :]
-        session["pending"] = [*remembered, (outcome.operation_id, what)]
+        session["pending"] = _remember(session.get("pending", {}), outcome)
         return redirect(url_for("todo_routes.index"))
 
     @app.errorhandler(RejectedError)
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
         if outcome.status == 503:
             # This operation is over, so trying again means a new one.
+            if is_api():
+                return problem(503, outcome.reason, retry="with a new Idempotency-Key")
             return unavailable(outcome.reason, keep_request_id=False)
         return failure(outcome.status, outcome.reason)
+
+    @app.errorhandler(QuestionError)
+    def no_word(outcome: QuestionError) -> ResponseReturnValue:
+        app.logger.warning("%s", outcome)
+        return failure(503, "What has become of this operation cannot be told at the moment. Please ask again.")
 
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
@@ -74,23 +80,36 @@ def register(app: Flask) -> None:
 
 def notices() -> list[Notice]:
     """Return a notice for each remembered operation that is not done, and forget those that are settled."""
-    remembered = session.get("pending", [])
-    if not remembered:
-        return []
-    shown, still_pending = [], []
-    for operation_id, what in remembered:
-        try:
-            operation = restate.operation(operation_id)
-        except OperationNotFoundError:
-            continue
-        except UnavailableError:
-            still_pending.append((operation_id, what))
+    remembered: dict[str, str] = session.get("pending", {})
+    shown, unsettled = [], {}
+    asking = True
+    for operation_id, what in remembered.items():
+        status, reason = "pending", ""
+        if asking:
+            try:
+                operation = restate_client.operation(operation_id, timeout=ASK_SECONDS)
+                status, reason = operation.status, operation.reason
+            except OperationNotFoundError:
+                continue
+            except QuestionError:
+                # A page must not wait for Restate once for each of them.
+                asking = False
+        if status == "pending":
+            unsettled[operation_id] = what
             shown.append(Notice(f"{what} is saved and will be applied."))
-            continue
-        if operation.status == "pending":
-            still_pending.append((operation_id, what))
-            shown.append(Notice(f"{what} is saved and will be applied."))
-        elif operation.status == "rejected":
-            shown.append(Notice(f"{what} failed: {operation.reason}", "error"))
-    session["pending"] = still_pending
+        elif status == "rejected":
+            shown.append(Notice(f"{what} failed: {reason}", "error"))
+    if unsettled != remembered:
+        session["pending"] = unsettled
     return shown
+
+
+def _remember(remembered: dict[str, str], outcome: PendingError) -> dict[str, str]:
+    """Return what the session is to remember: this operation and the last ones before it."""
+    what = WHAT[outcome.handler]
+    if task := request.form.get("task"):
+        what += f" “{task[:60]}”"
+    elif request.view_args:
+        what += f" of todo {request.view_args['todo_id']}"
+    last = list({**remembered, outcome.operation_id: what}.items())[-MAX_REMEMBERED:]
+    return dict(last)

@@ -48,6 +48,10 @@ class UnavailableError(Exception):
     """The ingress did not take the call within the budget. The same request id may be used again."""
 
 
+class QuestionError(Exception):
+    """Restate cannot be asked at the moment what has become of a call. The call is not affected."""
+
+
 class OperationNotFoundError(LookupError):
     """Restate knows no such operation, or no longer."""
 
@@ -98,19 +102,22 @@ class RestateClient:
             accepted = self._post(f"{path}/send", key, body, deadline)
             raise PendingError(accepted.json()["invocationId"], handler) from None
 
-    def operation(self, operation_id: str) -> Operation:
-        """Return what has become of a call, without waiting for it.
+    def operation(self, operation_id: str, timeout: float | None = None) -> Operation:
+        """Return what has become of a call, without waiting for it; `timeout` in seconds is for the question.
 
         Raises:
             OperationNotFoundError: there is no such call.
-            UnavailableError: the ingress cannot be reached.
+            QuestionError: the ingress cannot be asked.
 
         """
         path = f"/restate/invocation/{quote(operation_id, safe='')}/output"
+        timeout = self._write_budget if timeout is None else timeout
         try:
-            response = self._session.get(self._endpoint + path, timeout=(CONNECT_TIMEOUT_SECONDS, self._write_budget))
+            response = self._session.get(
+                self._endpoint + path, timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout), timeout)
+            )
         except requests.RequestException as error:
-            raise UnavailableError(str(error)) from error
+            raise QuestionError(f"Restate's ingress at {self._endpoint} cannot be asked") from error
         if response.status_code == NOT_COMPLETED_YET:
             return Operation("pending")
         if response.status_code in (400, 404) and not _is_of_the_handler(response):
@@ -119,6 +126,8 @@ class RestateClient:
             result = _result(response)
         except RejectedError as error:
             return Operation("rejected", reason=error.reason)
+        except UnavailableError as error:
+            raise QuestionError(str(error)) from error
         return Operation("done", TodoData(**result) if result else None)
 
     def check(self) -> None:
@@ -206,5 +215,5 @@ def _result(response: requests.Response) -> Any:  # noqa: ANN401 - any JSON
     raise UnavailableError(_own_error(response))
 
 
-restate = cast(RestateClient, LocalProxy(lambda: current_app.extensions["restate"]))
+restate_client = cast(RestateClient, LocalProxy(lambda: current_app.extensions["restate"]))
 """The client of the current application."""

@@ -9,8 +9,6 @@ from todo_shared.settings import DatabaseSettings, Settings
 class WebSettings(Settings):
     """What the web application reads from the environment."""
 
-    port: int = Field(default=5050, ge=1, le=65535)
-
     restate_endpoint: str = Field(default="http://127.0.0.1:8080", pattern="^https?://")
     """Restate's ingress, which takes the calls."""
 

@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from todo_shared import errors
 from todo_shared.models import db
-from todo_shared.models.database import engine_options
+from todo_shared.models.database import complete_url, engine_options
 from todo_shared.settings import Settings
 
 HERE = Path(__file__).parent
@@ -35,6 +35,7 @@ def build_app(name: str, title: str, settings: Settings, checks: Mapping[str, Ch
         TITLE=title,
         SECRET_KEY=settings.secret_key.get_secret_value(),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
+        MIGRATION_URL=complete_url(settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         # Both twins are opened side by side on one host, and cookies know no ports.
@@ -78,7 +79,7 @@ def add_routes(app: Flask, pages: Blueprint, api: Blueprint) -> None:
     """Give the application its pages and its API."""
     app.register_blueprint(pages)
     app.register_blueprint(api)
-    # What a form of another site cannot send, application/json or DELETE, stands in for the token there.
+    # It has no cookies, so there is nothing that a page of another site could misuse: who reaches it may call it.
     app.extensions["csrf"].exempt(api)
 
 

@@ -4,10 +4,10 @@ import re
 import uuid
 from typing import TypeVar
 
-from flask import jsonify, request, url_for
+from flask import current_app, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnprocessableEntity, UnsupportedMediaType
 
 from todo_shared.models import Todo
 from todo_shared.schemas import TodoData
@@ -28,8 +28,12 @@ def read_body(kind: type[Body]) -> Body:
     """
     if not request.is_json:
         raise UnsupportedMediaType("Send application/json.")
+    data = request.get_data()
+    if len(data) >= current_app.config["MAX_CONTENT_LENGTH"]:
+        # A chunked body does not say its length: it has been cut off where it became too long.
+        raise RequestEntityTooLarge
     try:
-        return kind.model_validate_json(request.get_data())
+        return kind.model_validate_json(data)
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
     if any(mistake["type"] == "json_invalid" for mistake in mistakes):

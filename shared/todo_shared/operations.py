@@ -22,8 +22,8 @@ class TodoNotFoundError(LookupError):
 
 
 def _storable(todo_id: int) -> int:
-    """Return the id if the column can hold it; PostgreSQL would call a larger one an error, and no todo has it."""
-    if todo_id > INTEGER_MAX:
+    """Return the id if the column can hold it; PostgreSQL would call any other an error, and no todo has it."""
+    if not 0 < todo_id <= INTEGER_MAX:
         raise TodoNotFoundError(todo_id)
     return todo_id
 

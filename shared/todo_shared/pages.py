@@ -23,6 +23,8 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
     """
     number = max(1, min(request.args.get("page", 1, type=int), 1_000_000))
     todos = operations.page(db.session, number, PAGE_SIZE)
+    # The connection goes back before the page is rendered, whatever that takes.
+    db.session.commit()
     return render_template(
         "index.html",
         todos=todos[:PAGE_SIZE],

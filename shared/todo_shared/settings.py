@@ -27,6 +27,10 @@ def _database_url(value: object) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 class SettingsError(SystemExit):
     """A setting is missing or wrong. Left alone it ends the program with its message, which names the setting."""
 
@@ -51,13 +55,13 @@ class DatabaseSettings(BaseSettings):
     db_connect_timeout_seconds: int = Field(default=3, ge=2)
     """libpq takes nothing under 2 s."""
 
-    db_statement_timeout_seconds: float = Field(default=5, gt=0)
+    db_statement_timeout_seconds: float = Field(default=5, ge=0.1)
     """PostgreSQL ends a longer statement. Ours take milliseconds, so this is a lock or a sick disk."""
 
     db_silence_timeout_seconds: int = Field(default=8, ge=2)
     """A server that has not answered for this long is given up; keepalive probes find a dead peer as soon."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
 
 class Settings(DatabaseSettings):
@@ -69,7 +73,8 @@ class Settings(DatabaseSettings):
     host: str = "127.0.0.1"
     """Address to listen on. Only a container needs another one."""
 
-    port: int = Field(default=5040, ge=1, le=65535)
+    port: int = Field(ge=1, le=65535)
+    """5040 for the plain twin and 5050 for the other, wherever they are started by this repository."""
 
     web_workers: int = Field(default=1, ge=1, le=64)
     """gunicorn processes."""

@@ -8,7 +8,7 @@ import pytest
 
 from todo_shared.settings import Settings, SettingsError, load
 
-GOOD = {"DATABASE_URL": "postgresql://user:secret@db:5432/todos", "SECRET_KEY": "a secret for tests"}
+GOOD = {"DATABASE_URL": "postgresql://user:secret@db:5432/todos", "SECRET_KEY": "a secret for tests", "PORT": "5040"}
 
 
 def with_environment(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from flask_todo_restate.services.database import sessions
@@ -22,19 +23,23 @@ Change = Callable[[Session], Any]
 def once(operation_id: str, change: Change) -> Any:  # noqa: ANN401 - any JSON
     """Make the change and return its result (JSON), or return the result of when it was made.
 
-    If the same step still runs elsewhere, in a process that was taken for dead, the second to write the row waits
-    for the first and then fails on the primary key: Restate repeats it, and the repeat finds the row.
+    The row comes first. If the same step still runs elsewhere, in a process that was taken for dead or on a connection
+    that was given up, this one waits for the other's end before it looks at any todo: a repeated deletion must not
+    find that its todo has just been deleted by itself.
 
     Raises:
         Exception: whatever the change or the database raises; then nothing was changed, or it is not known.
 
     """
+    claim = (
+        insert(Operation).values(operation_id=operation_id).on_conflict_do_nothing().returning(Operation.operation_id)
+    )
     with sessions().begin() as session:
-        done = session.get(Operation, operation_id)
-        if done is not None:
-            return done.result
+        if session.scalar(claim) is None:
+            return session.get_one(Operation, operation_id).result
         result = change(session)
-        session.add(Operation(operation_id=operation_id, result=result))
+        if result is not None:
+            session.execute(update(Operation).where(Operation.operation_id == operation_id).values(result=result))
         return result
 
 

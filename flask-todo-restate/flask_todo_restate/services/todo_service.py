@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import restate
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
@@ -40,7 +41,7 @@ async def add_todo(ctx: restate.Context, req: TodoRequest) -> TodoData:
     def db_add(session: Session) -> dict[str, Any]:
         return _data(operations.add(session, req.task, req.order))
 
-    return TodoData(**await ctx.run_typed("db_add", _step(ctx, db_add)))
+    return TodoData(**await ctx.run_typed("db_add", _step(ctx, "db_add", db_add)))
 
 
 @todo_service.handler()
@@ -50,7 +51,7 @@ async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> TodoData:
     def db_update(session: Session) -> dict[str, Any]:
         return _data(operations.update(session, req.todo_id, req.given()))
 
-    return TodoData(**await ctx.run_typed("db_update", _step(ctx, db_update)))
+    return TodoData(**await ctx.run_typed("db_update", _step(ctx, "db_update", db_update)))
 
 
 @todo_service.handler()
@@ -66,7 +67,7 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
         max_retry_interval=RETRY_MAX_INTERVAL,
     )
     try:
-        await ctx.run_typed("db_delete", _step(ctx, db_delete), bounded)
+        await ctx.run_typed("db_delete", _step(ctx, "db_delete", db_delete), bounded)
     except restate.TerminalError as error:
         if error.status_code != 500:
             raise
@@ -81,22 +82,24 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
 @todo_service.handler()
 async def clear_todos(ctx: restate.Context) -> None:
     """Delete all todos."""
-    await ctx.run_typed("db_clear", _step(ctx, operations.clear))
+    await ctx.run_typed("db_clear", _step(ctx, "db_clear", operations.clear))
 
 
-def _step(ctx: restate.Context, change: Change) -> Callable[[], Any]:
-    """Return the step that makes this change once, however often Restate runs it.
+def _step(ctx: restate.Context, name: str, change: Change) -> Callable[[], Any]:
+    """Return the step of this name that makes this change once, however often Restate runs it.
 
     Whatever it raises is repeated, but for what no repeat can mend: that ends the call with a TerminalError.
     """
     # The id of the call is the same in every repeat. (Inside the step the context must not be used.)
-    operation_id = ctx.request().id
+    operation_id = f"{ctx.request().id}/{name}"
 
     def step() -> Any:  # noqa: ANN401 - any JSON
         try:
             return once(operation_id, change)
         except operations.TodoNotFoundError as error:
             raise restate.TerminalError(str(error), status_code=404) from error
+        except DataError as error:
+            raise restate.TerminalError(f"The database cannot hold this: {error.orig}", status_code=422) from error
 
     return step
 

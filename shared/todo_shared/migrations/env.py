@@ -1,17 +1,20 @@
-"""How Alembic runs the migrations: online only, on the application's engine, one process at a time."""
+"""How Alembic runs the migrations: online only, one process at a time, however long it takes."""
 
 from alembic import context
-from sqlalchemy import text
+from flask import current_app
+from sqlalchemy import NullPool, create_engine, text
 
 from todo_shared.models import db
 
 LOCK = 7_030_517
 """Key of the advisory lock that a migrating process holds; any number of our own."""
 
-with db.engine.connect() as connection:
+# Not the application's engine: its time-outs are for requests that somebody waits for.
+engine = create_engine(current_app.config["MIGRATION_URL"], poolclass=NullPool)
+
+with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=db.metadata, transaction_per_migration=False)
     with context.begin_transaction():
         # A second process waits here, and then finds that nothing is left to do.
-        connection.execute(text("SET LOCAL statement_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         context.run_migrations()

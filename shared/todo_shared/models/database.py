@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
 from psycopg import pq
-from sqlalchemy import DateTime, MetaData
+from sqlalchemy import URL, DateTime, MetaData
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
@@ -67,6 +67,13 @@ class ImpatientConnection(psycopg.Connection[Any]):
             raise
 
 
+def complete_url(settings: DatabaseSettings) -> URL:
+    """Return the database's URL with its password, wherever that was given."""
+    if settings.database_password:
+        return settings.database_url.set(password=settings.database_password.get_secret_value())
+    return settings.database_url
+
+
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     """Arguments for SQLAlchemy's create_engine, alike in every process of both twins."""
     silence = settings.db_silence_timeout_seconds
@@ -74,22 +81,21 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     class Connection(ImpatientConnection):
         silence_timeout_seconds = silence
 
-    url = settings.database_url.set(drivername="postgresql")
-    if settings.database_password:
-        url = url.set(password=settings.database_password.get_secret_value())
     milliseconds = int(settings.db_statement_timeout_seconds * 1000)
-    connect = functools.partial(
-        Connection.connect,
-        url.render_as_string(hide_password=False),
-        connect_timeout=settings.db_connect_timeout_seconds,
-        options=f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={silence * 1000}",
-        keepalives=1,
-        keepalives_idle=max(1, silence // 2),
-        keepalives_interval=1,
-        keepalives_count=max(1, silence // 2),
-        tcp_user_timeout=silence * 1000,
-        application_name="todo",
-    )
+    arguments: dict[str, Any] = {
+        "connect_timeout": settings.db_connect_timeout_seconds,
+        "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={silence * 1000}",
+        "keepalives": 1,
+        "keepalives_idle": max(1, silence // 2),
+        "keepalives_interval": 1,
+        "keepalives_count": max(1, silence // 2),
+        "tcp_user_timeout": silence * 1000,
+        "application_name": "todo",
+        # As arguments, not as a URL: libpq takes a URL apart by rules of its own. What the URL says wins.
+        **complete_url(settings).translate_connect_args(database="dbname", username="user"),
+        **settings.database_url.query,
+    }
+    connect = functools.partial(Connection.connect, **arguments)
     return {
         "creator": connect,
         "pool_size": settings.db_pool_size,

@@ -1,0 +1,46 @@
+"""The schema is made by migrations, whoever begins and however many do."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from todo_shared.models.database import Base
+from todo_stack.stack import Stack
+
+PROCESSES = 4
+
+
+@pytest.fixture
+def empty_database(stack: Stack) -> str:
+    """The address of a new database, whose name has what a URL must quote."""
+    name = f"new {uuid4().hex[:6]}"
+    address = stack.database_url("basic")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
+
+
+def migrate(database_url: str) -> subprocess.CompletedProcess[str]:
+    """Migrate in a process of its own."""
+    environment = {**os.environ, "DATABASE_URL": database_url, "SECRET_KEY": "a secret for tests", "PORT": "1"}
+    command = [sys.executable, "-m", "flask", "--app", "flask_todo.app", "db", "upgrade"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_many_at_once(empty_database: str) -> None:
+    """Processes that migrate an empty database at the same time all succeed, and the models find their tables."""
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        done = list(pool.map(migrate, [empty_database] * PROCESSES))
+    assert [process.returncode for process in done] == [0] * PROCESSES, done[0].stderr
+    engine = create_engine(empty_database.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
