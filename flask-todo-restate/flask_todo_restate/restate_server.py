@@ -83,6 +83,8 @@ def main() -> None:
     """Run the service endpoint with settings from the environment."""
     settings = load(ServiceSettings)
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    # The SDK has no lifespan, and hypercorn warns of that at each start as if it mattered.
+    logging.getLogger("hypercorn").addFilter(lambda record: "Lifespan" not in record.getMessage())
     asyncio.run(run(settings))
 
 

@@ -13,6 +13,7 @@ from flask_todo_restate.services.ledger import Change, once
 from flask_todo_restate.settings import RetrySettings
 from todo_shared import operations
 from todo_shared.models import Todo
+from todo_shared.models.database import DATABASE_UNAVAILABLE
 from todo_shared.schemas import TodoData
 from todo_shared.settings import load
 
@@ -20,6 +21,11 @@ retries = load(RetrySettings)
 RETRY_INITIAL_INTERVAL = timedelta(seconds=retries.retry_initial_interval_seconds)
 RETRY_MAX_INTERVAL = timedelta(seconds=retries.retry_max_interval_seconds)
 DELETE_MAX_DURATION = timedelta(seconds=retries.delete_max_duration_seconds)
+
+
+class DatabaseUnavailableError(Exception):
+    """The database cannot do it now."""
+
 
 todo_service = restate.Service(
     "TodoService",
@@ -98,6 +104,9 @@ def _step(ctx: restate.Context, name: str, change: Change) -> Callable[[], Any]:
             return once(operation_id, change)
         except operations.TodoNotFoundError as error:
             raise restate.TerminalError(str(error), status_code=404) from error
+        except DATABASE_UNAVAILABLE as error:
+            # Restate repeats it, and logs it each time: one line says enough.
+            raise DatabaseUnavailableError(str(error).partition("\n")[0]) from None
         except DataError as error:
             raise restate.TerminalError(f"The database cannot hold this: {error.orig}", status_code=422) from error
 
