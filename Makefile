@@ -29,7 +29,7 @@ up-basic: docker
 	@cd flask-todo && exec docker compose up --build
 
 up-restate: docker
-	@cd flask-todo-restate && exec docker compose up --build
+	@cd flask-todo-restate && RESTATE_REGISTER_FORCE=true exec docker compose up --build
 endif
 
 deploy: docker ## take the code of now into use in the containers of up-restate, as VERSION=2 or another new name

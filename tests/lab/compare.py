@@ -112,7 +112,9 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
     """Run the matrix and draw the picture."""
     console = Console()
     wanted = selected(only)
-    path = DATA / "cells.jsonl"
+    # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
+    folder = DATA / "part" if only else DATA
+    path = folder / "cells.jsonl"
     if fresh:
         path.unlink(missing_ok=True)
     elif seed is None and path.exists():
@@ -146,7 +148,7 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
             failures.append(f"{cases[0].fault.name}, {len(cases)} cells: {error}")
             progress.console.print(f"[red]{failures[-1]}")
 
-        lanes = Lanes(DATA, seed, done, failed)
+        lanes = Lanes(folder, seed, done, failed)
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             progress.console.print("stopping after the running batches; the same command goes on from there")
@@ -160,7 +162,7 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
     if len(journal.cells) < len(wanted):
         sys.exit(130)
 
-    price, postgres = measure(DATA / "price")
+    price, postgres = measure(folder / "price")
     results = Results(
         seed=seed,
         started=started,
@@ -176,11 +178,11 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
         cells=[journal.cells[case.id] for case in wanted],
         impossible=impossible(),
     )
-    results.write(DATA / "results.json")
-    (DATA / "compare.html").write_text(page.render(results), encoding="utf-8")
+    results.write(folder / "results.json")
+    (folder / "compare.html").write_text(page.render(results), encoding="utf-8")
     journal.finish()
     table.print_summary(results, console)
-    console.print(f"The picture: {DATA / 'compare.html'}")
+    console.print(f"The picture: {folder / 'compare.html'}")
     if results.unexpected:
         sys.exit(1)
 

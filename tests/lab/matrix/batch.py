@@ -13,7 +13,7 @@ from tests.lab.laboratory import Laboratory
 from tests.lab.matrix.clients import Client
 from tests.lab.matrix.faults import Breaker, Fault
 from tests.lab.matrix.recorder import Recorder
-from tests.lab.matrix.rules import CLIENTS, expected
+from tests.lab.matrix.rules import CLIENTS, expected, foretold
 from tests.lab.matrix.seams import OPERATIONS, Seam, Target
 from tests.lab.picture.results import Cell, Told
 from tests.lab.wire import Breakpoint, Held
@@ -155,7 +155,7 @@ class Batch:
         waiting(look)
 
     def _cell(self, case: Case, client: Client, recorder: Recorder, rows_when_held: int) -> Cell:
-        foretold, because = expected(case.seam, case.fault, case.operation, case.client)
+        verdict_foretold, because = expected(case.seam, case.fault, case.operation, case.client)
         verdict = judge(client.operation)
         # The message was held where the seam says, or the cell has proved nothing.
         if rows_when_held != int(case.seam.applied):
@@ -167,7 +167,8 @@ class Batch:
                 "seam": case.seam.name,
                 "fault": case.fault.name,
                 "client": case.client,
-                "expected": foretold,
+                "expected": verdict_foretold,
+                "foretold": foretold(case.seam, case.fault),
                 "verdict": verdict,
                 "because": because,
                 "told": [Told(at=recorder.milliseconds(at), outcome=o, detail=d) for at, o, d in client.told],

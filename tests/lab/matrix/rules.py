@@ -24,9 +24,20 @@ class Submission:
     because: str
 
 
+def foretold(seam: Seam, fault: Fault) -> tuple[Outcome, ...]:
+    """Return what the first submission may be told: or both kinds of good news, where only speed decides."""
+    told = first_submission(seam, fault).told
+    return (Outcome.OK, Outcome.PENDING) if told is Outcome.PENDING else (told,)
+
+
+def first_submission(seam: Seam, fault: Fault) -> Submission:
+    """Return what the first submission comes to, whatever the operation."""
+    return _plain(seam, fault) if seam.twin == "basic" else _durable(seam, fault)
+
+
 def expected(seam: Seam, fault: Fault, operation: str, client: str) -> tuple[Verdict, str]:
     """Return the verdict that a cell must come to, and the sentence that explains it."""
-    first = _plain(seam, fault) if seam.twin == "basic" else _durable(seam, fault)
+    first = first_submission(seam, fault)
     if first.told in (Outcome.OK, Outcome.PENDING):
         return Verdict.EXACTLY_ONCE, first.because
     if client == GIVES_UP:
@@ -92,7 +103,7 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
 
 def _durable(seam: Seam, fault: Fault) -> Submission:
     """Once Restate has the call it is done; the web application can still fail to say so."""
-    behind_restate = "Restate has the call and repeats the step, which the ledger makes harmless."
+    behind_restate = "Restate has the call and sees to it; where it repeats the step, the ledger makes that harmless."
     nobody_answers = "The process that would have answered is dead"
     match fault.how:
         case How.STALL:

@@ -90,6 +90,8 @@ class Cell(_Part):
     expected: Verdict
     verdict: Verdict
     because: str
+    foretold: Sequence[Outcome] = ()
+    """What the first submission may be told, by the rules."""
     told: Sequence[Told] = ()
     effect: int
     """How many times it is in the database in the end."""
@@ -114,8 +116,13 @@ class Cell(_Part):
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict is the one that the rules foretold."""
-        return self.verdict is self.expected
+        """Whether the verdict, and what the client was told at first, are as the rules foretold."""
+        return self.verdict is self.expected and (not self.told or self.told_as_foretold)
+
+    @property
+    def told_as_foretold(self) -> bool:
+        """Whether the first submission was told what the rules foretold, if they did."""
+        return not self.foretold or self.told[0].outcome in self.foretold
 
 
 class Impossible(_Part):
