@@ -90,7 +90,7 @@ class Cell(_Part):
     expected: Verdict
     verdict: Verdict
     because: str
-    foretold: Sequence[Outcome] = ()
+    foretold: tuple[Outcome, ...] = ()
     """What the first submission may be told, by the rules."""
     told: Sequence[Told] = ()
     effect: int
