@@ -23,6 +23,11 @@ class InvalidFormError(Exception):
         self.form = form
 
 
+def new_request_id() -> str:
+    """Return an id for the submission of one form."""
+    return str(uuid.uuid4())
+
+
 def _task(_form: FlaskForm, field: Field) -> None:
     try:
         field.data = clean_task(field.data or "")
@@ -34,7 +39,7 @@ class TodoForm(FlaskForm):
     """A form that carries the id of the request which its submission makes."""
 
     request_id = HiddenField(
-        default=lambda: str(uuid.uuid4()),
+        default=new_request_id,
         validators=[Optional(), UUID(message="This form has a wrong request id. Please reload the page.")],
     )
 
@@ -52,7 +57,7 @@ class TodoForm(FlaskForm):
         """
         if not self.validate():
             raise InvalidFormError(self, self.message)
-        return self.request_id.data or str(uuid.uuid4())
+        return self.request_id.data or new_request_id()
 
 
 class AddForm(TodoForm):

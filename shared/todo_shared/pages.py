@@ -1,14 +1,13 @@
 """The pages of both twins."""
 
-import uuid
-from typing import Any
-
 from flask import render_template, request
+from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
-from todo_shared.forms import AddForm, DeleteForm, TodoForm, UpdateForm
+from todo_shared.forms import AddForm, TodoForm, UpdateForm, new_request_id
 from todo_shared.models import db
+from todo_shared.validation import TASK_MAX_LENGTH
 
 PAGE_SIZE = 100
 ADD_ENDPOINT = "todo_routes.add_todo"
@@ -33,7 +32,9 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
         add_form=add_form or AddForm(formdata=None),
         edited=edited,
         message=message,
-        new_form=_new_form,
+        csrf=generate_csrf(),
+        new_request_id=new_request_id,
+        task_max_length=TASK_MAX_LENGTH,
     )
 
 
@@ -51,7 +52,7 @@ def retry_later(detail: str, *, keep_request_id: bool) -> str:
     submitted = request.form.to_dict()
     submitted.pop("csrf_token", None)
     if submitted and not keep_request_id:
-        submitted["request_id"] = str(uuid.uuid4())
+        submitted["request_id"] = new_request_id()
     adding = request.endpoint == ADD_ENDPOINT
     return render_template(
         "unavailable.html",
@@ -59,7 +60,3 @@ def retry_later(detail: str, *, keep_request_id: bool) -> str:
         add_form=AddForm(formdata=MultiDict(submitted) if adding else None),
         submitted=submitted if request.method == "POST" and not adding else None,
     )
-
-
-def _new_form(todo: Any = None) -> TodoForm:  # noqa: ANN401 - called by the template
-    return UpdateForm(formdata=None, obj=todo) if todo else DeleteForm(formdata=None)
