@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal, cast
 from urllib.parse import quote
 
-import requests
 import tenacity
+import urllib3
 from flask import current_app
 from pydantic import BaseModel
 from werkzeug.local import LocalProxy
@@ -18,6 +18,9 @@ from todo_shared.schemas import TodoData
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 """The ingress is on this machine or in this network; and it is tried again while the budget lasts."""
+
+MAX_IDLE_CONNECTIONS = 256
+"""As many as a process can have threads: none is opened for one request only."""
 
 CONFIRMATION_SHARE = 0.5
 """How much longer than the write budget it may take to hear from the ingress that it has the call."""
@@ -76,7 +79,8 @@ class RestateClient:
     def __init__(self, endpoint: str, write_budget: float) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._write_budget = write_budget
-        self._sessions: dict[int, requests.Session] = {}
+        self._prefix = urllib3.util.parse_url(self._endpoint).path or ""
+        self._ingress = urllib3.connection_from_url(self._endpoint, maxsize=MAX_IDLE_CONNECTIONS, retries=False)
 
     def call(self, handler: str, message: BaseModel | None, request_id: str) -> Any:  # noqa: ANN401 - any JSON
         """Call a handler of the TodoService and return its result.
@@ -113,14 +117,12 @@ class RestateClient:
         path = f"/restate/invocation/{quote(operation_id, safe='')}/output"
         timeout = self._write_budget if timeout is None else timeout
         try:
-            response = self._session.get(
-                self._endpoint + path, timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout), timeout)
-            )
-        except requests.RequestException as error:
+            response = self._send("GET", path, timeout)
+        except urllib3.exceptions.HTTPError as error:
             raise QuestionError(f"Restate's ingress at {self._endpoint} cannot be asked") from error
-        if response.status_code == NOT_COMPLETED_YET:
+        if response.status == NOT_COMPLETED_YET:
             return Operation("pending")
-        if response.status_code in (400, 404) and not _is_of_the_handler(response):
+        if response.status in (400, 404) and not _is_of_the_handler(response):
             raise OperationNotFoundError(f"There is no operation {operation_id}.")
         try:
             result = _result(response)
@@ -134,18 +136,21 @@ class RestateClient:
         """Ask whether the ingress answers.
 
         Raises:
-            requests.RequestException: it does not.
+            ConnectionError: it does not.
 
         """
-        timeouts = (CONNECT_TIMEOUT_SECONDS, self._write_budget)
-        self._session.get(f"{self._endpoint}/restate/health", timeout=timeouts).raise_for_status()
+        try:
+            response = self._send("GET", "/restate/health", self._write_budget)
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(str(error)) from error
+        if not _ok(response):
+            raise ConnectionError(_own_error(response))
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        for session in self._sessions.values():
-            session.close()
+        """Close the idle connections."""
+        self._ingress.close()
 
-    def _post(self, path: str, key: str, body: str, deadline: float) -> requests.Response:
+    def _post(self, path: str, key: str, body: str, deadline: float) -> urllib3.BaseHTTPResponse:
         """Post until the ingress takes it, and return the handler's answer or the ingress' good one.
 
         Raises:
@@ -162,31 +167,32 @@ class RestateClient:
         )
         return retry(self._post_once, path, key, body, deadline)
 
-    def _post_once(self, path: str, key: str, body: str, deadline: float) -> requests.Response:
+    def _post_once(self, path: str, key: str, body: str, deadline: float) -> urllib3.BaseHTTPResponse:
         left = max(deadline - time.monotonic(), 0.01)
         headers = {"idempotency-key": key}
         if body:
             headers["content-type"] = "application/json"
-        timeouts = (min(CONNECT_TIMEOUT_SECONDS, left), left)
         try:
-            response = self._session.post(self._endpoint + path, data=body.encode(), headers=headers, timeout=timeouts)
-        except requests.ReadTimeout as error:
+            response = self._send("POST", path, left, body.encode(), headers)
+        except urllib3.exceptions.ReadTimeoutError as error:
             raise _UndecidedError(f"Restate's ingress at {self._endpoint} has not answered") from error
-        except requests.RequestException as error:
+        except urllib3.exceptions.HTTPError as error:
             raise UnavailableError(f"Restate's ingress at {self._endpoint} cannot be reached") from error
-        if not response.ok and not _is_of_the_handler(response):
+        if not _ok(response) and not _is_of_the_handler(response):
             raise UnavailableError(_own_error(response))
         return response
 
-    @property
-    def _session(self) -> requests.Session:
-        """A session of this thread, so that its connection is kept and used by one request at a time."""
-        thread = threading.get_ident()
-        if thread not in self._sessions:
-            session = self._sessions[thread] = requests.Session()
-            # No proxies or netrc: the ingress is a neighbour, and looking for them takes time.
-            session.trust_env = False
-        return self._sessions[thread]
+    def _send(
+        self, method: str, path: str, seconds: float, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request and return the answer with its body; a kept connection is used by one request at a time.
+
+        Raises:
+            urllib3.exceptions.HTTPError: there was none in so many seconds.
+
+        """
+        timeout = urllib3.Timeout(connect=min(CONNECT_TIMEOUT_SECONDS, seconds), read=seconds)
+        return self._ingress.urlopen(method, self._prefix + path, body, headers, timeout=timeout, redirect=False)
 
 
 def idempotency_key(request_id: str, body: str) -> str:
@@ -198,20 +204,24 @@ def idempotency_key(request_id: str, body: str) -> str:
     return f"{request_id}.{hashlib.sha256(body.encode()).hexdigest()[:16]}"
 
 
-def _is_of_the_handler(response: requests.Response) -> bool:
+def _ok(response: urllib3.BaseHTTPResponse) -> bool:
+    return response.status < HTTPStatus.BAD_REQUEST
+
+
+def _is_of_the_handler(response: urllib3.BaseHTTPResponse) -> bool:
     # The ingress has errors of its own, such as 404 for a service that is not registered.
     return response.headers.get("x-restate-error-source") == "invocation"
 
 
-def _own_error(response: requests.Response) -> str:
-    return f"Restate's ingress answered {response.status_code}: {response.text[:200]}"
+def _own_error(response: urllib3.BaseHTTPResponse) -> str:
+    return f"Restate's ingress answered {response.status}: {response.data[:200].decode(errors='replace')}"
 
 
-def _result(response: requests.Response) -> Any:  # noqa: ANN401 - any JSON
-    if response.ok:
-        return json.loads(response.content) if response.content else None
+def _result(response: urllib3.BaseHTTPResponse) -> Any:  # noqa: ANN401 - any JSON
+    if _ok(response):
+        return json.loads(response.data) if response.data else None
     if _is_of_the_handler(response):
-        raise RejectedError(response.status_code, response.json()["message"])
+        raise RejectedError(response.status, response.json()["message"])
     raise UnavailableError(_own_error(response))
 
 

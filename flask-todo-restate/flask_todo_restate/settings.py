@@ -9,6 +9,10 @@ from todo_shared.settings import DatabaseSettings, Settings
 class WebSettings(Settings):
     """What the web application reads from the environment."""
 
+    web_threads: int = Field(default=32, ge=1, le=256)
+    """Threads in each gunicorn process. More than in the plain twin, because here a thread waits for Restate nearly all
+    of its time; and the more calls Restate has at once, the more of them it writes to disk together."""
+
     restate_endpoint: str = Field(default="http://127.0.0.1:8080", pattern="^https?://")
     """Restate's ingress, which takes the calls."""
 

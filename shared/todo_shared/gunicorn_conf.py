@@ -1,4 +1,4 @@
-"""Settings of gunicorn, for both twins: gunicorn --config python:todo_shared.gunicorn_conf."""
+"""Settings of gunicorn: gunicorn --config python:todo_shared.gunicorn_conf."""
 
 from todo_shared.settings import Settings, load
 

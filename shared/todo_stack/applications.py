@@ -16,6 +16,7 @@ WEBS = {BASIC: "flask-todo", RESTATE: "flask-todo-restate"}
 """The name of a twin's web."""
 
 _PACKAGES = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
+_GUNICORN = {BASIC: "todo_shared.gunicorn_conf", RESTATE: "flask_todo_restate.gunicorn_conf"}
 
 _SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
 """What a process gets from us or not at all, whatever the environment says."""
@@ -65,7 +66,7 @@ class Applications:
         command = [
             "gunicorn",
             "--config",
-            "python:todo_shared.gunicorn_conf",
+            f"python:{_GUNICORN[twin]}",
             f"{_PACKAGES[twin]}.app:create_app()",
         ]
         return self._server(WEBS[twin], command, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))

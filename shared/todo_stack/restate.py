@@ -32,6 +32,11 @@ def server(
         "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
         # Of 2 GiB by default: a laptop has other things to do.
         "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MiB",
+        # It would be a thread for each core, beside those of the partitions: on two cores they are in each other's way.
+        "RESTATE_DEFAULT_THREAD_POOL_SIZE": "1",
+        # A record has some hundred bytes. To compress it takes longer than to write it.
+        "RESTATE_WORKER__STORAGE__ROCKSDB_DISABLE_WAL_COMPRESSION": "true",
+        "RESTATE_LOG_SERVER__ROCKSDB_DISABLE_WAL_COMPRESSION": "true",
         "RESTATE_LISTEN_MODE": "tcp",
         "RESTATE_BIND_ADDRESS": f"{HOST}:{ports.restate_node}",
         "RESTATE_ADVERTISED_ADDRESS": f"http://{HOST}:{ports.restate_node}",

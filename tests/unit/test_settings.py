@@ -62,7 +62,7 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
     "command",
     [
         ["gunicorn", "--config", "python:todo_shared.gunicorn_conf", "flask_todo.app:create_app()"],
-        ["gunicorn", "--config", "python:todo_shared.gunicorn_conf", "flask_todo_restate.app:create_app()"],
+        ["gunicorn", "--config", "python:flask_todo_restate.gunicorn_conf", "flask_todo_restate.app:create_app()"],
         ["flask_todo_restate.restate_server"],
     ],
     ids=["flask-todo", "flask-todo-restate", "service endpoint"],

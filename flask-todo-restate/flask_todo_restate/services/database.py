@@ -13,5 +13,7 @@ from todo_shared.settings import DatabaseSettings, load
 def sessions() -> sessionmaker[Session]:
     """Return what makes sessions, on one pool for the process."""
     settings = load(DatabaseSettings)
-    engine = create_engine(settings.database_url, **engine_options(settings))
+    # A step that meets a dead connection is run again by Restate, on a new one: nobody has to ask before each step.
+    options = engine_options(settings) | {"pool_pre_ping": False}
+    engine = create_engine(settings.database_url, **options)
     return sessionmaker(engine, expire_on_commit=False)
