@@ -54,8 +54,19 @@ chaos: $(READY) ## break both twins at random for DURATION seconds (60), then co
 compare: $(READY) ## break both twins at every message and draw the picture; ONLY='basic/add/*' for a part
 	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
-readme: $(READY) ## put the results of the last whole make compare into the README
-	$(BIN)/python -m tests.lab.picture .data/compare/results.json --keep tests/results.json --readme README.md
+bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth for a part
+	@exec $(BIN)/python -m tests.bench --only '$(ONLY)'
+
+bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, Temporal, an outbox (installs them)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/bench/peers/requirements.txt
+	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
+
+# The kept copy stands where nothing newer was measured.
+readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the README
+	$(BIN)/python -m tests.lab.picture .data/compare/results.json tests/results.json \
+		--keep tests/results.json --readme README.md
+	$(BIN)/python -m tests.bench.show .data/bench/bench.json tests/bench.json --keep tests/bench.json \
+		--peers .data/bench/peers.json tests/peers.json --keep-peers tests/peers.json --readme README.md
 
 lint: $(READY) ## check style and format
 	$(BIN)/ruff check
@@ -70,4 +81,4 @@ clean: ## remove what setup has installed and all caches, but no data
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
 
-.PHONY: help setup up-basic up-restate deploy docker up reset test compare chaos readme lint types clean
+.PHONY: help setup up-basic up-restate deploy docker up reset test compare chaos bench bench-peers readme lint types clean

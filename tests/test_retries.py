@@ -44,7 +44,7 @@ def test_more_attempts_than_restate_would_make(tmp_path: Path) -> None:
 
 
 def test_policy_in_force(stack: Stack) -> None:
-    """What Restate has registered is a policy that does not end, and that looks again every second."""
+    """What Restate has registered is a policy that does not end, and that looks again twice a second."""
     service = requests.get(f"{stack.ports.admin_url}/services/TodoService", timeout=10).json()
     assert service["retry_policy"]["max_attempts"] == 2**31
-    assert service["retry_policy"]["max_interval"] == "1s"
+    assert service["retry_policy"]["max_interval"] == "500ms"

@@ -17,6 +17,7 @@ from rich.console import Console
 from tests.lab.history import Outcome, Verdict
 from tests.lab.picture import page, readme, table
 from tests.lab.picture.__main__ import main
+from tests.lab.picture.markers import NoMarkersError
 from tests.lab.picture.results import (
     CLIENTS,
     OPERATIONS,
@@ -312,13 +313,13 @@ def test_terminal_of_unexpected() -> None:
 def test_readme(results: Results, tmp_path: Path) -> None:
     """The README's table is put between its markers, touches nothing else, and is stale after another run."""
     path = tmp_path / "README.md"
-    path.write_text(f"# Title\n\n{readme.BEGIN}\nold\n{readme.END}\n\nThe rest.\n")
+    path.write_text(f"# Title\n\n{readme.SECTION.begin}\nold\n{readme.SECTION.end}\n\nThe rest.\n")
     assert not readme.is_current(path, results)
     readme.write(path, results)
     assert readme.is_current(path, results)
     text = path.read_text()
-    assert text.startswith(f"# Title\n\n{readme.BEGIN}\n| twin |")
-    assert text.endswith(f"{readme.END}\n\nThe rest.\n")
+    assert text.startswith(f"# Title\n\n{readme.SECTION.begin}\n| twin |")
+    assert text.endswith(f"{readme.SECTION.end}\n\nThe rest.\n")
     readme.write(path, results)
     assert path.read_text() == text
     assert not readme.is_current(path, made_up(2))
@@ -339,12 +340,20 @@ def test_readme_table(results: Results) -> None:
     assert f"{len(results.cells)} writes" in lines[7]
 
 
-@pytest.mark.parametrize("text", ["", readme.BEGIN, f"{readme.END}{readme.BEGIN}", f"{readme.BEGIN * 2}{readme.END}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        readme.SECTION.begin,
+        f"{readme.SECTION.end}{readme.SECTION.begin}",
+        f"{readme.SECTION.begin * 2}{readme.SECTION.end}",
+    ],
+)
 def test_readme_without_place(results: Results, tmp_path: Path, text: str) -> None:
     """A README without both markers in order is left alone, and the message names them."""
     path = tmp_path / "README.md"
     path.write_text(text)
-    with pytest.raises(readme.NoMarkersError, match="needs the lines"):
+    with pytest.raises(NoMarkersError, match="needs the lines"):
         readme.write(path, results)
     assert path.read_text() == text
 
@@ -353,7 +362,7 @@ def test_drawn_again(results: Results, tmp_path: Path, capsys: pytest.CaptureFix
     """From results.json alone, all that shows them can be made again."""
     source, html, text = tmp_path / "results.json", tmp_path / "compare.html", tmp_path / "README.md"
     results.write(source)
-    text.write_text(f"{readme.BEGIN}\n{readme.END}\n")
+    text.write_text(f"{readme.SECTION.begin}\n{readme.SECTION.end}\n")
     main([str(source), "--page", str(html), "--readme", str(text)])
     assert html.read_text() == page.render(results)
     assert readme.is_current(text, results)

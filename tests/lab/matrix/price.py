@@ -48,11 +48,11 @@ def _price(stack: Stack, names: tuple[str, ...], milliseconds: list[float]) -> P
         add_p99_ms=round(percentiles[98], 2),
         # Servers that somebody has to run, not the processes that they divide themselves into.
         processes=len(names),
-        memory_mb=round(sum(_memory(member) for member in members) / 1e6, 1),
+        memory_mb=round(sum(private_memory(member) for member in members) / 1e6, 1),
     )
 
 
-def _memory(process: psutil.Process) -> int:
+def private_memory(process: psutil.Process) -> int:
     """Return the bytes that a process has for itself, where the system tells; else all that it has in memory."""
     try:
         return int(process.memory_full_info().uss)

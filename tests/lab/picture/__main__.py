@@ -13,13 +13,16 @@ from .results import Results
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write the page and the README's table if they are asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.picture", description="Show a run of the matrix again.")
-    parser.add_argument("results", type=Path, help="results.json of the run")
+    parser.add_argument("results", type=Path, nargs="+", help="results.json of the run; of several the latest is taken")
     parser.add_argument("--page", type=Path, help="write the page here")
     parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
     parser.add_argument("--keep", type=Path, help="write the results without their time lines here")
     asked = parser.parse_args(arguments)
 
-    results = Results.read(asked.results)
+    runs = [Results.read(path) for path in asked.results if path.exists()]
+    if not runs:
+        parser.error("there are no results yet: type make compare")
+    results = max(runs, key=lambda run: run.started)
     table.print_summary(results, Console())
     if asked.page:
         asked.page.write_text(page.render(results), encoding="utf-8")

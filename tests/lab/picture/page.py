@@ -16,6 +16,14 @@ from .words import HARM, WORDS, plain, times
 _HERE = Path(__file__).parent
 
 
+def _inline(name: str) -> Markup:
+    return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of this folder
+
+
+STYLE = _inline("base.css")
+"""What all pages of this repository's measurements look like."""
+
+
 def render(results: Results) -> str:
     """Return the page."""
     environment = Environment(
@@ -34,12 +42,8 @@ def render(results: Results) -> str:
         clients=CLIENTS,
         plain=plain,
         times=times,
-        style=_inline("compare.css"),
+        style=STYLE + _inline("compare.css"),
         script=_inline("compare.js"),
         # Nothing in it can end the script element: as_json escapes every "<".
         data=Markup(as_json(results)),  # noqa: S704
     )
-
-
-def _inline(name: str) -> Markup:
-    return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of this folder

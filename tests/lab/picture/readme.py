@@ -5,15 +5,12 @@ from pathlib import Path
 from tests.lab.history import Verdict
 
 from .answer import answer, price_sentence
+from .markers import Section
 from .results import CLIENTS, Results
 from .words import HARM, times
 
-BEGIN, END = "<!-- verdicts -->", "<!-- /verdicts -->"
+SECTION = Section("verdicts")
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
-
-
-class NoMarkersError(ValueError):
-    """The file has no place for the table."""
 
 
 def render(results: Results) -> str:
@@ -47,8 +44,7 @@ def write(path: Path, results: Results) -> None:
         NoMarkersError: the file does not have each marker once, in order.
 
     """
-    before, _, after = _parts(path)
-    path.write_text(f"{before}{BEGIN}\n{render(results)}\n{END}{after}", encoding="utf-8")
+    SECTION.write(path, render(results))
 
 
 def is_current(path: Path, results: Results) -> bool:
@@ -58,17 +54,7 @@ def is_current(path: Path, results: Results) -> bool:
         NoMarkersError: the file does not have each marker once, in order.
 
     """
-    _, between, _ = _parts(path)
-    return between.strip() == render(results).strip()
-
-
-def _parts(path: Path) -> tuple[str, str, str]:
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise NoMarkersError(f"{path.name} needs the lines {BEGIN} and {END} once each, in this order")
-    before, rest = text.split(BEGIN)
-    between, after = rest.split(END)
-    return before, between, after
+    return SECTION.says(path, render(results))
 
 
 def _number(number: int, verdict: Verdict) -> str:

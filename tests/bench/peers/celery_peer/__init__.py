@@ -1,0 +1,1 @@
+"""The durable add with Celery: a task in Redis, acknowledged when it is done, and a wait for its result."""

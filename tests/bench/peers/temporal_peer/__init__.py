@@ -1,0 +1,1 @@
+"""The durable add with Temporal: a workflow with one activity, run by a worker."""
