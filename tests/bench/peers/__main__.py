@@ -26,7 +26,7 @@ from tests.bench.peers.contestant import Contestant
 from tests.bench.peers.dbos_peer import running as dbos_peer
 from tests.bench.peers.lines import total
 from tests.bench.peers.outbox_peer import running as outbox_peer
-from tests.bench.peers.place import ENVIRONMENT, Place
+from tests.bench.peers.place import ENVIRONMENT, WAITING_THREADS, Place
 from tests.bench.peers.results import Kills, Results, Row
 from tests.bench.peers.temporal_peer import running as temporal_peer
 from tests.lab.compare import machine, versions
@@ -168,6 +168,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         clients=measure.CLIENTS,
         web_workers=web_setting("web_workers"),
         web_threads=web_setting("web_threads"),
+        waiting_threads=WAITING_THREADS,
         rows=rows,
         skipped=skipped,
     )

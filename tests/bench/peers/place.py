@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from flask_todo_restate.settings import WebSettings
 from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.checks import Check, http_ok
 from todo_stack.leftovers import Leftovers
@@ -28,6 +29,9 @@ ENVIRONMENT = {
     "WRITE_BUDGET": "25",
 }
 """Beside the defaults, which are those of the twins, for all contestants alike."""
+
+WAITING_THREADS = WebSettings.model_fields["web_threads"].default
+"""Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
 READY = "ready"
 """What a worker, which listens on no port, prints when it works."""

@@ -69,7 +69,9 @@ class Results(_Part):
     web_workers: int
     """gunicorn's processes, of every contestant."""
     web_threads: int
-    """Threads in each."""
+    """Threads in each that does the write itself."""
+    waiting_threads: int
+    """Threads in each that waits for another process to do it."""
     rows: Sequence[Row]
     skipped: Mapping[str, str] = {}
     """Contestants that could not be started here, with the reason."""

@@ -52,7 +52,8 @@ def _explanation(results: Results) -> str:
     kills = {row.kills.kills for row in results.rows}
     return (
         "The same route, table and PostgreSQL, and for each "
-        f"{times(results.web_workers, 'web process', 'web processes')} with {results.web_threads} threads. Lines: of "
+        f"{times(results.web_workers, 'web process', 'web processes')} with {results.web_threads} threads where it "
+        f"does the write itself, and {results.waiting_threads} where it waits for another process. Lines: of "
         f"code, for the add alone. p50 is that of one client, adds/s those of {results.clients}. The last three "
         f"columns are of {_one(operations)} other adds from {CLIENTS} clients, while the process that writes was "
         f"killed (SIGKILL) {times(_one(kills), 'time')}; nobody asked twice. Not told: the client got an error or no "

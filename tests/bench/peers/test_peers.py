@@ -81,6 +81,7 @@ def results() -> Results:
         clients=32,
         web_workers=1,
         web_threads=8,
+        waiting_threads=32,
         rows=[row("restate", 90), row("dbos", 45)],
         skipped={"Celery, Redis": "redis-server not found"},
     )

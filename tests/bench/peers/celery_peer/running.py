@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.bench.peers.contestant import About, Contestant, Parts
 from tests.bench.peers.lines import of_peer
-from tests.bench.peers.place import Place, free_port
+from tests.bench.peers.place import WAITING_THREADS, Place, free_port
 from tests.bench.peers.requirements import needs_packages, needs_program
 from todo_stack.checks import tcp_open
 from todo_stack.ports import HOST
@@ -40,7 +40,7 @@ def start(place: Place) -> Contestant:
     # Workers that talk to one another are of no use where there is one.
     command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker = place.worker("celery worker", command, database, address)
-    web, url = place.web("celery", database, address)
+    web, url = place.web("celery", database, {**address, "WEB_THREADS": str(WAITING_THREADS)})
     return Contestant(
         "celery",
         ABOUT,

@@ -16,7 +16,7 @@ def create_app() -> Flask:
     settings = load(PeerSettings)
     DBOS(config={"name": "flask-todo-dbos", "system_database_url": URL, "log_level": settings.log_level.upper()})
     DBOS.launch()
-    waiting = ThreadPoolExecutor(thread_name_prefix="waiting")
+    waiting = ThreadPoolExecutor(settings.web_threads, thread_name_prefix="waiting")
 
     def add(new: NewTodo, key: str) -> TodoData:
         with SetWorkflowID(key):

@@ -2,7 +2,7 @@
 
 from tests.bench.peers.contestant import About, Contestant, Parts, rows_as_dicts
 from tests.bench.peers.lines import of_peer
-from tests.bench.peers.place import Place
+from tests.bench.peers.place import WAITING_THREADS, Place
 
 ABOUT = About(
     title="outbox by hand",
@@ -24,7 +24,7 @@ def start(place: Place) -> Contestant:
     """Return the running peer."""
     database = place.database("todos_outbox")
     worker = place.worker("outbox worker", ["tests.bench.peers.outbox_peer.worker"], database, {})
-    web, url = place.web("outbox", database, {})
+    web, url = place.web("outbox", database, {"WEB_THREADS": str(WAITING_THREADS)})
     return Contestant(
         "outbox",
         ABOUT,

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.bench.peers.contestant import About, Contestant, Parts
 from tests.bench.peers.lines import of_peer
-from tests.bench.peers.place import Place, free_port
+from tests.bench.peers.place import WAITING_THREADS, Place, free_port
 from tests.bench.peers.requirements import needs_packages, needs_program
 from todo_stack.checks import tcp_open
 from todo_stack.ports import HOST
@@ -39,7 +39,7 @@ def start(place: Place) -> Contestant:
     server = place.start("temporal", command, {}, tcp_open(port))
     address = {"TEMPORAL_ADDRESS": f"{HOST}:{port}"}
     worker = place.worker("temporal worker", ["tests.bench.peers.temporal_peer.worker"], database, address)
-    web, url = place.web("temporal", database, address)
+    web, url = place.web("temporal", database, {**address, "WEB_THREADS": str(WAITING_THREADS)})
     return Contestant(
         "temporal",
         ABOUT,
