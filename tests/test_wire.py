@@ -20,6 +20,7 @@ import pytest
 import requests
 import sqlalchemy
 
+from flask_restate.identity import public_key
 from tests.lab.wire import (
     Answer,
     Direction,
@@ -41,7 +42,6 @@ from tests.lab.wire import (
     Request,
     Side,
 )
-from todo_stack import identity
 from todo_stack import restate as restate_server
 from todo_stack.ports import Ports
 from todo_stack.postgres import Postgres
@@ -793,7 +793,7 @@ class Steps:
         self.ports = ports
         self._file = folder / "runs"
         self._service: subprocess.Popen[bytes] | None = None
-        identity.public_key(folder / "key.pem")
+        public_key(folder / "key.pem")
         self.restate = restate_server.server(
             restate_server.find_binary(Path(__file__).parents[1]),
             folder / "restate",

@@ -15,9 +15,9 @@ from psycopg import sql
 from testcontainers.core.image import DockerImage
 from testcontainers.core.network import Network
 
+from flask_restate.identity import public_key
 from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
 from tests.containers.server import ContainerServer
-from todo_stack import identity
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import all_of, http_ok
 from todo_stack.errors import StackError
@@ -65,10 +65,10 @@ class ContainerStack:
         self.servers["db"].wait_ready()
         self._create_databases()
         for twin in self.twins:
-            self._step(twin, ["flask", "--app", f"{PACKAGES[twin]}.app", "db", "upgrade"])
+            self._step(twin, ["flask", "--app", f"{PACKAGES[twin]}.app", "db", "upgrade", "heads"])
         self.servers["restate"].wait_ready()
         self.servers["restate_app"].wait_ready()
-        self._step(RESTATE, ["flask_todo_restate.register"])
+        self._step(RESTATE, ["flask_restate", "register"])
         for name in FOLDERS.values():
             self.servers[name].start()
 
@@ -100,7 +100,7 @@ class ContainerStack:
         network = self._network = Network().create()
         self._resources.callback(network.remove)
         pem = self._data / "identity.pem"
-        self._public_key = identity.public_key(pem)
+        self._public_key = public_key(pem)
         ports = self.ports
         self._add(
             "db",
