@@ -6,12 +6,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from tests.lab.database import execute
 from todo_shared.models.database import Base
 from todo_stack.stack import Stack
 
@@ -23,8 +23,7 @@ def empty_database(stack: Stack) -> str:
     """The address of a new database, whose name has what a URL must quote."""
     name = f"new {uuid4().hex[:6]}"
     address = stack.database_url("basic")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    execute(address, f'CREATE DATABASE "{name}"')
     return address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
 
 
@@ -40,7 +39,7 @@ def test_many_at_once(empty_database: str) -> None:
     with ThreadPoolExecutor(PROCESSES) as pool:
         done = list(pool.map(migrate, [empty_database] * PROCESSES))
     assert [process.returncode for process in done] == [0] * PROCESSES, done[0].stderr
-    engine = create_engine(empty_database.replace("postgresql://", "postgresql+psycopg://"))
+    engine = create_engine(empty_database.replace("postgresql://", "postgresql+psycopg2://"))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
