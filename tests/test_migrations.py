@@ -1,21 +1,26 @@
 """The schema is made by migrations, whoever begins and however many do."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
+import psycopg2
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from tests.lab.database import execute
+from tests.scenarios.stage import eventually
 from todo_shared.models.database import Base
 from todo_stack.stack import Stack
 
 PROCESSES = 4
+SILENCE_SECONDS = 2
 
 
 @pytest.fixture
@@ -43,3 +48,19 @@ def test_many_at_once(empty_database: str) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
+
+
+def test_long_statement(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement of a migration may take longer than any of a request: here it waits for another transaction."""
+    monkeypatch.setenv("DB_SILENCE_TIMEOUT_SECONDS", str(SILENCE_SECONDS))
+    with ThreadPoolExecutor(1) as pool:
+        with contextlib.closing(psycopg2.connect(empty_database)) as other:
+            other.cursor().execute("CREATE TABLE todo ()")
+            migrating = pool.submit(migrate, empty_database)
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            eventually(lambda: execute(empty_database, waiting), "the migration waits")
+            # This is how long its statement takes, not a wait for something.
+            threading.Event().wait(2 * SILENCE_SECONDS)
+            assert not migrating.done()
+        done = migrating.result()
+    assert done.returncode == 0, done.stderr
