@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
 import requests
 
+from tests.lab.database import execute
 from todo_stack import restate as restate_server
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import Check, tcp_open
@@ -57,9 +57,8 @@ class Application:
     def __init__(self, python: Path, folder: Path, stack: Stack) -> None:
         self.ports = Ports.free()
         self.database = stack.database_url("restate").rpartition("/")[0] + "/readers"
-        with psycopg.connect(stack.database_url("restate"), autocommit=True) as connection:
-            connection.execute("DROP DATABASE IF EXISTS readers WITH (FORCE)")
-            connection.execute("CREATE DATABASE readers")
+        for statement in ("DROP DATABASE IF EXISTS readers WITH (FORCE)", "CREATE DATABASE readers"):
+            execute(stack.database_url("restate"), statement)
         self._env = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": self.database.replace("postgresql:", "postgresql+psycopg2:"),
@@ -95,8 +94,7 @@ class Application:
 
     def subscribers(self) -> list[str]:
         """Return who has subscribed."""
-        with psycopg.connect(self.database) as connection:
-            return [row[0] for row in connection.execute("SELECT email FROM subscriber ORDER BY id").fetchall()]
+        return [email for (email,) in execute(self.database, "SELECT email FROM subscriber ORDER BY id")]
 
     def _server(self, name: str, command: list[str], ready: Check) -> Server:
         return Server(name, [self._python, *command], self._env, ready, lambda *_line: None, cwd=self._folder)

@@ -1,22 +1,27 @@
 """The schema is made by migrations, whoever begins and however many do."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-import psycopg
+import psycopg2
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
 import flask_todo_restate.services.database  # noqa: F401 - the ledger is a model, too
+from tests.lab.database import execute
+from tests.scenarios.stage import eventually
 from todo_shared.models.database import Base
 from todo_stack.stack import Stack
 
 PROCESSES = 4
+SILENCE_SECONDS = 2
 
 EARLIER = """
     CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
@@ -32,8 +37,7 @@ def empty_database(stack: Stack) -> str:
     """The address of a new database, whose name has what a URL must quote."""
     name = f"new {uuid4().hex[:6]}"
     address = stack.database_url("basic")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    execute(address, f'CREATE DATABASE "{name}"')
     return address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
 
 
@@ -52,7 +56,7 @@ def test_many_at_once(empty_database: str, package: str, tables: set[str]) -> No
     with ThreadPoolExecutor(PROCESSES) as pool:
         done = list(pool.map(migrate, [package] * PROCESSES, [empty_database] * PROCESSES))
     assert [process.returncode for process in done] == [0] * PROCESSES, done[0].stderr
-    engine = create_engine(empty_database.replace("postgresql://", "postgresql+psycopg://"))
+    engine = create_engine(empty_database.replace("postgresql://", "postgresql+psycopg2://"))
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) - {"alembic_version"} == tables
         ours = {"include_object": lambda thing, *_: str(getattr(thing, "table", thing)) in {*tables, "alembic_version"}}
@@ -63,11 +67,25 @@ def test_many_at_once(empty_database: str, package: str, tables: set[str]) -> No
 
 def test_ledger_of_an_earlier_version(empty_database: str) -> None:
     """A database whose first migration made the ledger's table is taken over, with the rows in it."""
-    with psycopg.connect(empty_database, autocommit=True) as connection:
-        connection.execute(EARLIER)
+    execute(empty_database, EARLIER)
     done = migrate("flask_todo_restate", empty_database)
     assert done.returncode == 0, done.stderr
-    with psycopg.connect(empty_database) as connection:
-        assert connection.execute("SELECT operation_id FROM operation").fetchall() == [("inv_1/db_add",)]
-        versions = connection.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall()
+    assert execute(empty_database, "SELECT operation_id FROM operation") == [("inv_1/db_add",)]
+    versions = execute(empty_database, "SELECT version_num FROM alembic_version ORDER BY 1")
     assert versions == [("0001",), ("flask_restate_0001",)]
+
+
+def test_long_statement(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement of a migration may take longer than any of a request: here it waits for another transaction."""
+    monkeypatch.setenv("DB_SILENCE_TIMEOUT_SECONDS", str(SILENCE_SECONDS))
+    with ThreadPoolExecutor(1) as pool:
+        with contextlib.closing(psycopg2.connect(empty_database)) as other:
+            other.cursor().execute("CREATE TABLE todo ()")
+            migrating = pool.submit(migrate, "flask_todo", empty_database)
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            eventually(lambda: execute(empty_database, waiting), "the migration waits")
+            # This is how long its statement takes, not a wait for something.
+            threading.Event().wait(2 * SILENCE_SECONDS)
+            assert not migrating.done()
+        done = migrating.result()
+    assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """The service endpoint starts with one clear line or none, and stops at once, whatever is in flight."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
-import psycopg
+import psycopg2
 import pytest
 import requests
 import tenacity
@@ -92,8 +93,9 @@ def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Twin]:
 def test_stop_with_calls_in_flight(durable: Twin) -> None:
     """SIGTERM to the first process alone ends all, in order, while steps wait for the database; none is done twice."""
     titles = [f"in flight {uuid4()}" for _ in range(IN_FLIGHT)]
-    with psycopg.connect(durable.stack.database_url("restate")) as lock, ThreadPoolExecutor(IN_FLIGHT) as pool:
-        lock.execute("LOCK TABLE todo")
+    database = psycopg2.connect(durable.stack.database_url("restate"))
+    with contextlib.closing(database) as lock, ThreadPoolExecutor(IN_FLIGHT) as pool:
+        lock.cursor().execute("LOCK TABLE todo")
         answers = list(pool.map(lambda title: durable.call("POST", json={"title": title}), titles))
         assert [answer.status_code for answer in answers] == [202] * IN_FLIGHT
         assert durable.writer.pid is not None

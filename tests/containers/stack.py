@@ -9,9 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
+import psycopg2
 from docker.errors import ContainerError
-from psycopg import sql
 from testcontainers.core.image import DockerImage
 from testcontainers.core.network import Network
 
@@ -22,6 +21,7 @@ from todo_stack.applications import REPOSITORY
 from todo_stack.checks import all_of, http_ok
 from todo_stack.errors import StackError
 from todo_stack.ports import BASIC, RESTATE, TWINS, Ports
+from todo_stack.postgres import create_databases
 
 DATABASES = {BASIC: "todos", RESTATE: "todos_restate"}
 PACKAGES = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
@@ -63,7 +63,7 @@ class ContainerStack:
                 continue
             server.spawn()
         self.servers["db"].wait_ready()
-        self._create_databases()
+        create_databases(self._postgres_url, DATABASES.values())
         for twin in self.twins:
             self._step(twin, ["flask", "--app", f"{PACKAGES[twin]}.app", "db", "upgrade", "heads"])
         self.servers["restate"].wait_ready()
@@ -86,6 +86,10 @@ class ContainerStack:
     def database_url(self, twin: str) -> str:
         """Return the address of a twin's database, from outside."""
         return self._url("127.0.0.1", self.ports.postgres, DATABASES[twin])
+
+    @property
+    def _postgres_url(self) -> str:
+        return self._url("127.0.0.1", self.ports.postgres, "postgres")
 
     def _url(self, host: str, port: int, database: str) -> str:
         return f"postgresql://postgres:{self._password}@{host}:{port}/{database}"
@@ -176,18 +180,7 @@ class ContainerStack:
 
     def _database_answers(self) -> bool:
         try:
-            self._connect().close()
-        except psycopg.OperationalError:
+            psycopg2.connect(self._postgres_url, connect_timeout=2).close()
+        except psycopg2.OperationalError:
             return False
         return True
-
-    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        url = self._url("127.0.0.1", self.ports.postgres, "postgres")
-        return psycopg.connect(url, autocommit=True, connect_timeout=2)
-
-    def _create_databases(self) -> None:
-        with self._connect() as connection:
-            present = {row[0] for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
-            for name in DATABASES.values():
-                if name not in present:
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -1,13 +1,13 @@
 """Each handler under the SDK's own harness, which makes Restate replay the journal at every opportunity."""
 
 import asyncio
+import functools
 import gc
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 import restate
 import tenacity
@@ -19,6 +19,7 @@ from flask_restate.extension import RejectedError
 from flask_todo_restate.services import database
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service, update_todo
 from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
+from tests.lab.database import execute
 from todo_shared.models import db
 from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
 
@@ -48,11 +49,10 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def rows(url: str) -> Iterator[Rows]:
+def rows(url: str) -> Rows:
     """What queries the database, whose tables are empty at first."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE todo, operation")
-        yield lambda query: connection.execute(query.encode()).fetchall()
+    execute(url, "TRUNCATE todo, operation")
+    return functools.partial(execute, url)
 
 
 @pytest.fixture(scope="module")
