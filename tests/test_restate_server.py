@@ -27,6 +27,8 @@ from todo_stack.stack import Stack
 OURS = ["-m", "flask_todo_restate.restate_server"]
 HYPERCORN = ["-m", "hypercorn", "--bind", "127.0.0.1:{port}", "flask_todo_restate.restate_server:app"]
 IN_FLIGHT = 6
+PATIENT = {"DB_STATEMENT_TIMEOUT_SECONDS": "60", "DB_SILENCE_TIMEOUT_SECONDS": "60"}
+"""With these a stop that waited for its steps would take a minute."""
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_port_that_is_taken(settings: dict[str, str]) -> None:
 @pytest.fixture(params=[1, 3], ids=["one process", "three processes"])
 def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Twin]:
     """The Restate twin with so many processes of its service endpoint."""
-    overrides = {"restate_app": {"RESTATE_SERVICE_WORKERS": str(request.param)}}
+    overrides = {"restate_app": {"RESTATE_SERVICE_WORKERS": str(request.param), **PATIENT}}
     with Stack(["restate"], data=tmp_path, ports=Ports.free(), overrides=overrides) as stack:
         yield twin_of(stack, "restate")
 

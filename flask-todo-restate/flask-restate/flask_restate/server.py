@@ -59,9 +59,6 @@ def serve(
 
     def work() -> None:
         asyncio.run(_serve(app, listener, threads, background))
-        logging.shutdown()
-        # Steps that still run are threads, for which Python would wait.
-        os._exit(0)
 
     if settings.restate_service_workers == 1:
         work()
@@ -87,6 +84,9 @@ async def _serve(
     config.keep_alive_max_requests = UNLIMITED
     config.keep_alive_timeout = UNLIMITED
     await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait)
+    logging.shutdown()
+    # Steps that still run are threads, for which asyncio and Python would wait.
+    os._exit(0)
 
 
 def _supervise(work: Callable[[], None], count: int) -> None:
