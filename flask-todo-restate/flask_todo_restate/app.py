@@ -19,13 +19,8 @@ def create_app(settings: WebSettings | None = None) -> Flask:
 
     """
     settings = settings or load(WebSettings)
-    app = build_app(
-        __name__,
-        "flask-todo-restate",
-        settings,
-        checks={"restate": outcomes.restate.check},
-        migrations=[MIGRATIONS],
-    )
+    checks = {"restate": outcomes.restate.check}
+    app = build_app(__name__, "flask-todo-restate", settings, checks, migrations=[MIGRATIONS])
     app.config.update(RESTATE_ENDPOINT=settings.restate_endpoint, RESTATE_WRITE_BUDGET=settings.write_budget)
     add_routes(app, todo_routes, api)
     outcomes.init_app(app)

@@ -24,11 +24,7 @@ ASK_SECONDS = 0.3
 MAX_REMEMBERED = 10
 """How many pending operations a session remembers; they are in its cookie."""
 
-WHAT = {
-    "add_todo": "Your new todo",
-    "update_todo": "Your change",
-    "delete_todo": "Your deletion",
-}
+WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
 
 
 @dataclass(frozen=True)
@@ -54,13 +50,12 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(RejectedError)
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
-        status, reason = outcome.code or 500, outcome.reason
-        if status != 503:
-            return failure(status, reason)
+        if outcome.code != 503:
+            return failure(outcome.code or 500, outcome.reason)
         # This operation is over, so trying again means a new one.
         if is_api():
-            return problem(503, reason, retry="with a new Idempotency-Key")
-        return unavailable(reason, keep_request_id=False)
+            return problem(503, outcome.reason, retry="with a new Idempotency-Key")
+        return unavailable(outcome.reason, keep_request_id=False)
 
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
@@ -106,5 +101,4 @@ def _remember(remembered: dict[str, str], outcome: PendingError) -> dict[str, st
         what += f" “{task[:60]}”"
     elif request.view_args:
         what += f" of todo {request.view_args['todo_id']}"
-    last = list({**remembered, outcome.operation_id: what}.items())[-MAX_REMEMBERED:]
-    return dict(last)
+    return dict(list({**remembered, outcome.operation_id: what}.items())[-MAX_REMEMBERED:])

@@ -28,12 +28,10 @@ class Ends:
 
 
 class Repeats(enum.Enum):
-    """The call was promised, so it is never dropped."""
+    """The call was promised, so it is never dropped: by the service's retry policy, or once in SLOW_INTERVAL."""
 
-    SOON = "soon"
-    """A database or a receiver is down or busy: by the retry policy of the service, within a second."""
-    SLOWLY = "slowly"
-    """Nobody has foreseen it. Repeating it quickly would only fill the log."""
+    SOON = "a database or another server is down or busy"
+    SLOWLY = "nobody has foreseen it, and to repeat it quickly would only fill the log"
 
 
 DATABASE_UNAVAILABLE = (

@@ -96,8 +96,7 @@ class Ledger:
                 session.commit()
                 return result
             except DATABASE_UNAVAILABLE:
-                # It cannot be asked either. The repeat will ask.
-                raise
+                raise  # It cannot be asked either. The repeat will ask.
             except Exception:
                 session.rollback()
                 made = select(self._table.c.result).where(self._table.c.operation_id == operation_id)

@@ -57,25 +57,23 @@ def serve(
         address = f"{settings.host}:{settings.restate_service_port}"
         raise SystemExit(f"{address} (HOST, RESTATE_SERVICE_PORT): {os.strerror(error.errno or 0)}") from None
 
-    def work() -> None:
-        asyncio.run(_serve(app, listener, threads, background))
+    async def work() -> None:
+        # Steps run in the loop's default executor.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
+        for task in background:
+            threading.Thread(target=task, daemon=True).start()
+        await _serve(app, listener)
 
     if settings.restate_service_workers == 1:
-        work()
-    _supervise(work, settings.restate_service_workers)
+        asyncio.run(work())
+    _supervise(lambda: asyncio.run(work()), settings.restate_service_workers)
 
 
-async def _serve(
-    app: RestateAppT, listener: socket.socket, threads: int, background: Sequence[Callable[[], None]]
-) -> None:
+async def _serve(app: RestateAppT, listener: socket.socket) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The SDK installs a handler of its own at its first request; through its hook both are called.
         install_shutdown_hook(loop, stop.set, number)
-    # Steps run in the loop's default executor.
-    loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
-    for task in background:
-        threading.Thread(target=task, daemon=True).start()
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.errorlog = log

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import restate
 from restate.extensions import current_context
-from restate.server_context import ServerInvocationContext
+from restate.server_context import DisconnectedException, ServerInvocationContext
 
 from flask_restate.errors import translate
 from flask_restate.settings import RetrySettings
@@ -39,8 +40,8 @@ def durable_service(name: str, retries: RetrySettings | None = None) -> restate.
 @asynccontextmanager
 async def _answers() -> AsyncIterator[None]:
     """Check a call's message, and translate what its handler raises."""
-    context = current_context()
-    if isinstance(context, ServerInvocationContext) and context.handler.arity > 1 and not context.request().body:
+    context = cast(ServerInvocationContext, current_context())
+    if context.handler.arity > 1 and not context.request().body:
         # The SDK would hand None to the handler.
         raise restate.TerminalError("A JSON message is needed.", status_code=400)
     try:
@@ -49,6 +50,8 @@ async def _answers() -> AsyncIterator[None]:
         if error.message.startswith(PARSE_ERROR):
             # The SDK says 500 to it.
             raise restate.TerminalError("The message has not the form that is needed.", status_code=400) from error
+        raise
+    except DisconnectedException:
         raise
     except Exception as error:
         raise translate(error) from None
