@@ -20,7 +20,7 @@ class WebSettings(Settings):
     """Seconds that a request waits for its write to be done before it is answered as pending."""
 
 
-class ServiceSettings(DatabaseSettings, EndpointSettings):
+class ServiceSettings(EndpointSettings, DatabaseSettings):  # the last one says where containers have secrets
     """What the service endpoint, which Restate calls, reads from the environment."""
 
 

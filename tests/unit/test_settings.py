@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from todo_shared.settings import Settings, SettingsError, load
+from flask_todo_restate.settings import ServiceSettings, WebSettings
+from todo_shared.settings import SECRET_FOLDERS, DatabaseSettings, Settings, SettingsError, load
 
 GOOD = {"DATABASE_URL": "postgresql://user:secret@db:5432/todos", "SECRET_KEY": "a secret for tests", "PORT": "5040"}
 
@@ -80,3 +81,9 @@ def test_process_ends_with_one_line(command: list[str]) -> None:
     assert process.returncode == 1
     assert "DB_POOL_SIZE" in process.stderr.strip().splitlines()[-1]
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("kind", [Settings, WebSettings, ServiceSettings])
+def test_secrets_may_be_files(kind: type[DatabaseSettings]) -> None:
+    """Every process reads the secrets that containers have as files."""
+    assert kind.model_config.get("secrets_dir") == SECRET_FOLDERS
