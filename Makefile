@@ -6,6 +6,9 @@ SEED ?=
 FRESH ?=
 BIN := .venv/bin
 READY := .venv/.ready
+# The pages with generated parts; cog makes these again, or says that they are not what they would be.
+GENERATED := README.md tests/lab/README.md
+COG := $(BIN)/cog -I . --verbosity=1
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,7 +54,7 @@ test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=t
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count; SEED repeats a run
 	@exec $(BIN)/python -m tests.lab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-compare: $(READY) ## break both twins at every message and draw the picture; ONLY='basic/add/*' for a part
+compare: $(READY) ## break both twins at every seam and draw the picture; ONLY='basic/add/*' for a part
 	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth for a part
@@ -62,15 +65,16 @@ bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, T
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
 # The kept copy stands where nothing newer was measured.
-readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the README
-	$(BIN)/python -m tests.lab.picture .data/compare/results.json tests/results.json \
-		--keep tests/results.json --readme README.md
+readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
+	$(BIN)/python -m tests.lab.matrix.published
+	$(COG) -r $(GENERATED)
 	$(BIN)/python -m tests.bench.show .data/bench/bench.json tests/bench.json --keep tests/bench.json \
 		--peers .data/bench/peers.json tests/peers.json --keep-peers tests/peers.json --readme README.md
 
-lint: $(READY) ## check style and format
+lint: $(READY) ## check style, format and the generated parts of the READMEs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@$(COG) --check --check-fail-msg='type make readme' $(GENERATED)
 
 types: $(READY) ## check types
 	$(BIN)/mypy

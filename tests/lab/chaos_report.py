@@ -1,51 +1,63 @@
 """The end of a run of chaos, as tables."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.lab.chaos_result import Result
-from tests.lab.history import Outcome, Verdict
-from tests.lab.workload import KINDS, Submitted
+from tests.lab.history import Outcome
+from tests.lab.words import TITLES, WORDS, count
+from tests.lab.workload import KINDS
 
-NEVER = {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK}
+Key = TypeVar("Key")
+_OUTCOMES = {
+    Outcome.OK: "told in the end: it worked",
+    Outcome.FAIL: "told in the end: it failed",
+    Outcome.PENDING: "told in the end: it will happen",
+    Outcome.UNKNOWN: "told nothing",
+}
 
 
-def show(console: Console, results: Sequence[Result]) -> None:
+def print_results(console: Console, results: Sequence[Result]) -> None:
     """Print what became of the operations, which there were, and what was broken."""
     verdicts = _table("verdict", results)
-    for verdict in Verdict:
-        counts = [result.verdicts[verdict] for result in results]
-        style = "red" if verdict in NEVER and any(counts) else ""
-        verdicts.add_row(verdict.value, *map(str, counts), style=style)
-    verdicts.add_row("in all", *(str(result.verdicts.total()) for result in results), style="bold")
+    for verdict, word in WORDS.items():
+        counts = [count(verdict, result.verdicts.elements()) for result in results]
+        style = word.style if any(one.number for one in counts) else "dim"
+        verdicts.add_row(f"{word.symbol} {verdict.value}", *map(str, counts), style=style)
+    verdicts.add_row("all", *(str(result.verdicts.total()) for result in results), style="bold")
+
     operations = _table("operations", results)
-    for kind in KINDS:
-        operations.add_row(kind, *(str(sum(o.kind == kind for o in r.operations)) for r in results))
-    for outcome in Outcome:
-        told = (str(sum(o.outcome is outcome for o in r.operations)) for r in results)
-        operations.add_row(f"told {outcome.value} in the end", *told)
-    promised = (str(sum(_was_promised(o) for o in r.operations)) for r in results)
-    operations.add_row("of these promised at first", *promised)
-    again = (str(sum(len(o.answers) > 1 for o in r.operations)) for r in results)
-    operations.add_row("submitted more than once", *again)
+    _add_rows(operations, {kind: kind for kind in KINDS}, [Counter(o.kind for o in r.operations) for r in results])
+    _add_rows(operations, _OUTCOMES, [Counter(o.outcome for o in r.operations) for r in results])
+    promised = (sum(any(map(_is_promise, o.answers)) for o in r.operations) for r in results)
+    operations.add_row("told at first: it will happen", *map(str, promised))
+    repeated = (sum(len(o.answers) > 1 for o in r.operations) for r in results)
+    operations.add_row("submitted more than once", *map(str, repeated))
+
     faults = _table("faults", results)
     injected = [Counter(f"{fault.kind}: {fault.target}" for fault in result.faults) for result in results]
-    for fault in sorted(set().union(*injected)):
-        faults.add_row(fault, *(str(by_twin[fault] or "") for by_twin in injected))
-    faults.add_row("in all", *(str(by_twin.total()) for by_twin in injected), style="bold")
+    _add_rows(faults, {name: name for name in sorted(set().union(*injected))}, injected)
+    faults.add_row("all", *(str(by_twin.total()) for by_twin in injected), style="bold")
     for table in (verdicts, operations, faults):
         console.print(table)
 
 
-def _was_promised(operation: Submitted) -> bool:
-    return any(answer.startswith(Outcome.PENDING.value) for answer in operation.answers)
+def _is_promise(answer: str) -> bool:
+    return answer.startswith(Outcome.PENDING.value)
+
+
+def _add_rows(table: Table, names: Mapping[Key, str], counts: Sequence[Counter[Key]]) -> None:
+    """Add a row for each name, with what was counted in each twin."""
+    for key, name in names.items():
+        table.add_row(name, *(str(by_twin[key] or "") for by_twin in counts))
 
 
 def _table(title: str, results: Iterable[Result]) -> Table:
     table = Table(title, min_width=40)
     for result in results:
-        table.add_column(result.twin, justify="right")
+        table.add_column(TITLES[result.twin], justify="right")
     return table

@@ -1,35 +1,26 @@
-"""Shows a run again from its results.json: `python -m tests.lab.picture results.json --page compare.html`."""
+"""Shows a run again: `python -m tests.lab.picture [RESULTS] [PAGE]`, by default the published one without a page."""
 
-import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
+import click
 from rich.console import Console
 
-from . import page, readme, table
-from .results import Results
+from tests.lab.matrix import published
+from tests.lab.matrix.records import MatrixRun
+
+from .console import print_run
+from .page import render
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table, and write the page and the README's table if they are asked for."""
-    parser = argparse.ArgumentParser(prog="python -m tests.lab.picture", description="Show a run of the matrix again.")
-    parser.add_argument("results", type=Path, nargs="+", help="results.json of the run; of several the latest is taken")
-    parser.add_argument("--page", type=Path, help="write the page here")
-    parser.add_argument("--readme", type=Path, help="put the table between the markers of this file")
-    parser.add_argument("--keep", type=Path, help="write the results without their time lines here")
-    asked = parser.parse_args(arguments)
-
-    runs = [Results.read(path) for path in asked.results if path.exists()]
-    if not runs:
-        parser.error("there are no results yet: type make compare")
-    results = max(runs, key=lambda run: run.started)
-    table.print_summary(results, Console())
-    if asked.page:
-        asked.page.write_text(page.render(results), encoding="utf-8")
-    if asked.keep:
-        results.without_time_lines().write(asked.keep)
-    if asked.readme:
-        readme.write(asked.readme, results)
+@click.command()
+@click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=published.PUBLISHED)
+@click.argument("page", type=click.Path(dir_okay=False, path_type=Path), required=False)
+def main(results: Path, page: Path | None) -> None:
+    """Print what a run has found, and draw its page."""
+    run = published.read() if results == published.PUBLISHED else MatrixRun.read(results)
+    print_run(run, Console())
+    if page:
+        page.write_text(render(run), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 """The panels of the heat map: seams across, faults down, one panel per twin and operation."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 
-from .results import CLIENTS, OPERATIONS, TWINS, Cell, Fault, Impossible, OperationKind, Results, Seam, Twin
-from .words import NAMES
+from tests.lab.matrix.batch import Case
+from tests.lab.matrix.faults import FAULTS, Fault
+from tests.lab.matrix.records import Cell, MatrixRun
+from tests.lab.matrix.rules import CLIENTS
+from tests.lab.matrix.seams import OPERATIONS, SEAMS, Seam
+from tests.lab.words import TITLES
 
 
 @dataclass(frozen=True)
@@ -14,69 +19,45 @@ class Square:
     cells: list[Cell | None]
     impossible: str
 
-    @property
-    def empty(self) -> bool:
-        """Whether no cell of it was run."""
-        return not any(self.cells)
-
 
 @dataclass(frozen=True)
 class Panel:
     """One twin and operation."""
 
-    twin: Twin
-    name: str
-    operation: OperationKind
+    title: str
+    operation: str
     seams: list[Seam]
     rows: list[tuple[Fault, list[Square]]]
 
     @property
     def links(self) -> list[tuple[str, int]]:
-        """The links over the seams, each with how many neighbours it spans."""
+        """The links above the seams, each with how many neighbours it spans."""
         return [(link, len(list(seams))) for link, seams in groupby(self.seams, key=lambda seam: seam.link)]
 
 
-def panels(results: Results) -> list[list[Panel]]:
-    """Return for each operation that was run the panels of the twins."""
-    present = {cell.operation for cell in results.cells}
-    twins = [twin for twin in TWINS if results.of(twin)]
-    cells = {(cell.twin, cell.operation, cell.seam, cell.fault, cell.client): cell for cell in results.cells}
-    reasons = {(point.twin, point.seam, point.fault): point.because for point in results.impossible}
+def panels(run: MatrixRun) -> list[list[Panel]]:
+    """Return for each operation that was run the panels of the twins that were run."""
+    cells = {cell.id: cell for cell in run.cells}
+    twins = [twin for twin in SEAMS if twin in {cell.twin for cell in run.cells}]
+    operations = [operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}]
 
-    def square(operation: OperationKind, seam: Seam, fault: Fault) -> Square:
-        point = (seam.twin, operation, seam.name, fault.name)
-        return Square(
-            [cells.get((*point, client)) for client in CLIENTS],
-            reasons.get((seam.twin, seam.name, fault.name), ""),
-        )
+    def square(seam: Seam, fault: Fault, operation: str) -> Square:
+        cases = [Case(seam, fault, operation, client) for client in CLIENTS]
+        return Square([cells.get(case.id) for case in cases], fault.impossible(seam))
 
-    def panel(twin: Twin, operation: OperationKind) -> Panel:
-        seams = [seam for seam in results.seams if seam.twin == twin]
-        rows = [(fault, [square(operation, seam, fault) for seam in seams]) for fault in results.faults]
-        return Panel(twin, NAMES[twin], operation, seams, rows)
+    def panel(twin: str, operation: str) -> Panel:
+        rows = [(fault, [square(seam, fault, operation) for seam in SEAMS[twin]]) for fault in FAULTS[twin]]
+        return Panel(TITLES[twin], operation, SEAMS[twin], rows)
 
-    return [[panel(twin, operation) for twin in twins] for operation in OPERATIONS if operation in present]
+    return [[panel(twin, operation) for twin in twins] for operation in operations]
 
 
-@dataclass(frozen=True)
-class Reasoned:
-    """The combinations that one reason makes impossible."""
-
-    because: str
-    points: list[Impossible]
-
-    @property
-    def where(self) -> str:
-        """The combinations in words: per twin and fault the seams."""
-        groups: dict[tuple[Twin, str], list[str]] = {}
-        for point in self.points:
-            groups.setdefault((point.twin, point.fault), []).append(point.seam)
-        return "; ".join(f"{NAMES[twin]}, {fault}: {', '.join(seams)}" for (twin, fault), seams in groups.items())
-
-
-def impossible(results: Results) -> list[Reasoned]:
-    """Return the impossible combinations by reason."""
-    groups: dict[str, list[Impossible]] = {}
-    for point in results.impossible:
-        groups.setdefault(point.because, []).append(point)
-    return [Reasoned(because, points) for because, points in groups.items()]
+def left_out() -> dict[str, str]:
+    """Return why combinations are impossible, and per reason which: the twin, the fault and its seams."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for twin, seams in SEAMS.items():
+        for fault in FAULTS[twin]:
+            for because, group in groupby(sorted(seams, key=fault.impossible), key=fault.impossible):
+                if because:
+                    found[because].append(f"{TITLES[twin]}, {fault.name}: {', '.join(seam.name for seam in group)}")
+    return {because: "; ".join(places) for because, places in found.items()}

@@ -6,12 +6,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tests.lab.history import Verdict
+from tests.lab.matrix.records import MatrixRun
+from tests.lab.matrix.rules import CLIENTS
+from tests.lab.words import HARM, WORDS, counted
 
-from .answer import answer, price_lines, price_sentence
-from .heatmap import impossible, panels
-from .results import CLIENTS, Results
-from .timeline import as_json
-from .words import HARM, WORDS, plain, times
+from .findings import findings
+from .heatmap import left_out, panels
+from .sequences import as_json
 
 _HERE = Path(__file__).parent
 
@@ -24,26 +25,23 @@ STYLE = _inline("base.css")
 """What all pages of this repository's measurements look like."""
 
 
-def render(results: Results) -> str:
+def render(run: MatrixRun) -> str:
     """Return the page."""
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     return environment.get_template("compare.html.j2").render(
-        results=results,
-        answers=answer(results),
-        price=price_lines(results),
-        price_sentence=price_sentence(results),
-        panels=panels(results),
-        impossible=impossible(results),
+        run=run,
+        twins=findings(run),
+        panels=panels(run),
+        left_out=left_out(),
         verdicts=list(Verdict),
         harm=HARM,
         words=WORDS,
         clients=CLIENTS,
-        plain=plain,
-        times=times,
+        counted=counted,
         style=STYLE + _inline("compare.css"),
-        script=_inline("compare.js"),
+        script=_inline("sequence.js") + _inline("compare.js"),
         # Nothing in it can end the script element: as_json escapes every "<".
-        data=Markup(as_json(results)),  # noqa: S704
+        data=Markup(as_json(run)),  # noqa: S704
     )
