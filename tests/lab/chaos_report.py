@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tests.lab.chaos_result import Result
 from tests.lab.history import Outcome
-from tests.lab.words import TITLES, WORDS, count
+from tests.lab.words import TITLES, WORDS, Count
 from tests.lab.workload import KINDS
 
 Key = TypeVar("Key")
@@ -25,8 +25,8 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
     """Print what became of the operations, which there were, and what was broken."""
     verdicts = _table("verdict", results)
     for verdict, word in WORDS.items():
-        counts = [count(verdict, result.verdicts.elements()) for result in results]
-        style = word.style if any(one.number for one in counts) else "dim"
+        counts = [Count(result.verdicts[verdict], result.verdicts.total()) for result in results]
+        style = word.style if any(count.number for count in counts) else "dim"
         verdicts.add_row(f"{word.symbol} {verdict.value}", *map(str, counts), style=style)
     verdicts.add_row("all", *(str(result.verdicts.total()) for result in results), style="bold")
 

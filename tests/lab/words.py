@@ -1,6 +1,5 @@
 """How twins and verdicts are called, and how verdicts are counted, wherever the fault lab reports."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.lab.history import Verdict
@@ -55,12 +54,6 @@ class Count:
 
     def __str__(self) -> str:
         return f"{self.number:,} ({self.percent})" if self.number else "0"
-
-
-def count(verdict: Verdict, verdicts: Iterable[Verdict]) -> Count:
-    """Return how many of the verdicts are this one."""
-    found = list(verdicts)
-    return Count(found.count(verdict), len(found))
 
 
 def counted(number: int, one: str, several: str = "") -> str:

@@ -44,10 +44,10 @@ def _verdicts(run: MatrixRun, twins: list[TwinFindings]) -> Table:
     for column in (*(f"client {client}" for client in CLIENTS), "both"):
         table.add_column(column, justify="right")
     for twin in twins:
-        totals = (f"{count.total:,}" for count in twin.columns(Verdict.EXACTLY_ONCE))
+        totals = (f"{count.total:,}" for count in twin.counts(Verdict.EXACTLY_ONCE))
         table.add_row(twin.title, *totals, style="bold")
         for verdict in Verdict:
-            table.add_row(f"  {verdict.value}", *(_styled(count, verdict) for count in twin.columns(verdict)))
+            table.add_row(f"  {verdict.value}", *(_styled(count, verdict) for count in twin.counts(verdict)))
         table.add_section()
     return table
 

@@ -7,9 +7,11 @@ from tests.lab.history import Outcome, Verdict
 from tests.lab.matrix.batch import Case
 from tests.lab.matrix.lanes import every_case
 from tests.lab.matrix.records import Cell, CellEvent, MatrixRun, Told
+from tests.lab.wire import Kind
 from tests.run_environment import Machine
 
 FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
+KINDS = (Kind.STALLED, Kind.RELEASED, Kind.DROPPED, Kind.RESET, Kind.LOST)
 
 
 def made_up_run(seed: int = 1, *, as_expected: bool = True) -> MatrixRun:
@@ -49,7 +51,8 @@ def _cell(dice: random.Random, case: Case, as_expected: bool) -> Cell:
             CellEvent(at=1, link="client to web", direction="to server", kind="passed", label="POST /add"),
             CellEvent(at=2.5, link=case.seam.link, direction="to server", kind="held", label="</script> COMMIT"),
             CellEvent(at=4, link="web", kind="fault", label="SIGKILL web"),
-            CellEvent(at=100, link=case.seam.link, kind="reset"),
+            *(CellEvent(at=100, link=case.seam.link, direction="to server", kind=kind, label="row") for kind in KINDS),
+            CellEvent(at=120, link="client to web", direction="to client", kind="passed", label="POST /add"),
             CellEvent(at=150, link="web", kind="heal", label="web started again"),
             CellEvent(at=2000, link="everything", kind="fault", label="power cut"),
             CellEvent(at=3000, link="everything", kind="heal", label="everything started again"),

@@ -48,17 +48,15 @@ def harms(run: MatrixRun) -> str:
     """Return what went wrong in each twin, and why, with the command that shows one of each."""
     lines = []
     for twin in findings(run):
-        lines += [f"**{twin.title}.** {twin.sentence}", ""]
-        for harm in twin.harms:
+        lines += [f"**{twin.title}.** {twin.sentence()}", ""]
+        for harm in twin.harms():
             lines += [
                 f"- {harm.verdict.value}, {counted(len(reason.cells), 'time')}: {reason.because} "
                 f"Where: {reason.where}. See one: `{reason.cells[0].command}`"
-                for reason in harm.shown
+                for reason in harm.reasons
             ]
-            if harm.not_shown:
-                lines.append(
-                    f"- {harm.verdict.value}, {counted(harm.not_shown, 'time')} for other reasons: see the page."
-                )
+            if harm.others:
+                lines.append(f"- {harm.verdict.value}, {counted(harm.others, 'time')} for other reasons: see the page.")
         lines.append("")
     return "\n".join(lines).rstrip()
 

@@ -1,62 +1,56 @@
-"use strict";
-// A cell's recorded events, and the sequence diagram of them.
-const data = JSON.parse(document.getElementById("data").textContent);
-const textOf = (number) => data.texts[number];
+// The sequence diagram of a cell, from its recorded events.
+const GUTTER = 74, WIDTH = 1080;
+const OUTCOMES = { ok: "told: it worked", fail: "told: it failed", pending: "told: it will happen", unknown: "told nothing" };
 const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const time = (ms) => (ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(3)} s`);
 const applied = (n) => (n === 1 ? "applied once" : n === 2 ? "applied twice" : n ? `applied ${n} times` : "not applied");
-const OUTCOMES = { ok: "told: it worked", fail: "told: it failed", pending: "told: it will happen", unknown: "told nothing" };
 
-// A link is called "one to other", and may name Restate's entrance; what has no link happened to a process or to all.
-function endsOf(link) {
-  const ends = link.split(" to ").map((end) => (end === "ingress" ? "Restate" : end));
-  return ends.length === 2 ? ends : [];
-}
-
-function read(anchor) {
-  const [names, outcomes, [effect, rowsWhenHeld], events] = data.cells[anchor];
-  const [twin, operation, seam, fault, client, verdict, expected, because] = names.map(textOf);
-  const items = events.map(([at, link, direction, kind, label]) => ({ at, link: textOf(link), ends: endsOf(textOf(link)), direction, kind: textOf(kind), label: textOf(label) }));
-  const requests = new Set(items.filter((item) => item.direction === 1).map((item) => `${item.link} ${item.label}`));
-  for (const item of items) {
-    item.text = item.direction === 2 && requests.has(`${item.link} ${item.label}`) ? `answer to ${item.label}` : item.label;
-    if (item.direction === 2) item.ends.reverse();
-  }
-  const held = items.find((item) => item.kind === "held");
-  if (held && rowsWhenHeld !== null) items.push({ at: held.at, ends: [], kind: "rows", text: applied(rowsWhenHeld) });
-  outcomes.forEach(([at, outcome, detail], n) => {
-    const which = outcomes.length > 1 ? `${n + 1}. ` : "";
-    items.push({ at, ends: [], kind: "told", text: `${which}${OUTCOMES[textOf(outcome)]}${textOf(detail) ? ` (${textOf(detail)})` : ""}` });
+// What happened, in order: messages, the fault and its end, what the client was told, and what was in the database.
+function itemsOf(cell) {
+  const requests = new Set();
+  const items = cell.events.map(({ at, kind, link = "", direction, label: text = "" }) => {
+    if (!direction) return { at, kind, text, process: link };
+    // The entrance is a part of Restate.
+    const lanes = link.split(" to ").map((end) => (end === "ingress" ? "Restate" : end));
+    if (direction === "to server") requests.add(link + text);
+    else lanes.reverse();
+    return { at, kind, text: direction === "to client" && requests.has(link + text) ? `answer to ${text}` : text, lanes };
   });
-  items.sort((a, b) => a.at - b.at); // stable: what was recorded in one moment keeps its order
-  return { twin, operation, seam, fault, client, verdict, expected, because, effect, items, id: [twin, operation, seam, fault, client].join("/") };
+  const held = items.find((item) => item.kind === "held");
+  if (held && "rows_when_held" in cell) items.push({ at: held.at, kind: "rows", text: applied(cell.rows_when_held) });
+  cell.told.forEach(({ at, outcome, detail }, n) => {
+    items.push({ at, kind: "told", text: `${cell.told[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
+  });
+  return items.sort((a, b) => a.at - b.at); // stable: what was recorded in one moment keeps its order
 }
-
-const GUTTER = 74, WIDTH = 1080;
 
 class Sequence {
-  constructor(cell) {
-    this.lanes = data.lanes[cell.twin];
-    this.gap = (WIDTH - GUTTER) / this.lanes.length;
+  constructor(cell, lanes) {
+    this.lanes = lanes;
+    this.gap = (WIDTH - GUTTER) / lanes.length;
     this.parts = [];
-    this.goneSince = {}; // lane: from where its process is gone
+    this.goneSince = {}; // by process: from which height on it is drawn as gone
     this.gone = [];
     this.y = 52;
     let last = 0;
-    for (const item of cell.items) {
-      this.advance(item, last);
+    for (const item of itemsOf(cell)) {
+      this.y += item.lanes || item.kind === "rows" ? 27 : 34;
+      if (item.at - last > 300) { this.addTime("⋮", -5); this.y += 16; }
+      this.addTime(time(item.at), 4);
       last = item.at;
-      if (item.kind === "fault" || item.kind === "heal") this.addFault(item);
+      if (item.lanes) this.addMessage(item);
       else if (item.kind === "told") this.addBox("client", item.text, "told");
       else if (item.kind === "rows") this.addBox("database", item.text, "rows");
-      else if (item.ends.length && item.direction) this.addMessage(item);
-      else this.addConnection(item);
+      else this.addFault(item);
     }
-    if (cell.effect !== null) this.addEnd(cell.effect);
+    this.y += 40;
+    this.addTime("in the end");
+    this.addBox("database", applied(cell.effect), "rows");
+    for (const process of Object.keys(this.goneSince)) this.comeBack(process, this.y + 20);
   }
 
-  add(svg) { this.parts.push(svg); }
   x(lane) { return GUTTER + this.gap * (this.lanes.indexOf(lane) + 0.5); }
+  add(svg) { this.parts.push(svg); }
   addLine(from, to, css) { this.add(`<line x1="${from}" y1="${this.y}" x2="${to}" y2="${this.y}" class="${css}"/>`); }
   addTip(to, from) { this.add(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`); }
   addCross(x) { this.add(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad" stroke-width="3"/>`); }
@@ -73,73 +67,54 @@ class Sequence {
     this.addText(left + width / 2, text, width - 8, "", 0);
   }
 
-  advance(item, last) {
-    this.y += ["fault", "heal", "told"].includes(item.kind) ? 34 : 27;
-    if (item.at - last > 300) { this.addTime("⋮", -5); this.y += 16; }
-    this.addTime(time(item.at), 4);
-  }
-
-  addFault({ kind, text, link }) {
+  addFault({ kind, text, process }) {
     const width = text.length * 7.6 + 40, middle = (GUTTER + WIDTH) / 2;
     this.addLine(GUTTER, WIDTH, kind);
     this.add(`<rect x="${middle - width / 2}" y="${this.y - 10}" width="${width}" height="20" class="band"/>`);
     this.addText(middle, `${kind === "fault" ? "✕" : "✓"} ${text}`, WIDTH, kind, 4);
-    for (const lane of link === "everything" ? this.lanes.slice(1) : this.lanes.filter((name) => name === link)) {
+    for (const lane of this.lanes.filter((name) => name === process || (process === "everything" && name !== "client"))) {
       if (kind === "fault") this.goneSince[lane] ??= this.y;
       else this.comeBack(lane, this.y);
     }
   }
-
-  comeBack(lane, y) {
-    if (lane in this.goneSince) this.gone.push([lane, this.goneSince[lane], y]);
-    delete this.goneSince[lane];
+  comeBack(process, y) {
+    if (process in this.goneSince) this.gone.push([this.x(process), this.goneSince[process], y]);
+    delete this.goneSince[process];
   }
 
-  addMessage({ kind, text, ends }) {
-    const [from, to] = ends.map((lane) => this.x(lane));
-    const middle = (from + to) / 2, whole = Math.abs(to - from), room = whole - 16;
-    if (kind === "held" || kind === "stalled") {
-      this.addLine(from, middle, "m");
+  addMessage({ kind, text, lanes }) {
+    const [from, to] = lanes.map((lane) => this.x(lane));
+    const middle = (from + to) / 2, whole = Math.abs(to - from);
+    const begin = kind === "released" ? middle : from, end = ["released", "passed", "lost"].includes(kind) ? to : middle;
+    this.addLine(begin, end, kind === "lost" ? "m wait" : "m");
+    if (end === middle && ["held", "stalled"].includes(kind)) {
       this.add(`<line x1="${middle}" y1="${this.y - 8}" x2="${middle}" y2="${this.y + 8}" class="hold"/>`);
       this.addText(middle, `${text} ${kind}`, whole, "held", -11);
-    } else if (kind === "released") {
-      this.addLine(middle, to, "m"); this.addTip(to, from); this.addText(middle, `${text} let go`, room, "held");
-    } else if (kind === "dropped" || kind === "reset") {
-      this.addLine(from, middle, "m"); this.addCross(middle); this.addText(middle, `${text} ${kind === "reset" ? "cut off" : "dropped"}`, whole, "bad", -10);
+    } else if (end === middle) {
+      this.addCross(middle);
+      this.addText(middle, `${text} ${kind === "reset" ? "cut off" : kind}`, whole, "bad", -10);
     } else if (kind === "lost") {
-      this.addLine(from, to, "m wait"); this.addCross(to); this.addText(middle, `${text}: nobody there`, room, "bad");
-    } else if (kind === "passed") {
-      this.addLine(from, to, "m"); this.addTip(to, from); this.addText(middle, text, room);
-    } else this.addText(middle, `${text} (${kind})`, whole, "quiet", 4);
-  }
-
-  addConnection({ kind, text, ends }) {
-    const [from, to] = ends.length ? ends.map((lane) => this.x(lane)) : [GUTTER, WIDTH];
-    const bad = ["reset", "refused", "blackholed", "not understood"].includes(kind);
-    if (bad && ends.length) { this.addLine(from, to, "m bad wait"); this.addCross((from + to) / 2); }
-    const named = { reset: text || "connection reset", opened: "connection opened", closed: "connection closed", refused: "connection refused", blackholed: "nothing gets through" };
-    this.addText((from + to) / 2, named[kind] || `${kind} ${text}`, Math.abs(to - from), bad ? "bad" : "quiet", bad ? -10 : 4);
-  }
-
-  addEnd(effect) {
-    this.y += 40;
-    this.addTime("in the end");
-    this.addBox("database", applied(effect), "rows");
+      this.addCross(to);
+      this.addText(middle, `${text}: nobody there`, whole - 16, "bad");
+    } else {
+      this.addTip(to, from);
+      this.addText(middle, kind === "released" ? `${text} let go` : text, whole - 16, kind === "released" ? "held" : "");
+    }
   }
 
   svg() {
     const height = this.y + 24;
-    for (const lane of Object.keys(this.goneSince)) this.comeBack(lane, this.y + 20);
-    const heads = this.lanes.map((lane) => `<line x1="${this.x(lane)}" y1="36" x2="${this.x(lane)}" y2="${height}" class="lane"/><rect x="${this.x(lane) - 52}" y="8" width="104" height="28" rx="7" class="head"/><text x="${this.x(lane)}" y="27" text-anchor="middle">${escaped(lane)}</text>`);
-    const gone = this.gone.map(([lane, from, to]) => `<line x1="${this.x(lane)}" y1="${from}" x2="${this.x(lane)}" y2="${to}" stroke="var(--card)" stroke-width="4"/><line x1="${this.x(lane)}" y1="${from}" x2="${this.x(lane)}" y2="${to}" class="lane gone"/>`);
+    const vertical = (x, from, to, css) => `<line x1="${x}" y1="${from}" x2="${x}" y2="${to}" class="${css}"/>`;
+    const heads = this.lanes.map((lane) => `${vertical(this.x(lane), 36, height, "lane")}<rect x="${this.x(lane) - 52}" y="8" width="104" height="28" rx="7" class="head"/><text x="${this.x(lane)}" y="27" text-anchor="middle">${escaped(lane)}</text>`);
+    const gone = this.gone.map(([x, from, to]) => vertical(x, from, to, "lane erased") + vertical(x, from, to, "lane gone"));
     return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Sequence of the messages; the same follows as text">${heads.join("")}${gone.join("")}${this.parts.join("")}</svg>`;
   }
 }
 
 function tableRows(cell) {
-  return cell.items.map(({ at, kind, text, ends, direction }) => {
-    const link = ends.length ? ` <span class="dim">${escaped(ends[0])} ${direction ? "→" : "–"} ${escaped(ends[1])}</span>` : "";
-    const what = kind === "told" ? "the client: " : kind === "rows" || kind === "passed" ? "" : `${kind}: `;
-    return `<tr><td>${time(at)}</td><td>${escaped(what)}${escaped(text || kind)}${link}</td></tr>`;
+  return itemsOf(cell).map(({ at, kind, text, lanes }) => {
+    const link = lanes ? ` <span class="dim">${escaped(lanes.join(" → "))}</span>` : "";
+    const what = { told: "the client: ", rows: "", passed: "" }[kind] ?? `${kind}: `;
+    return `<tr><td>${time(at)}</td><td>${escaped(what + text)}${link}</td></tr>`;
   }).join("");
 }
