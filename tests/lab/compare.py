@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tests import run_environment
+from tests.lab.matrix import published
 from tests.lab.matrix.batch import Case
 from tests.lab.matrix.journal import Journal
 from tests.lab.matrix.lanes import Lanes, every_case
@@ -106,13 +107,25 @@ def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, 
     return failures
 
 
+def show(run: MatrixRun, folder: Path, console: Console) -> None:
+    """Print what the run has found, and draw its page."""
+    print_run(run, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compare.html").write_text(page.render(run), encoding="utf-8")
+    console.print(f"The picture: {folder / 'compare.html'}", soft_wrap=True)
+
+
 @click.command()
 @click.option("--only", default="", help="Only these cells: twin/operation/seam/fault/client, with * and ?.")
 @click.option("--seed", type=int, help="Decides the order; a random one by default.")
 @click.option("--fresh", is_flag=True, help="Begin anew even if a run was interrupted.")
-def main(only: str, seed: int | None, fresh: bool) -> None:
+@click.option("--again", is_flag=True, help="Run nothing: show the last whole run again, or else the published one.")
+def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
     """Run the matrix and draw the picture."""
     console = Console()
+    if again:
+        show(MatrixRun.read(LAST_RUN) if LAST_RUN.exists() else published.read(), LAST_RUN.parent, console)
+        return
     wanted = selected(only)
     # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
     folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
@@ -136,11 +149,8 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
         cells=[journal.cells[case.id] for case in wanted],
     )
     run.write(folder / LAST_RUN.name)
-    drawn = folder / "compare.html"
-    drawn.write_text(page.render(run), encoding="utf-8")
     journal.finish()
-    print_run(run, console)
-    console.print(f"The picture: {drawn}", soft_wrap=True)
+    show(run, folder, console)
     if run.unexpected:
         sys.exit(1)
 

@@ -1,24 +1,24 @@
 """The verdicts that the repository publishes: for each fault a line with one symbol per seam, in results.json.
 
     python -m tests.lab.matrix.published            # publish the last whole run of make compare, if it is newer
-    python -m tests.lab.matrix.published --check    # fail if the verdicts are older than the write path
+    python -m tests.lab.matrix.published --check    # fail if the verdicts are older than the code of a write
 
 Only a whole run is published in which every verdict is as foretold, so the reasons are those of the rules.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tests.lab.matrix.batch import Case
-from tests.lab.matrix.faults import FAULTS
 from tests.lab.matrix.lanes import every_case
 from tests.lab.matrix.records import Cell, MatrixRun
-from tests.lab.matrix.rules import CLIENTS, expected
-from tests.lab.matrix.seams import OPERATIONS, SEAMS
+from tests.lab.matrix.rules import expected
+from tests.lab.matrix.seams import SEAMS
 from tests.lab.matrix.write_path import write_path_hash
 from tests.lab.words import WORDS
 from todo_stack.applications import REPOSITORY
@@ -27,12 +27,11 @@ LAST_RUN = REPOSITORY / ".data" / "compare" / "results.json"
 PUBLISHED = Path(__file__).parents[1] / "results.json"
 AGAIN = "type make compare (three minutes), then make readme"
 
-_LEFT_OUT = "."
 _VERDICTS = {word.symbol: verdict for verdict, word in WORDS.items()}
 
 
 class NotPublishableError(ValueError):
-    """The run or the file is not of the whole matrix as it is now, or has verdicts that were not foretold."""
+    """The verdicts are of another matrix than that of now, or not as foretold, or older than the code."""
 
 
 def publish(run: MatrixRun, path: Path = PUBLISHED) -> None:
@@ -47,12 +46,8 @@ def publish(run: MatrixRun, path: Path = PUBLISHED) -> None:
     symbols = {cell.id: WORDS[cell.verdict].symbol for cell in run.cells}
     if symbols.keys() != {case.id for case in every_case()}:
         raise NotPublishableError("this is not a run of the whole matrix")
-    verdicts: dict[str, dict[str, str]] = {}
-    for block, fault, cases in _lines():
-        verdicts.setdefault(block, {})[fault] = "".join(symbols.get(case.id, _LEFT_OUT) for case in cases)
-    about = run.model_dump(mode="json", exclude={"cells"})
-    text = json.dumps({**about, "seams": _seams(), "verdicts": verdicts}, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    file = {**run.model_dump(mode="json", exclude={"cells"}), **_verdicts(symbols)}
+    path.write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read(path: Path = PUBLISHED) -> MatrixRun:
@@ -62,34 +57,33 @@ def read(path: Path = PUBLISHED) -> MatrixRun:
         NotPublishableError: it was of another matrix than this.
 
     """
-    about = json.loads(path.read_text(encoding="utf-8"))
-    seams, verdicts = about.pop("seams"), about.pop("verdicts")
-    try:
-        cells = [
-            _cell(case, symbol)
-            for block, fault, cases in _lines()
-            for case, symbol in zip(cases, verdicts[block][fault], strict=True)
-            if (symbol != _LEFT_OUT) or not case.fault.impossible(case.seam)
-        ]
-    except (KeyError, ValueError) as error:
-        raise NotPublishableError(f"{path.name} is of another matrix: {AGAIN}") from error
-    if seams != _seams() or len(cells) != len(every_case()):
+    file = json.loads(path.read_text(encoding="utf-8"))
+    seams, verdicts = file.pop("seams"), file.pop("verdicts")
+    symbols = {}
+    for case in every_case():
+        line = verdicts.get(_block(case), {}).get(case.fault.name, "")
+        symbols[case.id] = line[SEAMS[case.seam.twin].index(case.seam) :][:1]
+    if _verdicts(symbols) != {"seams": seams, "verdicts": verdicts} or not _VERDICTS.keys() >= set(symbols.values()):
         raise NotPublishableError(f"{path.name} is of another matrix: {AGAIN}")
-    return MatrixRun.model_validate({**about, "cells": cells})
+    return MatrixRun.model_validate({**file, "cells": [_cell(case, symbols[case.id]) for case in every_case()]})
 
 
-def _lines() -> Iterator[tuple[str, str, list[Case]]]:
-    """Yield the lines of the file: block, fault, and a case for each seam, even where the fault is impossible."""
-    for twin, seams in SEAMS.items():
-        for operation in OPERATIONS:
-            for client in CLIENTS:
-                for fault in FAULTS[twin]:
-                    cases = [Case(seam, fault, operation, client) for seam in seams]
-                    yield f"{twin}/{operation}/{client}", fault.name, cases
+def _block(case: Case) -> str:
+    return f"{case.seam.twin}/{case.operation}/{case.client}"
 
 
-def _seams() -> dict[str, str]:
-    return {twin: ", ".join(seam.name for seam in seams) for twin, seams in SEAMS.items()}
+def _verdicts(symbols: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the seams, and for each fault a line of symbols that has a dot where the fault is impossible."""
+    lines: dict[str, dict[str, list[str]]] = {}
+    for case in every_case():
+        line = lines.setdefault(_block(case), {}).setdefault(case.fault.name, ["."] * len(SEAMS[case.seam.twin]))
+        line[SEAMS[case.seam.twin].index(case.seam)] = symbols[case.id]
+    return {
+        "seams": {twin: ", ".join(seam.name for seam in seams) for twin, seams in SEAMS.items()},
+        "verdicts": {
+            block: {fault: "".join(line) for fault, line in faults.items()} for block, faults in lines.items()
+        },
+    }
 
 
 def _cell(case: Case, symbol: str) -> Cell:
@@ -107,7 +101,7 @@ def _cell(case: Case, symbol: str) -> Cell:
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only fail if the published verdicts are older than the write path.")
+@click.option("--check", is_flag=True, help="Only fail if the published verdicts are older than the code of a write.")
 def main(check: bool) -> None:
     """Publish the last whole run of make compare, if it is newer than what is published."""
     try:
