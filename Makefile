@@ -6,9 +6,6 @@ SEED ?=
 FRESH ?=
 BIN := .venv/bin
 READY := .venv/.ready
-# The pages with generated parts; cog makes these again, or says that they are not what they would be.
-GENERATED := README.md tests/lab/README.md
-COG := $(BIN)/cog -I . --verbosity=1
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -64,17 +61,19 @@ bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, T
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/bench/peers/requirements.txt
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
-# The kept copy stands where nothing newer was measured.
+# Their figures stand between markers of cog, which writes them from the results that are kept in the repository.
+GENERATED := README.md tests/lab/README.md
+
 readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
 	$(BIN)/python -m tests.lab.matrix.published
-	$(COG) -r $(GENERATED)
+	$(BIN)/python -m cogapp -r $(GENERATED)
 	$(BIN)/python -m tests.bench.show .data/bench/bench.json tests/bench.json --keep tests/bench.json \
 		--peers .data/bench/peers.json tests/peers.json --keep-peers tests/peers.json --readme README.md
 
-lint: $(READY) ## check style, format and the generated parts of the READMEs
+lint: $(READY) ## check style and format, and that the READMEs have the figures that are kept
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	@$(COG) --check --check-fail-msg='type make readme' $(GENERATED)
+	$(BIN)/python -m cogapp --check --diff $(GENERATED)
 
 types: $(READY) ## check types
 	$(BIN)/mypy

@@ -53,7 +53,7 @@ def _is_promise(answer: str) -> bool:
 def _add_rows(table: Table, names: Mapping[Key, str], counts: Sequence[Counter[Key]]) -> None:
     """Add a row for each name, with what was counted in each twin."""
     for key, name in names.items():
-        table.add_row(name, *(str(by_twin[key] or "") for by_twin in counts))
+        table.add_row(name, *(str(by_twin[key]) for by_twin in counts))
 
 
 def _table(title: str, results: Iterable[Result]) -> Table:

