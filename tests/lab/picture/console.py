@@ -6,12 +6,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.lab.history import Verdict
-from tests.lab.matrix.faults import FAULTS
 from tests.lab.matrix.records import MatrixRun
 from tests.lab.matrix.rules import CLIENTS
 from tests.lab.words import WORDS, Count, counted
 
-from .findings import TwinFindings, findings
+from .findings import EVERY_FAULT, TwinFindings, findings
 
 
 def print_run(run: MatrixRun, console: Console) -> None:
@@ -61,9 +60,9 @@ def _faults(twins: list[TwinFindings]) -> Table:
     table = Table("fault", title="Per fault")
     for twin in twins:
         table.add_column(twin.title)
-    for fault in dict.fromkeys(fault.name for of_twin in FAULTS.values() for fault in of_twin):
-        if any(row := [_symbols(twin, fault) for twin in twins]):
-            table.add_row(fault, *row)
+    for fault in EVERY_FAULT:
+        if any(row := [_symbols(twin, fault.name) for twin in twins]):
+            table.add_row(fault.name, *row)
     return table
 
 

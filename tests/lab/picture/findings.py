@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tests.lab.history import Verdict
+from tests.lab.matrix.faults import FAULTS
 from tests.lab.matrix.records import Cell, MatrixRun
 from tests.lab.matrix.rules import CLIENTS
 from tests.lab.matrix.seams import SEAMS
 from tests.lab.words import HARM, TITLES, Count, counted
+
+EVERY_FAULT = list(dict.fromkeys(fault for of_twin in FAULTS.values() for fault in of_twin))
 
 _REASONS_SHOWN = 3  # of one harm; the others are in the map
 _SEAMS_SHOWN = 3

@@ -1,17 +1,17 @@
 """The generated parts of the READMEs. They are made by cog, from the published verdicts and the matrix as it is."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
 
 from tests.lab.history import Verdict
 from tests.lab.matrix import published
-from tests.lab.matrix.faults import FAULTS
 from tests.lab.matrix.records import MatrixRun
 from tests.lab.matrix.rules import CLIENTS
 from tests.lab.matrix.seams import SEAMS
 from tests.lab.words import HARM, TITLES, WORDS, Count, counted
 
-from .findings import TwinFindings, findings
+from .findings import EVERY_FAULT, TwinFindings, findings
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
@@ -40,7 +40,7 @@ def verdicts_by_fault(run: MatrixRun) -> str:
         )
 
     twins = findings(run)
-    rows = [[fault, *(shown(twin, fault) for twin in twins)] for fault in _faults()]
+    rows = [[fault.name, *(shown(twin, fault.name) for twin in twins)] for fault in EVERY_FAULT]
     return _table(["fault", *(twin.title for twin in twins)], rows)
 
 
@@ -80,12 +80,11 @@ def seams() -> str:
 
 
 def faults() -> str:
-    """Return the faults and what each does."""
-    return _table(["fault", "what it does"], _faults().items())
-
-
-def _faults() -> dict[str, str]:
-    return {fault.name: fault.how.value for of_twin in FAULTS.values() for fault in of_twin}
+    """Return the faults by what they do."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for fault in EVERY_FAULT:
+        names[fault.how.value].append(fault.name)
+    return _table(["fault", "what it does"], [[", ".join(alike), how] for how, alike in names.items()])
 
 
 def _shown(count: Count, verdict: Verdict) -> str:

@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 from tests.lab.history import Verdict
 from tests.lab.matrix.batch import Case
-from tests.lab.matrix.faults import FAULTS, PROCESSES, Fault
+from tests.lab.matrix.faults import PROCESSES, Fault
 from tests.lab.matrix.records import Cell, MatrixRun
 from tests.lab.matrix.rules import CLIENTS
 from tests.lab.matrix.seams import OPERATIONS, SEAMS, Seam
 from tests.lab.words import HARM, TITLES, WORDS, counted
 
-from .findings import findings
+from .findings import EVERY_FAULT, findings
 
 _HERE = Path(__file__).parent
 
@@ -50,7 +50,7 @@ def render(run: MatrixRun) -> str:
         links=_links,
         left_out=_left_out(),
         seams=SEAMS,
-        faults=FAULTS,
+        faults=EVERY_FAULT,
         titles=TITLES,
         verdicts=list(Verdict),
         harm=HARM,
@@ -72,7 +72,7 @@ def _left_out() -> dict[str, str]:
     """Return why combinations are impossible, and per reason which: the twin, the fault and its seams."""
     found: dict[str, list[str]] = defaultdict(list)
     for twin, seams in SEAMS.items():
-        for fault in FAULTS[twin]:
+        for fault in EVERY_FAULT:
             for because, group in groupby(sorted(seams, key=fault.impossible), key=fault.impossible):
                 if because:
                     found[because].append(f"{TITLES[twin]}, {fault.name}: {', '.join(seam.name for seam in group)}")
