@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.bench import throughput, usage
@@ -10,6 +9,7 @@ from tests.bench.arena import OPERATIONS, ROWS, SERVERS, TWINS, Arena
 from tests.bench.load import put_load
 from tests.bench.minimal import minimal
 from tests.bench.results import Contestant
+from tests.lab.database import execute
 from todo_stack.stack import Stack
 
 PLAN = throughput.Plan(
@@ -32,9 +32,8 @@ def arena(stack: Stack, request: pytest.FixtureRequest) -> Arena:
 
 def rows(arena: Arena, contestant: Contestant) -> int:
     """Count the todos of a contestant."""
-    with psycopg.connect(arena.databases[contestant]) as connection:
-        counted = connection.execute("SELECT count(*) FROM todo").fetchone()
-    return counted[0] if counted else 0
+    ((counted,),) = execute(arena.databases[contestant], "SELECT count(*) FROM todo")
+    return int(counted)
 
 
 @pytest.mark.parametrize("contestant", TWINS)

@@ -12,8 +12,7 @@ from datetime import timedelta
 
 import psycopg
 
-from flask_todo_restate.services import ledger
-from flask_todo_restate.services.database import sessions
+from flask_todo_restate.services.database import ledger, sessions
 from flask_todo_restate.settings import ServiceSettings
 from tests.bench.load import LoadError
 from todo_shared.settings import load

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import flask
+import requests
 import restate
-import urllib3
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import Pool
 
-from flask_todo_restate.services import ledger
+from flask_restate import Ledger
 
 _file = os.open(os.environ["TRACE_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -45,8 +45,8 @@ def around(call: Callable[..., Any], begins: str, ends: str) -> Callable[..., An
 def trace_web() -> None:
     """Note requests to Flask, and Flask's own to Restate's ingress."""
     flask.Flask.wsgi_app = around(flask.Flask.wsgi_app, "flask begins", "flask ends")  # type: ignore[method-assign]
-    pool = urllib3.HTTPConnectionPool
-    pool.urlopen = around(pool.urlopen, "ingress asked", "ingress answered")  # type: ignore[method-assign]
+    session = requests.Session
+    session.request = around(session.request, "ingress asked", "ingress answered")  # type: ignore[method-assign]
 
 
 def trace_database() -> None:
@@ -60,8 +60,7 @@ def trace_database() -> None:
 
 def trace_service() -> None:
     """Note the messages between Restate and the handlers, and the steps."""
-    # Before the service takes it from there.
-    ledger.once = around(ledger.once, "step begins", "step ends")
+    Ledger.apply = around(Ledger.apply, "step begins", "step ends")  # type: ignore[method-assign]
     create = restate.app
 
     def traced(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the original

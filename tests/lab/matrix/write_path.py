@@ -10,7 +10,7 @@ SOURCES = (
     "flask-todo/flask_todo/**/*.py",
     "flask-todo-restate/**/flask_*/**/*.py",
 )
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "granian")
+PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "requests", "gunicorn", "Hypercorn")
 """The Python packages whose versions decide what becomes of a write."""
 
 
