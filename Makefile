@@ -52,7 +52,7 @@ test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=t
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count; SEED repeats a run
 	@exec $(BIN)/python -m tests.lab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-compare: $(READY) ## break both twins at every message and draw the picture; ONLY='basic/add/*' for a part
+compare: $(READY) ## break both twins at every seam and draw the picture; ONLY='basic/add/*' for a part
 	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth for a part
@@ -62,16 +62,19 @@ bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, T
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/bench/peers/requirements.txt
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
-# The kept copy stands where nothing newer was measured.
-readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the README
-	$(BIN)/python -m tests.lab.picture .data/compare/results.json tests/results.json \
-		--keep tests/results.json --readme README.md
+# Their figures stand between markers of cog, which writes them from the results that are kept in the repository.
+GENERATED := README.md tests/lab/README.md
+
+readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
+	$(BIN)/python -m tests.lab.matrix.published
+	$(BIN)/python -m cogapp -r $(GENERATED)
 	$(BIN)/python -m tests.bench.show .data/bench/bench.json tests/bench.json --keep tests/bench.json \
 		--peers .data/bench/peers.json tests/peers.json --keep-peers tests/peers.json --readme README.md
 
-lint: $(READY) ## check style and format
+lint: $(READY) ## check style and format, and that the READMEs have the figures that are kept
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/python -m cogapp --check --diff $(GENERATED)
 
 types: $(READY) ## check types
 	$(BIN)/mypy

@@ -9,9 +9,9 @@ from tests.lab.history import Verdict
 from tests.lab.matrix.batch import Case, cases
 from tests.lab.matrix.faults import FAULTS, Breaker
 from tests.lab.matrix.lanes import Lanes, every_case
+from tests.lab.matrix.records import Cell
 from tests.lab.matrix.rules import CLIENTS, expected
 from tests.lab.matrix.seams import OPERATIONS, SEAMS
-from tests.lab.picture.results import Cell
 from tests.lab.wire import Held
 
 SEED = 1

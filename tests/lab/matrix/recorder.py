@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab.laboratory import CLIENT, INGRESS
+from tests.lab.matrix.records import CellEvent
 from tests.lab.matrix.seams import Target
-from tests.lab.picture.results import Event
 from tests.lab.wire import EventLog, Kind
-from tests.lab.wire.events import Event as WireEvent
+from tests.lab.wire.events import Event
 
 
 class Recorder:
@@ -22,7 +22,7 @@ class Recorder:
     def __init__(self, log: EventLog, targets: list[Target]) -> None:
         self._targets = targets
         self._began = time.monotonic()
-        self._events: dict[str, list[Event]] = {target.key: [] for target in targets}
+        self._events: dict[str, list[CellEvent]] = {target.key: [] for target in targets}
         self._lock = threading.Lock()
         self._log = log
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -42,17 +42,17 @@ class Recorder:
 
     def note(self, kind: str, label: str, process: str = "") -> None:
         """Record something that happens to all operations at once."""
-        event = Event(at=self.milliseconds(), link=process, kind=kind, label=label)
+        event = CellEvent(at=self.milliseconds(), link=process, kind=kind, label=label)
         with self._lock:
             for events in self._events.values():
                 events.append(event)
 
-    def events(self, target: Target) -> list[Event]:
+    def events(self, target: Target) -> list[CellEvent]:
         """Return what was recorded of an operation, in the order of time."""
         with self._lock:
             return sorted(self._events[target.key], key=lambda event: event.at)
 
-    def _hear(self, event: WireEvent) -> None:
+    def _hear(self, event: Event) -> None:
         message = event.message
         if message is None or event.kind is Kind.ENDED:
             return
@@ -61,7 +61,7 @@ class Recorder:
             for target in self._targets:
                 if message.mentions(target.key if at_http else target.marker):
                     direction = event.direction.value if event.direction else None
-                    recorded = Event(
+                    recorded = CellEvent(
                         at=self.milliseconds(event.time),
                         link=event.link,
                         direction=direction,

@@ -1,17 +1,24 @@
 """The picture: one HTML file that needs nothing else."""
 
+import base64
+import gzip
+import json
+from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tests.lab.history import Verdict
+from tests.lab.matrix.batch import Case
+from tests.lab.matrix.faults import PROCESSES, Fault
+from tests.lab.matrix.records import Cell, MatrixRun
+from tests.lab.matrix.rules import CLIENTS
+from tests.lab.matrix.seams import OPERATIONS, SEAMS, Seam
+from tests.lab.words import HARM, TITLES, WORDS, counted
 
-from .answer import answer, price_lines, price_sentence
-from .heatmap import impossible, panels
-from .results import CLIENTS, Results
-from .timeline import as_json
-from .words import HARM, WORDS, plain, times
+from .findings import EVERY_FAULT, findings
 
 _HERE = Path(__file__).parent
 
@@ -24,26 +31,60 @@ STYLE = _inline("base.css")
 """What all pages of this repository's measurements look like."""
 
 
-def render(results: Results) -> str:
+def render(run: MatrixRun) -> str:
     """Return the page."""
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
+    cells = {cell.id: cell for cell in run.cells}
+
+    def cells_at(seam: Seam, fault: Fault, operation: str) -> list[Cell | None]:
+        return [cells.get(Case(seam, fault, operation, client).id) for client in CLIENTS]
+
     return environment.get_template("compare.html.j2").render(
-        results=results,
-        answers=answer(results),
-        price=price_lines(results),
-        price_sentence=price_sentence(results),
-        panels=panels(results),
-        impossible=impossible(results),
+        run=run,
+        twins=findings(run),
+        operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
+        tried=[twin for twin in SEAMS if twin in {cell.twin for cell in run.cells}],
+        cells_at=cells_at,
+        links=_links,
+        left_out=_left_out(),
+        seams=SEAMS,
+        faults=EVERY_FAULT,
+        titles=TITLES,
         verdicts=list(Verdict),
         harm=HARM,
         words=WORDS,
         clients=CLIENTS,
-        plain=plain,
-        times=times,
+        counted=counted,
         style=STYLE + _inline("compare.css"),
-        script=_inline("compare.js"),
-        # Nothing in it can end the script element: as_json escapes every "<".
-        data=Markup(as_json(results)),  # noqa: S704
+        script=_inline("sequence.js") + _inline("compare.js"),
+        data=_packed(run),
     )
+
+
+def _links(seams: list[Seam]) -> list[tuple[str, int]]:
+    """Return the links above the seams, each with how many neighbours it spans."""
+    return [(link, len(list(neighbours))) for link, neighbours in groupby(seams, key=lambda seam: seam.link)]
+
+
+def _left_out() -> dict[str, str]:
+    """Return why combinations are impossible, and per reason which: the twin, the fault and its seams."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for twin, seams in SEAMS.items():
+        for fault in EVERY_FAULT:
+            for because, group in groupby(sorted(seams, key=fault.impossible), key=fault.impossible):
+                if because:
+                    found[because].append(f"{TITLES[twin]}, {fault.name}: {', '.join(seam.name for seam in group)}")
+    return {because: "; ".join(places) for because, places in found.items()}
+
+
+def _packed(run: MatrixRun) -> str:
+    """Return all that opening a cell needs, in few bytes of which none can be taken for markup."""
+    data = {
+        "cells": {cell.anchor: cell.model_dump(mode="json", exclude_defaults=True) for cell in run.cells},
+        "lanes": {twin: ("client", *processes) for twin, processes in PROCESSES.items()},
+        "titles": TITLES,
+        "verdicts": {verdict.value: (word.symbol, word.css) for verdict, word in WORDS.items()},
+    }
+    return base64.b64encode(gzip.compress(json.dumps(data).encode())).decode()
