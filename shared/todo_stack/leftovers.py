@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from todo_stack import tree
+from todo_stack.files import write_whole
 from todo_stack.process import KILL_SECONDS
 
 
@@ -17,22 +18,18 @@ class Leftovers:
         self._file = file
 
     def record(self, numbers: Iterable[int]) -> None:
-        """Write down what runs now. A start time belongs to each number, for numbers are used again."""
+        """Write down what runs now, each number with its start time."""
         alive = [member for number in numbers for member in tree.family(number)[:1]]
-        self._file.write_text(json.dumps([[member.pid, member.create_time()] for member in alive]))
+        write_whole(self._file, json.dumps([[member.pid, member.create_time()] for member in alive]).encode())
 
     def kill(self) -> int:
         """Kill what still runs of the last start, with all descendants; return how many were found."""
         if not self._file.exists():
             return 0
-        found = [member for pid, created in json.loads(self._file.read_text()) for member in _same(pid, created)]
+        recorded = [tree.known(pid, created) for pid, created in json.loads(self._file.read_text())]
+        found = [member for process in recorded if process for member in tree.freeze(process.pid)]
         tree.kill(found)
         # Until they are reaped, too: PostgreSQL takes a dead server that is still in the process table for alive.
         psutil.wait_procs(found, timeout=KILL_SECONDS)
         self._file.unlink()
         return len(found)
-
-
-def _same(pid: int, created: float) -> list[psutil.Process]:
-    family = tree.family(pid)
-    return tree.freeze(pid) if family and family[0].create_time() == created else []

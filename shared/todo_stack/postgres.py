@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import psycopg2
 from psycopg2 import sql
 
@@ -76,6 +77,7 @@ class Postgres:
             stop_timeout=20,
             # When it died alone, the first start can find its children still holding shared memory.
             attempts=3,
+            owns=self._owns,
             cancelled=cancelled,
         )
 
@@ -130,6 +132,10 @@ class Postgres:
     def create_databases(self, names: Iterable[str]) -> None:
         """Create those of these databases that are missing. The server must be up."""
         create_databases(self.url("postgres"), names)
+
+    def _owns(self, process: psutil.Process) -> bool:
+        """Say whether this is a process of this server: they write their titles over their environment."""
+        return process.name() == "postgres" and process.cwd() == str(self._data.resolve())
 
     def _ready(self) -> bool:
         """Say whether it takes statements, as pg_ctl does: by what the server writes into its own file.

@@ -1,62 +1,35 @@
 """One process of the stack: a server, started until it is healthy, or a step that runs to its end.
 
-mirakuru starts, stops and kills. What is added here: the output line by line, the whole tree of descendants
-(gunicorn's workers, PostgreSQL's processes with sessions of their own), and one clear line when it fails.
+A process is more than its first one: gunicorn's workers and PostgreSQL's processes end and freeze with it. They are
+found as its descendants and, when it was killed and they have no parent any more, by a mark in their environment.
 """
 
-import atexit
 import contextlib
-import os
 import signal
 import subprocess
 import threading
-from collections import deque
+import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import mirakuru.base
 import psutil
-from mirakuru.exceptions import ProcessFinishedWithError
 
 from todo_stack import tree
 from todo_stack.checks import Check
 from todo_stack.errors import StackError, StopRequested
+from todo_stack.output import Log, Output
 
-Log = Callable[[str, str], None]
-"""Takes the name of a process and one line of its output."""
+__all__ = ["KILL_SECONDS", "Log", "Process", "Server", "Step"]
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 0.5
-LAST_LINES = 20
 KILL_SECONDS = 10.0
 """How long a process may need to vanish after SIGKILL, which only the kernel can delay."""
 
-# mirakuru's clean-up at exit looks for its processes by a number that may be part of another stack's mark,
-# and would kill the servers of that one. Ours are stopped by their owners.
-atexit.unregister(mirakuru.base.cleanup_subprocesses)
-
-
-class _Executor(mirakuru.base.SimpleExecutor):
-    """mirakuru's executor, with a whole environment given and no Python between fork and exec."""
-
-    @property
-    def envvars(self) -> dict[str, str]:
-        return {**self._envvars, mirakuru.base.ENV_UUID: self._uuid}
-
-    @property
-    def _popen_kwargs(self) -> dict[str, Any]:
-        kwargs = super()._popen_kwargs
-        # A preexec_fn is not safe in a process with threads; this says the same.
-        del kwargs["preexec_fn"]
-        return {**kwargs, "start_new_session": True}
-
-    def stop_within(self, seconds: float) -> None:
-        """Stop, and kill what has not ended within this time."""
-        self._timeout = seconds
-        # Any exit code will do: it was asked to end, and it has ended.
-        with contextlib.suppress(ProcessFinishedWithError):
-            self.stop()
+MARK = "TODO_STACK_PROCESS"
+"""The environment variable by which descendants are known; each start has a value of its own."""
 
 
 class Process:
@@ -73,6 +46,7 @@ class Process:
         timeout: float = 60,
         stop_signal: signal.Signals = signal.SIGTERM,
         stop_timeout: float = 10,
+        owns: Callable[[psutil.Process], bool] = lambda _process: False,
         cancelled: threading.Event | None = None,
     ) -> None:
         """Prepare a process; nothing runs yet.
@@ -86,6 +60,7 @@ class Process:
             timeout: seconds until it must be ready (a server) or at its end (a step).
             stop_signal: asks it to end in order.
             stop_timeout: seconds it may take for that before it is killed.
+            owns: knows descendants that overwrite their environment, and the mark with it.
             cancelled: ends every waiting for this process with StopRequested once it is set.
 
         """
@@ -97,32 +72,30 @@ class Process:
         self._timeout = timeout
         self._stop_signal = stop_signal
         self._stop_timeout = stop_timeout
+        self._owns = owns
         self._cancelled = cancelled or threading.Event()
-        self._executor: _Executor | None = None
-        self._reader: threading.Thread | None = None
-        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
-
-    @property
-    def _process(self) -> "subprocess.Popen[str] | None":
-        return self._executor.process if self._executor else None
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._output: Output | None = None
+        self._mark = uuid.uuid4().hex
+        self._deadline = 0.0
 
     @property
     def running(self) -> bool:
         """Whether the process itself is there, paused or not."""
-        return self._process is not None and self._process.poll() is None
+        return self._popen is not None and self._popen.poll() is None
 
     @property
     def pid(self) -> int | None:
         """Its number while it has not been stopped or killed by us; kept when it has ended by itself."""
-        return self._process.pid if self._process else None
+        return self._popen.pid if self._popen else None
 
     @property
     def last_lines(self) -> list[str]:
         """The end of its output since the last start."""
-        return list(self._last_lines)
+        return self._output.last_lines if self._output else []
 
     def spawn(self) -> None:
-        """Start the process without waiting for anything.
+        """Start the process without waiting for anything. What is left of its last run is killed before.
 
         Raises:
             StackError: if it runs already or its program cannot be run.
@@ -130,56 +103,42 @@ class Process:
         """
         if self.running:
             raise StackError(f"{self.name} is running already")
-        self._forget()
-        self._last_lines.clear()
-        # A pipe of ours and not Popen's: closing must not wait for a survivor that holds its other end.
-        output, writer = os.pipe()
+        self._end([])
+        self._mark = uuid.uuid4().hex
+        self._deadline = time.monotonic() + self._timeout
+        self._output = Output(self.name, self._log)
         try:
-            executor = _Executor(
+            self._popen = subprocess.Popen(
                 self.command,
-                cwd=str(self._cwd) if self._cwd else None,
-                timeout=self._timeout,
-                sleep=POLL_SECONDS,
-                stop_signal=self._stop_signal,
-                envvars=self.env,
+                cwd=self._cwd,
+                env={**self.env, MARK: self._mark},
                 stdin=subprocess.DEVNULL,
-                stdout=writer,
+                stdout=self._output.writer,
                 stderr=subprocess.STDOUT,
+                # Ctrl-C in the terminal is for us, and we stop it.
+                start_new_session=True,
             )
-            executor.start()
         except OSError as error:
-            os.close(output)
             raise StackError(f"{self.name} cannot be started: {self.command[0]}: {error.strerror}") from None
         finally:
-            os.close(writer)
-        self._executor = executor
-        self._reader = threading.Thread(target=self._read, args=(output,), name=f"log of {self.name}", daemon=True)
-        self._reader.start()
+            self._output.close()
 
     def stop(self) -> None:
         """Ask the process to end, wait, then kill whatever is left of it and its descendants."""
-        if self._executor is None:
+        if self._popen is None:
             return
-        members = self._family()
-        if not members:
-            self._forget()
-            return
-        tree.thaw(members)
-        self._executor.stop_within(self._stop_timeout)
-        tree.kill(members)
-        self._ended(members)
+        if members := self._family():
+            tree.thaw(members)
+            self._popen.send_signal(self._stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(self._stop_timeout)
+        self._end(members)
 
     def kill(self) -> None:
         """Kill the process and all its descendants at one moment (SIGKILL) and wait until they are gone."""
-        if self._executor is None:
-            return
-        # Frozen first, so that none of them lives on to see the others die.
-        members = self._family(freeze=True)
-        tree.kill(members)
-        if self._process:
-            self._process.wait()
-        self._executor.kill()  # Finds by its mark also who was not in the tree any more.
-        self._ended(members)
+        if self._popen is not None:
+            # Frozen first, so that none of them lives on to see the others die.
+            self._end(self._family(freeze=True))
 
     def pause(self) -> None:
         """Freeze the process and all its descendants (SIGSTOP); connections stay open, unanswered."""
@@ -191,18 +150,27 @@ class Process:
 
     def how_it_ended(self) -> str:
         """Say in words how the process ended by itself: exit code or signal."""
-        code = self._process.poll() if self._process else None
+        code = self._popen.poll() if self._popen else None
         if code is None:
             return "stopped"
         if code >= 0:
             return f"exit code {code}"
         return f"killed by {signal.Signals(-code).name}"
 
+    def error(self, what: str) -> StackError:
+        """Make the error for a process that ended: what happened, and its last words."""
+        if self._output:
+            self._output.finish()
+        lines = [line for line in self.last_lines if line.strip()]
+        # PostgreSQL explains itself after the line that says what is wrong.
+        reasons = [line for line in lines if not line.startswith(("DETAIL:", "HINT:"))]
+        return StackError(f"{self.name} {what}{': ' + reasons[-1].strip() if reasons else ''}", lines)
+
     def _wait_for(self, condition: Check) -> bool:
         """Return whether the condition came to hold in time."""
-        if self._executor is None:
+        if self._popen is None:
             raise StackError(f"{self.name} was not started")
-        while self._executor.check_timeout():
+        while time.monotonic() < self._deadline:
             if condition():
                 return True
             if self._cancelled.wait(POLL_SECONDS):
@@ -211,42 +179,28 @@ class Process:
 
     def _family(self, *, freeze: bool = False) -> list[psutil.Process]:
         """Return the process and its descendants; nobody if it ended, for its number may be another's now."""
-        if self._process is None or not self.running:
+        if self._popen is None or not self.running:
             return []
-        return tree.freeze(self._process.pid) if freeze else tree.family(self._process.pid)
+        return tree.freeze(self._popen.pid) if freeze else tree.family(self._popen.pid)
 
-    def _error(self, what: str) -> StackError:
-        """Make the error for a process that ended: what happened, and its last words."""
-        self._join_reader()
-        lines = [line for line in self._last_lines if line.strip()]
-        # PostgreSQL explains itself after the line that says what is wrong.
-        reasons = [line for line in lines if not line.startswith(("DETAIL:", "HINT:"))]
-        return StackError(f"{self.name} {what}{': ' + reasons[-1].strip() if reasons else ''}", lines)
+    def _orphans(self) -> list[psutil.Process]:
+        """Return the descendants that have outlived the process."""
+        return tree.find(lambda process: self._owns(process) or process.environ().get(MARK) == self._mark)
 
-    def _ended(self, members: Sequence[psutil.Process]) -> None:
-        left = tree.wait_gone(members, KILL_SECONDS)
-        self._join_reader()
-        self._executor = None
+    def _end(self, members: Sequence[psutil.Process]) -> None:
+        """Kill these and whatever else is left of the process, and forget it."""
+        tree.kill(members)
+        if self._popen:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(KILL_SECONDS)
+        orphans = self._orphans()
+        tree.kill(orphans)
+        left = tree.wait_gone([*members, *orphans], KILL_SECONDS)
+        if self._output:
+            self._output.finish()
+        self._popen = None
         if left:
             raise StackError(f"{self.name}: these processes do not end: {', '.join(str(m.pid) for m in left)}")
-
-    def _forget(self) -> None:
-        """Release what is left of a process that ended by itself, and its descendants."""
-        if self._executor is not None:
-            self._executor.kill()
-            self._ended([])
-
-    def _read(self, output: int) -> None:
-        with open(output, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                text = line.rstrip("\n")
-                self._last_lines.append(text)
-                self._log(self.name, text)
-
-    def _join_reader(self) -> None:
-        if self._reader:
-            # At its end within milliseconds, unless somebody who is not ours any more holds the pipe.
-            self._reader.join(timeout=2)
 
 
 class Server(Process):
@@ -268,6 +222,11 @@ class Server(Process):
         self._ready = ready
         self._attempts = attempts
 
+    @property
+    def healthy(self) -> bool:
+        """Whether it runs and says now that it is ready. One that hangs takes some seconds to say no."""
+        return self.running and self._ready()
+
     def start(self) -> None:
         """Start the server and return when it is healthy.
 
@@ -284,10 +243,10 @@ class Server(Process):
         for attempts_left in reversed(range(self._attempts)):
             if not self._wait_for(lambda: not self.running or self._ready()):
                 self.kill()
-                raise self._error(f"was not ready within {self._timeout:g} s")
+                raise self.error(f"was not ready within {self._timeout:g} s")
             if self.running:
                 return
-            error = self._error(f"did not start ({self.how_it_ended()})")
+            error = self.error(f"did not start ({self.how_it_ended()})")
             if not attempts_left:
                 self.kill()
                 raise error
@@ -309,11 +268,11 @@ class Step(Process):
         """
         if not self._wait_for(lambda: not self.running):
             self.kill()
-            raise self._error(f"took more than {self._timeout:g} s")
+            raise self.error(f"took more than {self._timeout:g} s")
         ended = self.how_it_ended()
         self.kill()
         if ended != "exit code 0":
-            raise self._error(f"failed ({ended})")
+            raise self.error(f"failed ({ended})")
 
     def run(self) -> None:
         """Spawn and finish. A step that was interrupted is killed."""

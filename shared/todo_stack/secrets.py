@@ -4,16 +4,13 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from todo_stack.files import write_whole
+
 
 def kept(file: Path, make: Callable[[], bytes]) -> bytes:
     """Return what the file holds; if there is none, make it and keep it."""
     if not file.exists():
-        # Written aside: a half-written secret would be found again at every start.
-        new = file.with_name(f"{file.name}.new")
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600, exist_ok=False)
-        new.write_bytes(make())
-        new.replace(file)
+        write_whole(file, make())
     return file.read_bytes()
 
 
