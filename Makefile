@@ -4,6 +4,7 @@ ARGS ?=
 ONLY ?=
 SEED ?=
 FRESH ?=
+WHAT ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -42,6 +43,15 @@ docker:
 
 up: $(READY) ## run both side by side until Ctrl-C
 	@exec $(BIN)/python -m todo_stack up both
+
+kill: $(READY) ## with up running: kill a server (SIGKILL), which is started again; WHAT=db, restate, restate_app, ...
+	@exec $(BIN)/python -m todo_stack kill '$(WHAT)'
+
+stop: $(READY) ## with up running: stop a server, which stays so until make start; WHAT as for kill
+	@exec $(BIN)/python -m todo_stack stop '$(WHAT)'
+
+start: $(READY) ## with up running: start a server that was stopped; WHAT as for kill
+	@exec $(BIN)/python -m todo_stack start '$(WHAT)'
 
 reset: $(READY) ## remove all data, after asking
 	@exec $(BIN)/python -m todo_stack reset
@@ -85,4 +95,4 @@ clean: ## remove what setup has installed and all caches, but no data
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
 
-.PHONY: help setup up-basic up-restate deploy docker up reset test compare chaos bench bench-peers readme lint types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop start reset test compare chaos bench bench-peers readme lint types clean

@@ -1,4 +1,4 @@
-"""The command line: `python -m todo_stack up basic|restate|both` and `reset`."""
+"""The command line: `python -m todo_stack up basic|restate|both`, `kill`, `stop` and `start` of a server, `reset`."""
 
 import os
 import shutil
@@ -9,11 +9,13 @@ from pathlib import Path
 
 import click
 
+from todo_stack import data_folder, orders
 from todo_stack.applications import WEBS
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.lock import locked
 from todo_stack.ports import RESTATE, TWINS, Ports
 from todo_stack.stack import DATA, Stack
+from todo_stack.supervisor import Supervisor
 from todo_stack.terminal import Terminal
 
 _data_option = click.option(
@@ -34,7 +36,7 @@ def main() -> None:
 @click.argument("which", type=click.Choice([*TWINS, "both"]))
 @_data_option
 def up(which: str, data: Path) -> None:
-    """Start the servers of one twin or both, and stop them on Ctrl-C."""
+    """Start the servers of one twin or both, start again what dies, and stop them on Ctrl-C."""
     stop_requested = threading.Event()
     # With nobody to read the log there is nobody who uses this, either.
     terminal = Terminal(gone=stop_requested)
@@ -54,10 +56,7 @@ def up(which: str, data: Path) -> None:
         )
         with stack:
             _announce(stack, terminal)
-            ended = stack.wait()
-            how = ended.how_it_ended()
-            terminal.say(f"{ended.name} ended ({how}): stopping everything", "bold red")
-        sys.exit(1)
+            Supervisor(stack, terminal.log, stop_requested).run()
     except StopRequested:
         terminal.say("stopped", "bold")
     except StackError as error:
@@ -69,6 +68,30 @@ def up(which: str, data: Path) -> None:
 
 
 @main.command()
+@click.argument("what", default="")
+@_data_option
+def kill(what: str, data: Path) -> None:
+    """Kill a server of the stack that is up (SIGKILL); it is started again."""
+    _order("kill", what, data)
+
+
+@main.command()
+@click.argument("what", default="")
+@_data_option
+def stop(what: str, data: Path) -> None:
+    """Stop a server of the stack that is up; it stays so until it is started."""
+    _order("stop", what, data)
+
+
+@main.command()
+@click.argument("what", default="")
+@_data_option
+def start(what: str, data: Path) -> None:
+    """Start a server that was stopped, and return when it is healthy."""
+    _order("start", what, data)
+
+
+@main.command()
 @_data_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(data: Path, yes: bool) -> None:
@@ -77,10 +100,20 @@ def reset(data: Path, yes: bool) -> None:
         click.echo(f"nothing to remove: there is no {data}")
         return
     try:
+        data_folder.check_ours(data)
         with locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
                 shutil.rmtree(data)
                 click.echo("removed")
+    except StackError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+
+
+def _order(verb: str, what: str, data: Path) -> None:
+    try:
+        click.echo(orders.give(data, verb, what))
     except StackError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -94,6 +127,7 @@ def _announce(stack: Stack, terminal: Terminal) -> None:
     ]
     if RESTATE in stack.twins:
         lines.append(f"{'Restate dashboard':<20}{stack.ports.admin_url}/ui/")
+    lines.append(f"In another terminal: make kill, make stop or make start WHAT={'|'.join(stack.servers)}")
     # As one text, so that no log line comes in between.
     terminal.say("\n".join(["", *lines, "Ctrl-C stops everything.", ""]), "bold")
 

@@ -5,13 +5,9 @@ import threading
 from rich.console import Console
 from rich.text import Text
 
-_COLOURS = {
-    "db": "blue",
-    "restate": "magenta",
-    "restate_app": "cyan",
-    "flask-todo": "yellow",
-    "flask-todo-restate": "green",
-}
+from todo_stack.plan import SERVERS
+
+_COLOURS = dict(zip(SERVERS, ("blue", "cyan", "magenta", "yellow", "green"), strict=True))
 _WIDTH = max(map(len, _COLOURS))
 
 

@@ -1,0 +1,55 @@
+"""The data folder: recognised as one of ours, in the format of this version, and held by one stack at a time."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from todo_stack.errors import StackError
+from todo_stack.files import write_whole
+from todo_stack.lock import locked
+
+MARK = "todo-stack-version"
+"""The file that says that a folder is one of ours, and in which format its content is."""
+
+VERSION = 1
+"""Goes up with each change after which an earlier content must be converted, which is then done by held()."""
+
+_WITHOUT_MARK = frozenset(
+    {"lock", "processes.json", "secret_key", "restate-identity.pem", "postgres", "restate", "compare", "bench"}
+)
+"""What is in a folder from before there was a mark. Its format is that of version 1."""
+
+
+@contextlib.contextmanager
+def held(data: Path) -> Iterator[None]:
+    """Hold the data folder, made and marked as ours if it was not; nothing in it is ever removed.
+
+    Raises:
+        StackError: if it is not one of ours, in a format that is not known here, or held by another stack.
+
+    """
+    check_ours(data)
+    mark = data / MARK
+    if mark.exists() and (found := mark.read_text().strip()) != str(VERSION):
+        raise StackError(
+            f"{data} is in format {found!r}, and this version knows only {VERSION}: "
+            "use the version that made it, or another folder with --data"
+        )
+    data.mkdir(parents=True, exist_ok=True)
+    with locked(data):
+        if not mark.exists():
+            write_whole(mark, f"{VERSION}\n".encode())
+        yield
+
+
+def check_ours(data: Path) -> None:
+    """Make sure that this is one of our data folders, or can become one; write nothing.
+
+    Raises:
+        StackError: if there is something else in it.
+
+    """
+    names = {entry.name.removesuffix(".new") for entry in data.iterdir()} if data.exists() else set()
+    # Others may have put something beside ours, such as a log; the secret key is what every start made first.
+    if not (names <= _WITHOUT_MARK or MARK in names or {"lock", "secret_key"} <= names):
+        raise StackError(f"{data} holds something that is not ours: --data takes an empty folder, or a new one")

@@ -1,0 +1,119 @@
+"""Orders from another terminal to a running stack: files in a folder of its data folder.
+
+Whoever orders puts `ID.order` there and waits for `ID.answer`; the supervisor looks now and then, takes each order away
+before it carries it out, and answers with a line. The folder is there only while a supervisor takes orders. The file
+`supervisor` in it says which process that is, so that a folder left by one that was killed is not mistaken for one.
+"""
+
+import contextlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from todo_stack import tree
+from todo_stack.errors import StackError
+from todo_stack.files import write_whole
+from todo_stack.plan import SERVERS
+
+POLL_SECONDS = 0.05
+
+_FOLDER = "orders"
+_SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True)
+class Order:
+    """Something that the supervisor is asked to do with one server."""
+
+    verb: str
+    name: str
+    file: Path
+
+    def done(self, text: str) -> None:
+        """Answer that it is done."""
+        self._answer("done", text)
+
+    def refused(self, text: str) -> None:
+        """Answer that it cannot be done, and why."""
+        self._answer("refused", text)
+
+    def _answer(self, how: str, text: str) -> None:
+        # A disk that is full is no reason for the servers to go down.
+        with contextlib.suppress(OSError):
+            write_whole(self.file.with_suffix(".answer"), json.dumps([how, text]).encode())
+
+
+@contextlib.contextmanager
+def inbox(data: Path) -> Iterator["Inbox"]:
+    """Take orders for the stack on this data folder, which the caller holds; those to an earlier one are forgotten."""
+    folder = data / _FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    this = psutil.Process()
+    write_whole(folder / _SUPERVISOR, json.dumps([this.pid, this.create_time()]).encode())
+    try:
+        yield Inbox(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """The supervisor's side of the folder."""
+
+    folder: Path
+
+    def take(self) -> Iterator[Order]:
+        """Yield the orders that have come; each comes once."""
+        for file in sorted(self.folder.glob("*.order")):
+            try:
+                verb, name = json.loads(file.read_bytes())
+                file.unlink()
+            except FileNotFoundError:
+                continue  # Whoever gave it does not wait any more.
+            yield Order(verb, name, file)
+
+
+def give(data: Path, verb: str, name: str) -> str:
+    """Order the stack on this data folder to do something with a server, and return its answer when it is done.
+
+    Raises:
+        StackError: if it refuses, or ends meanwhile, or if there is none.
+
+    """
+    folder = data / _FOLDER
+    if not _taken_care_of(folder):
+        raise StackError(f"no stack is up on {data}: type make up. WHAT is then one of {', '.join(SERVERS)}")
+    order = folder / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.order"
+    answer = order.with_suffix(".answer")
+    try:
+        write_whole(order, json.dumps([verb, name]).encode())
+        while not answer.exists():
+            if not _taken_care_of(folder):
+                raise StackError(f"the stack on {data} ended meanwhile")
+            time.sleep(POLL_SECONDS)
+        how, text = json.loads(answer.read_bytes())
+    except FileNotFoundError:
+        raise StackError(f"the stack on {data} ended meanwhile") from None
+    finally:
+        # With Ctrl-C too: nobody waits for it any more.
+        order.unlink(missing_ok=True)
+        answer.unlink(missing_ok=True)
+    if how != "done":
+        raise StackError(text)
+    return str(text)
+
+
+def _taken_care_of(folder: Path) -> bool:
+    try:
+        pid, created = json.loads((folder / _SUPERVISOR).read_bytes())
+    except FileNotFoundError:
+        return False
+    process = tree.known(pid, created)
+    return process is not None and not tree.is_dead(process)

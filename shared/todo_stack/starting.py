@@ -1,0 +1,45 @@
+"""The order of a start: what depends on nothing together, and the rest as soon as what it needs is there."""
+
+from collections.abc import Callable
+
+from todo_stack.applications import WEBS
+from todo_stack.plan import Parts
+from todo_stack.ports import RESTATE
+from todo_stack.process import Process
+
+
+def start_in_order(parts: Parts, spawn: Callable[[Process], None]) -> None:
+    """Start the servers and run the steps between them; return when every server is healthy.
+
+    `spawn` starts a process without waiting, and knows then what has to be ended.
+
+    Raises:
+        StackError: if a server or a step fails.
+        StopRequested: if that was asked for meanwhile.
+
+    """
+    servers, make = parts.servers, parts.applications
+    if RESTATE in parts.twins:
+        spawn(servers["restate"])
+    if parts.postgres:
+        parts.postgres.prepare()
+        spawn(servers["db"])
+        servers["db"].wait_ready()
+        parts.postgres.create_databases(parts.databases)
+    migrations = [make.migration(twin) for twin in parts.twins]
+    for migration in migrations:
+        spawn(migration)
+    for migration in migrations:
+        migration.finish()
+    if RESTATE in parts.twins:
+        spawn(servers["restate_app"])
+    for twin in parts.twins:
+        spawn(servers[WEBS[twin]])
+    if RESTATE in parts.twins:
+        servers["restate"].wait_ready()
+        servers["restate_app"].wait_ready()
+        registration = make.registration()
+        spawn(registration)
+        registration.finish()
+    for twin in parts.twins:
+        servers[WEBS[twin]].wait_ready()

@@ -1,0 +1,130 @@
+"""One server under supervision: whether it is wanted, when it is started again, and when that is given up."""
+
+import time
+from collections.abc import Callable
+
+from todo_stack.errors import StackError
+from todo_stack.orders import Order
+from todo_stack.output import Log
+from todo_stack.process import Process, Server
+
+FIRST_PAUSE_SECONDS = 0.5
+"""A moment, so that whoever killed a server by hand sees that it was gone."""
+LONGEST_PAUSE_SECONDS = 8.0
+"""The pause doubles up to this, so that one that dies again and again fills neither the processor nor the log."""
+STEADY_SECONDS = 10.0
+"""A server that has run for so long has not died at once: its next pause is the first again."""
+MOST_FALSE_STARTS = 5
+"""One that ends so often in a row without having been healthy cannot stay up: that takes it some ten seconds, in which
+what it needs has had the time to come back. Whoever kills a healthy one again and again does not end the stack."""
+START_SECONDS = 60.0
+"""How long an order to start waits for health before it is answered; the server stays."""
+
+
+class Watched:
+    """A server of a running stack, started again when it ends, until somebody stops it by name."""
+
+    def __init__(self, server: Server, spawn: Callable[[Process], None], log: Log) -> None:
+        """Watch a server that has just become healthy; `spawn` starts it."""
+        self.server = server
+        self._spawn = spawn
+        self._log = log
+        self._wanted = True
+        self._healthy = True
+        self._spawned_at = time.monotonic()
+        self._pause = FIRST_PAUSE_SECONDS
+        self._start_at: float | None = None
+        """When it is started again; None while it runs or is not wanted."""
+        self._false_starts = 0
+        self._waiting: list[tuple[Order, float]] = []
+        """Orders that are answered when it is healthy, and until when."""
+
+    def look(self) -> None:
+        """See how the server is, and start it again when it is time for that.
+
+        Raises:
+            StackError: it cannot stay up.
+
+        """
+        if self._start_at is not None:
+            if time.monotonic() >= self._start_at:
+                self._start()
+        elif self._wanted and not self.server.running:
+            self._ended(self.server.how_it_ended())
+        elif self._wanted and (self._waiting or not self._healthy) and self.server.healthy:
+            self._is_healthy()
+        self._answer_late()
+
+    def kill(self, order: Order) -> None:
+        """Kill it (SIGKILL); it is started again."""
+        pid = self.server.pid
+        if not self.server.running:
+            order.refused(f"{self.server.name} does not run: make start WHAT={self.server.name}")
+            return
+        self.server.kill()
+        self._restart_after(FIRST_PAUSE_SECONDS)
+        self._say(f"(process {pid}) was killed by order, and is started again")
+        order.done(f"{self.server.name} (process {pid}) is killed, and is started again")
+
+    def stop(self, order: Order) -> None:
+        """Stop it, and leave it so."""
+        pid = self.server.pid if self.server.running else None
+        self._wanted, self._start_at = False, None
+        self.server.stop()
+        for waiting, _ in self._waiting:
+            waiting.refused(f"{self.server.name} was stopped meanwhile")
+        self._waiting.clear()
+        if pid is None:
+            order.done(f"{self.server.name} is stopped already")
+            return
+        self._say(f"(process {pid}) was stopped by order, and stays so until make start WHAT={self.server.name}")
+        order.done(f"{self.server.name} (process {pid}) is stopped")
+
+    def start(self, order: Order) -> None:
+        """Start it, if it does not run; answered when it is healthy."""
+        self._waiting.append((order, time.monotonic() + START_SECONDS))
+        if not self.server.running:
+            self._false_starts, self._pause = 0, FIRST_PAUSE_SECONDS
+            self._wanted = True
+            self._start()
+
+    def _start(self) -> None:
+        self._start_at = None
+        self._healthy = False
+        self._spawned_at = time.monotonic()
+        try:
+            self._spawn(self.server)
+        except StackError as error:
+            self._ended(str(error))
+
+    def _ended(self, how: str) -> None:
+        steady = time.monotonic() - self._spawned_at >= STEADY_SECONDS
+        if steady:
+            self._pause = FIRST_PAUSE_SECONDS
+        self._false_starts = 0 if steady or self._healthy else self._false_starts + 1
+        if self._false_starts >= MOST_FALSE_STARTS:
+            self._say("cannot stay up: everything is stopped")
+            raise self.server.error(f"ended {self._false_starts} times in a row before it was healthy ({how})")
+        pid = f"(process {self.server.pid}) " if self.server.pid else ""
+        self._say(f"{pid}ended: {how}. It is started again in {self._pause:g} s")
+        self._restart_after(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _restart_after(self, seconds: float) -> None:
+        self._start_at = time.monotonic() + seconds
+
+    def _is_healthy(self) -> None:
+        if not self._healthy:
+            self._say(f"(process {self.server.pid}) is healthy again")
+        self._healthy = True
+        for order, _ in self._waiting:
+            order.done(f"{self.server.name} (process {self.server.pid}) is healthy")
+        self._waiting.clear()
+
+    def _answer_late(self) -> None:
+        for waiting in [one for one in self._waiting if one[1] < time.monotonic()]:
+            self._waiting.remove(waiting)
+            waiting[0].refused(f"{self.server.name} is not healthy after {START_SECONDS:g} s: see the log of the stack")
+
+    def _say(self, what: str) -> None:
+        self._log("stack", f"{self.server.name} {what}")
