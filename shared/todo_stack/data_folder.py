@@ -14,10 +14,9 @@ MARK = "todo-stack-version"
 VERSION = 1
 """Goes up with each change after which an earlier content must be converted, which is then done by held()."""
 
-_WITHOUT_MARK = frozenset(
-    {"lock", "processes.json", "secret_key", "restate-identity.pem", "postgres", "restate", "compare", "bench"}
-)
-"""What is in a folder from before there was a mark. Its format is that of version 1."""
+_BEFORE_THE_SECRETS = frozenset({"lock", "secret_key", "compare", "bench"})
+"""What a folder of ours has that has no mark and no data of a stack yet: of make compare, of make bench, or of
+a first start that was interrupted. Beside data there are the lock and the secret key, which are made first."""
 
 
 @contextlib.contextmanager
@@ -50,6 +49,5 @@ def check_ours(data: Path) -> None:
 
     """
     names = {entry.name.removesuffix(".new") for entry in data.iterdir()} if data.exists() else set()
-    # Others may have put something beside ours, such as a log; the secret key is what every start made first.
-    if not (names <= _WITHOUT_MARK or MARK in names or {"lock", "secret_key"} <= names):
+    if not (MARK in names or {"lock", "secret_key"} <= names or names <= _BEFORE_THE_SECRETS):
         raise StackError(f"{data} holds something that is not ours: --data takes an empty folder, or a new one")
