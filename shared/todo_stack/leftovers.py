@@ -26,7 +26,8 @@ class Leftovers:
         """Kill what still runs of the last start, with all descendants; return how many were found."""
         if not self._file.exists():
             return 0
-        recorded = [tree.known(pid, created) for pid, created in json.loads(self._file.read_text())]
+        # Empty where an earlier version was writing it when the power went.
+        recorded = [tree.known(pid, created) for pid, created in json.loads(self._file.read_text() or "[]")]
         found = [member for process in recorded if process for member in tree.freeze(process.pid)]
         tree.kill(found)
         # Until they are reaped, too: PostgreSQL takes a dead server that is still in the process table for alive.

@@ -75,8 +75,8 @@ class Inbox:
             try:
                 verb, name = json.loads(file.read_bytes())
                 file.unlink()
-            except FileNotFoundError:
-                continue  # Whoever gave it does not wait any more.
+            except (FileNotFoundError, ValueError):
+                continue  # Whoever gave it does not wait any more, or it is no order.
             yield Order(verb, name, file)
 
 

@@ -17,6 +17,9 @@ STEADY_SECONDS = 10.0
 MOST_FALSE_STARTS = 5
 """One that ends so often in a row without having been healthy cannot stay up: that takes it some ten seconds, in which
 what it needs has had the time to come back. Whoever kills a healthy one again and again does not end the stack."""
+ASK_AGAIN_AFTER = 0.1
+"""Of the time for which a server has been asked for its health: each question is a line in its log, and one that needs
+a server that somebody has stopped may be asked for long."""
 START_SECONDS = 60.0
 """How long an order to start waits for health before it is answered; the server stays."""
 
@@ -31,7 +34,7 @@ class Watched:
         self._log = log
         self._wanted = True
         self._healthy = True
-        self._spawned_at = time.monotonic()
+        self._spawned_at = self._asked_since = self._asked_at = time.monotonic()
         self._pause = FIRST_PAUSE_SECONDS
         self._start_at: float | None = None
         """When it is started again; None while it runs or is not wanted."""
@@ -51,8 +54,8 @@ class Watched:
                 self._start()
         elif self._wanted and not self.server.running:
             self._ended(self.server.how_it_ended())
-        elif self._wanted and (self._waiting or not self._healthy) and self.server.healthy:
-            self._is_healthy()
+        elif self._wanted and (self._waiting or not self._healthy):
+            self._ask()
         self._answer_late()
 
     def kill(self, order: Order) -> None:
@@ -69,20 +72,22 @@ class Watched:
     def stop(self, order: Order) -> None:
         """Stop it, and leave it so."""
         pid = self.server.pid if self.server.running else None
+        until = f"until make start WHAT={self.server.name}"
         self._wanted, self._start_at = False, None
         self.server.stop()
         for waiting, _ in self._waiting:
             waiting.refused(f"{self.server.name} was stopped meanwhile")
         self._waiting.clear()
         if pid is None:
-            order.done(f"{self.server.name} is stopped already")
+            order.done(f"{self.server.name} does not run, and stays so {until}")
             return
-        self._say(f"(process {pid}) was stopped by order, and stays so until make start WHAT={self.server.name}")
-        order.done(f"{self.server.name} (process {pid}) is stopped")
+        self._say(f"(process {pid}) was stopped by order, and stays so {until}")
+        order.done(f"{self.server.name} (process {pid}) is stopped, and stays so {until}")
 
     def start(self, order: Order) -> None:
         """Start it, if it does not run; answered when it is healthy."""
         self._waiting.append((order, time.monotonic() + START_SECONDS))
+        self._asked_since = time.monotonic()
         if not self.server.running:
             self._false_starts, self._pause = 0, FIRST_PAUSE_SECONDS
             self._wanted = True
@@ -91,7 +96,7 @@ class Watched:
     def _start(self) -> None:
         self._start_at = None
         self._healthy = False
-        self._spawned_at = time.monotonic()
+        self._spawned_at = self._asked_since = time.monotonic()
         try:
             self._spawn(self.server)
         except StackError as error:
@@ -106,6 +111,8 @@ class Watched:
             self._say("cannot stay up: everything is stopped")
             raise self.server.error(f"ended {self._false_starts} times in a row before it was healthy ({how})")
         pid = f"(process {self.server.pid}) " if self.server.pid else ""
+        # Its workers end with it, as they do in a container; they would go on serving without it.
+        self.server.kill()
         self._say(f"{pid}ended: {how}. It is started again in {self._pause:g} s")
         self._restart_after(self._pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
@@ -113,7 +120,13 @@ class Watched:
     def _restart_after(self, seconds: float) -> None:
         self._start_at = time.monotonic() + seconds
 
-    def _is_healthy(self) -> None:
+    def _ask(self) -> None:
+        now = time.monotonic()
+        if now - self._asked_at < (now - self._asked_since) * ASK_AGAIN_AFTER:
+            return
+        self._asked_at = now
+        if not self.server.healthy:
+            return
         if not self._healthy:
             self._say(f"(process {self.server.pid}) is healthy again")
         self._healthy = True
