@@ -21,12 +21,15 @@ from todo_stack.checks import Check
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log, Output
 
-__all__ = ["KILL_SECONDS", "Log", "Process", "Server", "Step"]
+__all__ = ["KILLED", "KILL_SECONDS", "Log", "Process", "Server", "Step"]
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 0.5
 KILL_SECONDS = 10.0
 """How long a process may need to vanish after SIGKILL, which only the kernel can delay."""
+
+KILLED = f"killed by {signal.SIGKILL.name}"
+"""How a process ended on which somebody has used `kill -9`."""
 
 MARK = "TODO_STACK_PROCESS"
 """The environment variable by which descendants are known; each start has a value of its own."""

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from todo_stack.errors import StackError
 from todo_stack.orders import Order
 from todo_stack.output import Log
-from todo_stack.process import Process, Server
+from todo_stack.process import KILLED, Process, Server
 
 FIRST_PAUSE_SECONDS = 0.5
 """A moment, so that whoever killed a server by hand sees that it was gone."""
 LONGEST_PAUSE_SECONDS = 8.0
 """The pause doubles up to this, so that one that dies again and again fills neither the processor nor the log."""
 STEADY_SECONDS = 10.0
-"""A server that has run for so long has not died at once: its next pause is the first again."""
-MOST_FALSE_STARTS = 5
-"""One that ends so often in a row without having been healthy cannot stay up: that takes it some ten seconds, in which
-what it needs has had the time to come back. Whoever kills a healthy one again and again does not end the stack."""
+"""A server that has run for so long has not ended at once: its next pause is the first again."""
+MOST_QUICK_ENDS = 5
+"""One that ends at once so often in a row cannot stay up: with the pauses that takes some ten seconds, in which what it
+needs has had the time to come back. Whoever kills a healthy server again and again (SIGKILL) does not end the stack."""
 ASK_AGAIN_AFTER = 0.1
 """Of the time for which a server has been asked for its health: each question is a line in its log, and one that needs
 a server that somebody has stopped may be asked for long."""
@@ -38,7 +38,7 @@ class Watched:
         self._pause = FIRST_PAUSE_SECONDS
         self._start_at: float | None = None
         """When it is started again; None while it runs or is not wanted."""
-        self._false_starts = 0
+        self._quick_ends = 0
         self._waiting: list[tuple[Order, float]] = []
         """Orders that are answered when it is healthy, and until when."""
 
@@ -89,7 +89,7 @@ class Watched:
         self._waiting.append((order, time.monotonic() + START_SECONDS))
         self._asked_since = time.monotonic()
         if not self.server.running:
-            self._false_starts, self._pause = 0, FIRST_PAUSE_SECONDS
+            self._quick_ends, self._pause = 0, FIRST_PAUSE_SECONDS
             self._wanted = True
             self._start()
 
@@ -103,13 +103,14 @@ class Watched:
             self._ended(str(error))
 
     def _ended(self, how: str) -> None:
-        steady = time.monotonic() - self._spawned_at >= STEADY_SECONDS
-        if steady:
+        if time.monotonic() - self._spawned_at >= STEADY_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS
-        self._false_starts = 0 if steady or self._healthy else self._false_starts + 1
-        if self._false_starts >= MOST_FALSE_STARTS:
+            self._quick_ends = 0
+        elif not (self._healthy and how == KILLED):
+            self._quick_ends += 1
+        if self._quick_ends >= MOST_QUICK_ENDS:
             self._say("cannot stay up: everything is stopped")
-            raise self.server.error(f"ended {self._false_starts} times in a row before it was healthy ({how})")
+            raise self.server.error(f"ended {self._quick_ends} times in a row soon after its start ({how})")
         pid = f"(process {self.server.pid}) " if self.server.pid else ""
         # Its workers end with it, as they do in a container; they would go on serving without it.
         self.server.kill()
