@@ -1,0 +1,1 @@
+"""Measures running applications; what was found is in the records."""
