@@ -93,7 +93,8 @@ def show(costs: Costs, console: Console, path: Path) -> None:
     sections = report.sections(costs, peers)
     answer = report.answer(costs)
     path.write_text(page.render("What durability costs", answer, sections, report.facts(costs)), encoding="utf-8")
-    terminal.show(sections, answer, console)
+    # The peers have a command of their own.
+    terminal.show([one for one in sections if one.key != "peers"], answer, console)
     console.print(f"The page: {path}", soft_wrap=True)
 
 

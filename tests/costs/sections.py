@@ -139,7 +139,7 @@ def _usage(costs: Costs) -> Section:
     written = [(one.application, "disk", one.written_kb) for one in costs.disk]
     rows += _stacked("written to the disk per add", "kB", written)
     clients = max((one.clients for one in costs.closed_loops), default=32)
-    head = ["twin", "server", "CPU ms", "fsyncs", "written kB", "private MB at most", "resident MB idle"]
+    head = ["twin", "server", "CPU ms", "fsyncs", "kB written", "MB peak", "MB idle"]
     return Section(
         "usage",
         "What an add takes from the machine",
@@ -229,7 +229,7 @@ def _growth(costs: Costs) -> Section:
     for what in get_args(GrownPart):
         grown = [one for one in costs.growth if one.what == what]
         scale = Linear(one.per_second for one in grown)
-        head = ["twin", what, "adds a second", "p99 ms", *(["list p50 ms", "purge s"] if what == "rows" else [])]
+        head = ["twin", what, "adds/s", "p99 ms", *(["list p50 ms", "purge s"] if what == "rows" else [])]
         rows = []
         for one in grown:
             figures = [one.per_second, one.p99_ms, *([one.list_p50_ms, one.purge_seconds] if what == "rows" else [])]

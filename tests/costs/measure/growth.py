@@ -70,7 +70,8 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
         growth = list(_with_processes(twins, plan, progress))
         for rows in plan.rows:
             growth += _with_rows(twins, rows, plan, progress)
-        return {"growth": [*growth, *_with_journals(stack, folder / "new", plan, progress)]}
+        with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
+            return {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
 
 
 def _with_processes(twins: Sequence[RunningApp], plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
@@ -139,22 +140,21 @@ def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
     return round(float(answer["seconds"]), 3)
 
 
-def _with_journals(many: Stack, folder: Path, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
-    """Measure adds on a server that remembers many calls and on a new one, in turns and on equal tables."""
-    with Stack([RESTATE], data=folder, ports=Ports.free()) as few:
-        if (missing := plan.journals - remembered_calls(many.ports.admin_url)) > 0:
-            message = add_by_message("grown")
-            put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
-            twin_of(many, RESTATE).settle()
-        for stack in (few, many):
-            _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
-        journals = {stack: remembered_calls(stack.ports.admin_url) for stack in (few, many)}
-        samples: dict[Stack, list[Sample]] = defaultdict(list)
-        for number in range(plan.rounds):
-            for stack in rounds.take_turns((few, many), number):
-                fill(stack.database_url(RESTATE), FEW_ROWS)
-                samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
-                progress.step(f"{journals[stack]:,} journals")
+def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
+    """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
+    if (missing := plan.journals - remembered_calls(many.ports.admin_url)) > 0:
+        message = add_by_message("grown")
+        put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
+        twin_of(many, RESTATE).settle()
+    for stack in (few, many):
+        _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
+    journals = {stack: remembered_calls(stack.ports.admin_url) for stack in (few, many)}
+    samples: dict[Stack, list[Sample]] = defaultdict(list)
+    for number in range(plan.rounds):
+        for stack in rounds.take_turns((few, many), number):
+            fill(stack.database_url(RESTATE), FEW_ROWS)
+            samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
+            progress.step(f"{journals[stack]:,} journals")
     for stack in (few, many):
         yield _grown("journals", "restate", journals[stack], samples[stack])
 

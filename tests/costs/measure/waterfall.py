@@ -23,6 +23,7 @@ from tests.costs.measure.twin_internals import TRACED_SERVERS, traced_environmen
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import TWINS, Application, Hop, Waterfall
 from todo_stack.ports import Ports
+from todo_stack.process import Log
 from todo_stack.stack import Stack
 
 REQUESTS = 300
@@ -74,18 +75,20 @@ def measure(folder: Path, progress: Progress, requests: int = REQUESTS) -> list[
     """Return the waterfall of an add in each twin, of one client."""
     found = []
     for twin in TWINS:
-        with workspace(folder / twin):
-            found.append(_measure(twin, folder / twin, requests))
+        with workspace(folder / twin) as log:
+            found.append(_measure(twin, folder / twin, requests, log))
         progress.step(f"waterfall, {twin}")
     return found
 
 
-def _measure(twin: Application, folder: Path, requests: int) -> Waterfall:
+def _measure(twin: Application, folder: Path, requests: int, log: Log) -> Waterfall:
     files = {name: folder / f"{name}.trace" for name in TRACED_SERVERS[twin]}
     overrides = {name: traced_environment(folder / "trace", file) for name, file in files.items()}
     with contextlib.ExitStack() as stacks:
-        plain = stacks.enter_context(Stack([twin], data=folder / "plain", ports=Ports.free()))
-        traced = stacks.enter_context(Stack([twin], data=folder / "traced", ports=Ports.free(), overrides=overrides))
+        plain = stacks.enter_context(Stack([twin], data=folder / "plain", ports=Ports.free(), log=log))
+        traced = stacks.enter_context(
+            Stack([twin], data=folder / "traced", ports=Ports.free(), log=log, overrides=overrides)
+        )
         untouched, noting = (stacks.enter_context(_client(stack.ports.web_url(twin))) for stack in (plain, traced))
         for _ in range(_WARM_UP):
             _add(untouched)

@@ -13,7 +13,7 @@ _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)
 
 def section(costs: PeerCosts) -> Section:
     """Return the table, what it was measured on, what is not comparable, and who is missing."""
-    head = ["the add with", "more servers", "lines", "p50 ms", "adds a second", "LOST", "DUPLICATED", "not told"]
+    head = ["the add with", "more servers", "lines", "p50 ms", "adds/s", "LOST", "DUPLICATED", "not told"]
     against_dbos = costs.throughput_ratio("restate", "dbos")
     note = f"flask-todo-restate does {ratio(against_dbos)} the adds of DBOS." if against_dbos else ""
     return Section(
@@ -35,7 +35,7 @@ def _explanation(costs: PeerCosts) -> str:
         "The same route, table and PostgreSQL, and for each "
         f"{counted(costs.web_workers, 'web process', 'web processes')} with {costs.web_threads} threads where it "
         f"does the write itself, and {costs.waiting_threads} where it waits for another process. Lines: of code, for "
-        f"the add alone. p50 is that of one client, adds a second those of {costs.clients}. The last three columns "
+        f"the add alone. p50 is that of one client, adds/s those of {costs.clients}. The last three columns "
         f"are of {whole(operations)} other adds from {CLIENTS} clients, while the process that writes was "
         f"killed (SIGKILL) {counted(kills, 'time')}; nobody asked twice. Not told: the client got an error or no "
         f"answer. {measured_on(costs, _VERSIONS)}"
