@@ -67,7 +67,7 @@ GENERATED := README.md tests/costs/README.md
 readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
 	$(BIN)/python -m tests.lab.picture .data/compare/results.json tests/results.json \
 		--keep tests/results.json --readme README.md
-	$(BIN)/python -m tests.costs.keep
+	$(BIN)/python -m tests.costs --keep
 	$(BIN)/python -m cogapp -r $(GENERATED)
 
 lint: $(READY) ## check style and format, and that the READMEs have the figures that are kept

@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 
 from tests.costs import report
-from tests.costs.command import DATA, PEER_COSTS, RESULTS, ProgressLine, progress_on, stop_in_order
+from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, ProgressLine, progress_on, stop_in_order
+from tests.costs.measure import MeasurementError
 from tests.costs.measure.all_parts import PARTS, WHOLE
-from tests.costs.measure.errors import MeasurementError
 from tests.costs.measure.twin_internals import PACKAGES
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
@@ -33,11 +33,17 @@ PAGE = "bench.html"
 @click.command()
 @click.option("--only", type=click.Choice([*PARTS, ""]), default="", help="Measure only this part.")
 @click.option("--again", type=click.Path(exists=True, path_type=Path), help="Measure nothing: show this run again.")
-def main(only: str, again: Path | None) -> None:
+@click.option("--keep", is_flag=True, help="Measure nothing: keep the latest runs for the READMEs (make readme).")
+def main(only: str, again: Path | None, keep: bool) -> None:
     """Measure what durability costs, and draw the page."""
     console = Console()
     if again:
         show(Costs.read(again), console, again.with_name(PAGE))
+        return
+    if keep:
+        for kind, new, kept in ((Costs, DATA / RESULTS, COSTS), (PeerCosts, DATA / "peers" / RESULTS, PEER_COSTS)):
+            if latest := kind.latest([new, kept]):
+                latest.write(kept)
         return
     stop_in_order()
     DATA.mkdir(parents=True, exist_ok=True)

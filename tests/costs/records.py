@@ -225,6 +225,11 @@ class Costs(RunRecord):
         found = [one for one in self.closed_loops if (one.application, one.request) == (application, request)]
         return (max if most else min)(found, key=lambda one: one.clients, default=None)
 
+    @property
+    def lost_and_duplicated(self) -> tuple[int, int]:
+        """How many operations were lost in all outages, and how many done twice."""
+        return sum(one.lost for one in self.recoveries), sum(one.duplicated for one in self.recoveries)
+
     def ratio(self, request: RequestKind, *, most: bool) -> TwinRatio | None:
         """Return the ratio of the twins at a request by the most clients, or by the fewest."""
         found = [one for one in self.ratios if one.request == request]

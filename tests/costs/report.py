@@ -9,8 +9,7 @@ from tests.costs.peers.records import PeerCosts
 from tests.costs.records import TWINS, Costs, RequestKind
 from tests.costs.sections import NAMES, all_sections
 from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
-from tests.costs.show.numbers import counted, duration, figure, ratio, ratio_of_rounds, whole
-from tests.costs.show.provenance import in_words, measured_on
+from tests.costs.show.numbers import counted, duration, figure, in_words, measured_on, ratio, ratio_of_rounds, whole
 from tests.costs.show.tables import Section, Table, rows_of
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
@@ -53,7 +52,7 @@ def answer(costs: Costs) -> list[str]:
     if costs.recoveries:
         worst = max(one.applied_after_seconds for one in costs.recoveries)
         longest = max(one.meant_seconds for one in costs.recoveries)
-        lost, twice = sum(one.lost for one in costs.recoveries), sum(one.duplicated for one in costs.recoveries)
+        lost, twice = costs.lost_and_duplicated
         found.append(
             f"After outages of up to {whole(longest)} s, everything that was in flight was applied at the latest "
             f"{figure(worst, 's')} after the server listened again; {whole(lost)} operations were lost and "

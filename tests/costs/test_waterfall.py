@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.costs.measure.errors import MeasurementError
+from tests.costs.measure import MeasurementError
 from tests.costs.measure.waterfall import Stretch, between, durations
 
 WAY = (

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from flask_todo_restate.settings import WebSettings
+from tests.costs.measure import Progress, usage
 from tests.costs.measure import growth as growing
 from tests.costs.measure import load as loading
 from tests.costs.measure import recovery as recovering
-from tests.costs.measure import usage
 from tests.costs.measure import waterfall as falling
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.outage import Outage
-from tests.costs.measure.progress import Progress
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.lab import database

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.costs.measure import rounds, twin_internals
-from tests.costs.measure.errors import LoadError
+from tests.costs.measure import LoadError, Progress, rounds, twin_internals
 from tests.costs.measure.load_generator import (
     ADD,
     LIST,
@@ -20,7 +19,6 @@ from tests.costs.measure.load_generator import (
     again_if_wrong,
     put_load,
 )
-from tests.costs.measure.progress import Progress
 from tests.costs.measure.restate_metrics import remembered_calls
 from tests.costs.measure.running_apps import ROWS as FEW_ROWS
 from tests.costs.measure.running_apps import RunningApp, fill, twins_of

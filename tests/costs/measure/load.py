@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
-from tests.costs.measure import rounds
+from tests.costs.measure import Progress, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
-from tests.costs.measure.progress import Progress
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import REQUEST_KINDS, TWINS, Application, ClosedLoop, OpenLoop, RequestKind, Spread, TwinRatio
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.costs.measure.errors import LoadError
+from tests.costs.measure import LoadError
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import psycopg2
 
-from tests.costs.measure.errors import MeasurementError
+from tests.costs.measure import MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.records import Killed, Recovery
 from tests.lab.twins import Twin

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.costs.measure.errors import MeasurementError
+from tests.costs.measure import MeasurementError, Progress
 from tests.costs.measure.outage import SERVERS, Outage
-from tests.costs.measure.progress import Progress
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
 from tests.lab.twins import Twin, twin_of

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from tests.costs.measure.errors import LoadError
+from tests.costs.measure import LoadError
 from tests.costs.measure.load_generator import Sample
 from tests.costs.records import Latency, Spread
 

@@ -16,8 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from tests.costs.measure.errors import MeasurementError
-from tests.costs.measure.progress import Progress
+from tests.costs.measure import MeasurementError, Progress
 from tests.costs.measure.restate_metrics import metrics
 from tests.costs.measure.twin_internals import TRACED_SERVERS, traced_environment
 from tests.costs.measure.workspace import workspace

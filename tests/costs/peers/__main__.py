@@ -15,18 +15,17 @@ import click
 from rich.console import Console
 
 from tests.costs.command import DATA, RESULTS, ProgressLine, progress_on, stop_in_order
-from tests.costs.measure.errors import MeasurementError
+from tests.costs.measure import MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.twin_internals import PACKAGES
 from tests.costs.measure.usage import postgres_version
 from tests.costs.measure.workspace import workspace
 from tests.costs.peers import report, speed_and_kills, twins
 from tests.costs.peers.celery_peer import running as celery_peer
-from tests.costs.peers.contestant import Contestant, Peer
+from tests.costs.peers.contestant import FOR_ALL, WAITING_THREADS, Contestant, Peer
 from tests.costs.peers.dbos_peer import running as dbos_peer
 from tests.costs.peers.outbox_peer import running as outbox_peer
 from tests.costs.peers.records import PeerCost, PeerCosts
-from tests.costs.peers.settings import FOR_ALL, WAITING_THREADS
 from tests.costs.peers.temporal_peer import running as temporal_peer
 from tests.costs.show import console as terminal
 from tests.costs.source import write_path

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flask_todo_restate.settings import WebSettings
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.peers.records import About
 from tests.costs.source import Counted
@@ -17,6 +18,19 @@ from todo_stack.applications import REPOSITORY
 from todo_stack.checks import http_ok
 from todo_stack.errors import StackError
 from todo_stack.process import KILL_SECONDS, Server
+
+FOR_ALL = {
+    # A line for each request costs time.
+    "LOG_LEVEL": "warning",
+    # Under load an add is waited for until it is done: one that is answered as pending has no time.
+    "WRITE_BUDGET": "25",
+}
+
+WAITING_THREADS: int = WebSettings.model_fields["web_threads"].default
+"""Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
+
+WAITS_FOR_A_WORKER = {"WEB_THREADS": str(WAITING_THREADS)}
+"""Beside the defaults, which are those of the twins."""
 
 RESTART_SECONDS = 30.0
 

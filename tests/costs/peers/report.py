@@ -1,8 +1,7 @@
 """The table of the peers, for the page, the terminal and the README."""
 
 from tests.costs.peers.records import PeerCost, PeerCosts
-from tests.costs.show.numbers import counted, figure, ratio, whole
-from tests.costs.show.provenance import measured_on
+from tests.costs.show.numbers import counted, figure, measured_on, ratio, whole
 from tests.costs.show.tables import Cell, Judged, Row, Section, Table
 from tests.lab.burst import CLIENTS
 from tests.lab.history import Verdict

@@ -4,8 +4,8 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 
+from tests.costs.measure import Progress
 from tests.costs.measure.load_generator import ADD, put_load
-from tests.costs.measure.progress import Progress
 from tests.costs.measure.rounds import spread, take_turns
 from tests.costs.peers.contestant import Contestant
 from tests.costs.peers.records import KillOutcome

@@ -1,6 +1,9 @@
-"""How numbers are written: here and nowhere else."""
+"""How numbers are written, and where they come from: here and nowhere else."""
 
-from tests.costs.records import Spread
+from collections.abc import Sequence
+
+from tests.costs.records import RunRecord, Spread
+from tests.run_environment import Machine
 
 NONE = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -43,3 +46,17 @@ def duration(seconds: float) -> str:
     """Return how long something took: 9 min 26 s."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def in_words(machine: Machine) -> str:
+    """Return the machine in words."""
+    return f"{machine.system}, {counted(machine.cores, 'core')}, {chosen(machine.memory_gib)} GiB"
+
+
+def measured_on(run: RunRecord, names: Sequence[str]) -> str:
+    """Return when, where and with what it was measured, in a sentence."""
+    versions = ", ".join(f"{name} {run.versions[name]}" for name in names if name in run.versions)
+    return (
+        f"Measured on {run.started:%Y-%m-%d} on {in_words(run.machine)}, with {versions}, and version "
+        f"{run.write_path} of the write path."
+    )

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from tests.costs.peers.outbox_peer.answers import Answers, wait
-from tests.costs.peers.outbox_peer.table import NEW, Request
+from tests.costs.peers.outbox_peer.table import NEW, OutboxRow
 from tests.costs.peers.web import PeerSettings, PendingError, build
 from todo_shared.models import db
 from todo_shared.models.database import complete_url
@@ -20,14 +20,14 @@ def create_app() -> Flask:
     answers = Answers(url)
 
     def add(new: NewTodo, key: str) -> TodoData:
-        request = insert(Request).values(key=key, task=new.task, order=new.order).on_conflict_do_nothing()
+        request = insert(OutboxRow).values(key=key, task=new.task, order=new.order).on_conflict_do_nothing()
         with answers.expected(key) as answer:
-            is_new = db.session.scalar(request.returning(Request.key))
+            is_new = db.session.scalar(request.returning(OutboxRow.key))
             db.session.execute(select(func.pg_notify(NEW, "")))
             db.session.commit()
             todo = wait(answer, settings.write_budget) if is_new else None
         # A repeated request finds what the first has come to.
-        todo = todo or db.session.scalar(select(Request.result).where(Request.key == key))
+        todo = todo or db.session.scalar(select(OutboxRow.result).where(OutboxRow.key == key))
         if todo is None:
             raise PendingError(key)
         return TodoData(**todo)

@@ -1,9 +1,8 @@
 """How the outbox is started, and what is to be known of it."""
 
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.peers.contestant import Contestant, Peer, code_of, unfinished_rows, web_of
+from tests.costs.peers.contestant import WAITS_FOR_A_WORKER, Contestant, Peer, code_of, unfinished_rows, web_of
 from tests.costs.peers.records import About
-from tests.costs.peers.settings import WAITS_FOR_A_WORKER
 
 ABOUT = About(
     name="outbox",

@@ -13,11 +13,11 @@ NEW, DONE = "outbox_new", "outbox_done"
 """The channels on which a row is announced, and its result."""
 
 
-class Base(DeclarativeBase):
+class OutboxBase(DeclarativeBase):
     """Base of the table, which is not the twins'."""
 
 
-class Request(Base):
+class OutboxRow(OutboxBase):
     """An add that was asked for. It is done when it has a result, which is committed with the todo."""
 
     __tablename__ = "outbox"

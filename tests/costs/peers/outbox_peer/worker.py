@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.costs.peers import database
-from tests.costs.peers.outbox_peer.table import DONE, NEW, Base, Request, announced, listen
+from tests.costs.peers.outbox_peer.table import DONE, NEW, OutboxBase, OutboxRow, announced, listen
 from todo_shared.models.database import DATABASE_UNAVAILABLE, complete_url
 from todo_shared.settings import DatabaseSettings, load
 
@@ -29,9 +29,9 @@ log = logging.getLogger("outbox")
 def work_off() -> int:
     """Do a batch of due rows and return how many there were; other workers' rows are left to them."""
     due = (
-        select(Request)
-        .where(Request.result.is_(None), Request.due_at <= func.now())
-        .order_by(Request.due_at)
+        select(OutboxRow)
+        .where(OutboxRow.result.is_(None), OutboxRow.due_at <= func.now())
+        .order_by(OutboxRow.due_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
@@ -68,7 +68,7 @@ def main() -> None:
     """Work until SIGTERM, which ends the process: what was not committed is done by the next."""
     settings = load(DatabaseSettings)
     url = complete_url(settings).set(drivername="postgresql").render_as_string(hide_password=False)
-    Base.metadata.create_all(database.sessions().kw["bind"])
+    OutboxBase.metadata.create_all(database.sessions().kw["bind"])
     while True:
         try:
             work(url)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.costs.measure.extra_servers import ExtraServers, free_port
-from tests.costs.peers.contestant import Contestant, Peer, code_of, web_of
+from tests.costs.peers.contestant import WAITS_FOR_A_WORKER, Contestant, Peer, code_of, web_of
 from tests.costs.peers.records import About
-from tests.costs.peers.settings import WAITS_FOR_A_WORKER
 from todo_stack.checks import tcp_open
 from todo_stack.ports import HOST
 
