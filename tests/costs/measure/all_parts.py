@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask_todo_restate.settings import WebSettings
 from tests.costs.measure import Progress, usage
 from tests.costs.measure import growth as growing
 from tests.costs.measure import load as loading
@@ -14,9 +13,11 @@ from tests.costs.measure import waterfall as falling
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.outage import Outage
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
+from tests.costs.measure.twin_internals import web_settings
 from tests.costs.measure.workspace import workspace
+from tests.costs.records import TWINS, Application
 from tests.lab import database
-from todo_shared.settings import Settings
+from todo_stack.applications import WEBS
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
@@ -77,17 +78,15 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     return {
         "PostgreSQL": ", ".join(postgres),
         "Restate": ", ".join(ours) or "its defaults",
-        "flask-todo": _web_settings(Settings),
-        "flask-todo-restate": _web_settings(WebSettings),
+        **{WEBS[twin]: _web_settings(twin) for twin in TWINS},
         "tables": f"{ROWS:,} todos when a sample begins",
     }
 
 
-def _web_settings(settings: type[Settings]) -> str:
+def _web_settings(twin: Application) -> str:
     """Return what a twin's web goes by, from the environment or by default."""
-    return ", ".join(
-        f"{name.upper()}={os.environ.get(name.upper(), settings.model_fields[name].default)}" for name in _WEB_SETTINGS
-    )
+    fields = web_settings(twin).model_fields
+    return ", ".join(f"{name.upper()}={os.environ.get(name.upper(), fields[name].default)}" for name in _WEB_SETTINGS)
 
 
 def waterfall(folder: Path, progress: Progress) -> Findings:

@@ -10,10 +10,13 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from todo_shared.settings import Settings
 
 # Not from todo_stack: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -23,6 +26,29 @@ PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg", "gunicorn", "grania
 
 TRACE_FILE = "TRACE_FILE"
 TRACED_SERVERS = {"basic": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
+
+_OTHER_ROUTES = ("clear_todos", "update_todo", "delete_todo")
+_RESTATE_TWIN = "flask-todo-restate/flask_todo_restate"
+CODE_OF_ADD: dict[str, Sequence[tuple[str, Sequence[str]]]] = {
+    "basic": (("flask-todo/flask_todo/app.py", ()), ("flask-todo/flask_todo/api.py", _OTHER_ROUTES)),
+    "restate": (
+        (f"{_RESTATE_TWIN}/app.py", ()),
+        (f"{_RESTATE_TWIN}/api.py", (*_OTHER_ROUTES, "read_operation")),
+        (f"{_RESTATE_TWIN}/messages.py", ("TodoItemRequest", "TodoUpdateRequest")),
+        (f"{_RESTATE_TWIN}/outcomes.py", ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS")),
+        (f"{_RESTATE_TWIN}/register.py", ()),
+        (
+            f"{_RESTATE_TWIN}/restate_client.py",
+            ("Operation", "OperationNotFoundError", "QuestionError", "RestateClient.operation"),
+        ),
+        (f"{_RESTATE_TWIN}/restate_server.py", ("purge_ledger",)),
+        (f"{_RESTATE_TWIN}/services/database.py", ()),
+        (f"{_RESTATE_TWIN}/services/ledger.py", ("purge",)),
+        (f"{_RESTATE_TWIN}/services/todo_service.py", (*_OTHER_ROUTES, "DELETE_MAX_DURATION")),
+        (f"{_RESTATE_TWIN}/settings.py", ("DeploymentSettings", "RetrySettings.delete_max_duration_seconds")),
+    ),
+}
+"""What makes an add, by file, and the definitions in it that have no part in that."""
 
 Note = Callable[[str], None]
 """Notes that something happens now."""
@@ -116,6 +142,14 @@ def _noted(call: Callable[..., Any], note: Note, begins: str, ends: str) -> Call
             note(ends)
 
     return noted
+
+
+def web_settings(twin: str) -> "type[Settings]":
+    """Return the settings of a twin's web."""
+    from flask_todo_restate.settings import WebSettings
+    from todo_shared.settings import Settings
+
+    return WebSettings if twin == "restate" else Settings
 
 
 def purge_ledger() -> None:

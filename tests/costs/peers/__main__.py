@@ -17,7 +17,7 @@ from rich.console import Console
 from tests.costs.command import DATA, RESULTS, ProgressLine, progress_on, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.twin_internals import PACKAGES
+from tests.costs.measure.twin_internals import PACKAGES, web_settings
 from tests.costs.measure.usage import postgres_version
 from tests.costs.measure.workspace import workspace
 from tests.costs.peers import report, speed_and_kills, twins
@@ -31,7 +31,6 @@ from tests.costs.show import console as terminal
 from tests.costs.source import write_path
 from tests.lab.history import NothingProvedError
 from tests.run_environment import machine, versions
-from todo_shared.settings import Settings
 from todo_stack.errors import StackError
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
@@ -82,6 +81,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         rows, postgres = measured(peers, rounds, seconds, kills, console)
     except (StackError, MeasurementError, NothingProvedError) as error:
         sys.exit(f"error: {error}; the servers' log is in {FOLDER}")
+    web = web_settings("basic").model_fields
     costs = PeerCosts(
         started=started,
         seconds=round(time.monotonic() - began, 1),
@@ -89,8 +89,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         versions={"PostgreSQL": postgres, **versions(PACKAGES), **versions_of_peers()},
         write_path=write_path(),
         clients=speed_and_kills.CLIENTS,
-        web_workers=web_setting("web_workers"),
-        web_threads=web_setting("web_threads"),
+        **{name: os.environ.get(name.upper(), web[name].default) for name in ("web_workers", "web_threads")},
         waiting_threads=WAITING_THREADS,
         rows=rows,
         skipped=skipped,
@@ -141,11 +140,6 @@ def versions_of_peers() -> dict[str, str]:
             if version := re.search(pattern, said):
                 found[name] = version.group(1)
     return found
-
-
-def web_setting(name: str) -> int:
-    """Return a setting of the web applications as they have it: from the environment, or the default."""
-    return int(os.environ.get(name.upper(), Settings.model_fields[name].default))
 
 
 if __name__ == "__main__":

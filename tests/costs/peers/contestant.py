@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask_todo_restate.settings import WebSettings
 from tests.costs.measure.extra_servers import ExtraServers
+from tests.costs.measure.twin_internals import web_settings
 from tests.costs.peers.records import About
 from tests.costs.source import Counted
 from tests.lab import database
@@ -26,7 +26,7 @@ FOR_ALL = {
     "WRITE_BUDGET": "25",
 }
 
-WAITING_THREADS: int = WebSettings.model_fields["web_threads"].default
+WAITING_THREADS: int = web_settings("restate").model_fields["web_threads"].default
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
 WAITS_FOR_A_WORKER = {"WEB_THREADS": str(WAITING_THREADS)}

@@ -1,12 +1,10 @@
 """The two twins as contestants: they are run by the stack, as everywhere else."""
 
 from tests.costs.measure.extra_servers import ExtraServers
+from tests.costs.measure.twin_internals import CODE_OF_ADD
 from tests.costs.peers.contestant import Contestant, Peer
 from tests.costs.peers.records import About
 from tests.costs.source import Counted
-
-_OTHER_ROUTES = ("clear_todos", "update_todo", "delete_todo")
-_TWIN = "flask-todo-restate/flask_todo_restate"
 
 _PLAIN = About(
     name="basic",
@@ -41,28 +39,7 @@ def _start_restate(extra: ExtraServers) -> Contestant:
     return Contestant(RESTATE.about, extra, web, stack.database_url("restate"), components)
 
 
-PLAIN = Peer(
-    _PLAIN,
-    (Counted("flask-todo/flask_todo/app.py"), Counted("flask-todo/flask_todo/api.py", _OTHER_ROUTES)),
-    _start_plain,
-)
-RESTATE = Peer(
-    _RESTATE,
-    (
-        Counted(f"{_TWIN}/app.py"),
-        Counted(f"{_TWIN}/api.py", (*_OTHER_ROUTES, "read_operation")),
-        Counted(f"{_TWIN}/messages.py", ("TodoItemRequest", "TodoUpdateRequest")),
-        Counted(f"{_TWIN}/outcomes.py", ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS")),
-        Counted(f"{_TWIN}/register.py"),
-        Counted(
-            f"{_TWIN}/restate_client.py",
-            ("Operation", "OperationNotFoundError", "QuestionError", "RestateClient.operation"),
-        ),
-        Counted(f"{_TWIN}/restate_server.py", ("purge_ledger",)),
-        Counted(f"{_TWIN}/services/database.py"),
-        Counted(f"{_TWIN}/services/ledger.py", ("purge",)),
-        Counted(f"{_TWIN}/services/todo_service.py", (*_OTHER_ROUTES, "DELETE_MAX_DURATION")),
-        Counted(f"{_TWIN}/settings.py", ("DeploymentSettings", "RetrySettings.delete_max_duration_seconds")),
-    ),
-    _start_restate,
+PLAIN, RESTATE = (
+    Peer(about, [Counted(*each) for each in CODE_OF_ADD[about.name]], start)
+    for about, start in ((_PLAIN, _start_plain), (_RESTATE, _start_restate))
 )
