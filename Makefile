@@ -14,7 +14,8 @@ setup: $(READY) ## install everything that is pinned into this folder (the other
 
 # Every pin is in one of these: when one changes, the installation is repeated.
 $(READY): constraints.txt tests/requirements.txt shared/pyproject.toml flask-todo/pyproject.toml \
-		flask-todo-restate/pyproject.toml flask-todo-restate/package-lock.json shared/bootstrap.py
+		flask-todo-restate/pyproject.toml flask-todo-restate/flask-restate/pyproject.toml \
+		flask-todo-restate/package-lock.json shared/bootstrap.py
 	@$(PYTHON) shared/bootstrap.py
 
 # exec, so that signals reach the program itself and not a shell before it.

@@ -21,7 +21,7 @@ docker compose build web
 # Before the new code. So a migration must suit the old code, too.
 docker compose run --rm --no-deps migrate
 docker compose up --detach --wait --no-deps --no-recreate --scale restate_app=2 restate_app
-docker compose run --rm --no-deps register python -m flask_todo_restate.deploy
+docker compose run --rm --no-deps register python -m flask_restate deploy
 # shellcheck disable=SC2086 # container ids
 docker stop $old >/dev/null
 docker rm $old >/dev/null

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 VENV = REPOSITORY / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_PROJECT = REPOSITORY / "flask-todo-restate"
+FOLDERS = ("shared[stack]", "flask-todo", "flask-todo-restate/flask-restate", "flask-todo-restate")
 OLDEST_PYTHON = (3, 11)
 LAST_LINES = 12
 
@@ -37,7 +38,7 @@ def main() -> None:
     say("installing the Python packages (a minute)")
     # First and by itself: the packages of this repository are built with it, without fetching another.
     pip("setuptools")
-    folders = [item for name in ("shared[stack]", "flask-todo", "flask-todo-restate") for item in ("-e", name)]
+    folders = [item for name in FOLDERS for item in ("-e", name)]
     pip("--no-build-isolation", *folders, "-r", "tests/requirements.txt")
     install_restate_server()
     (VENV / ".ready").touch()

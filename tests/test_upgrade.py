@@ -42,11 +42,11 @@ def next_version(twin: Twin, port: int) -> Server:
     return Server("next_version", command, env, tcp_open(port), lambda *_line: None, cwd=REPOSITORY)
 
 
-def step(twin: Twin, module: str, port: int, **env: str) -> Step:
+def step(twin: Twin, command: str, port: int, **env: str) -> Step:
     """Return a program that tells Restate of the endpoint at this port, not yet started."""
     address = f"http://127.0.0.1:{port}"
     env = {**twin.writer.env, "RESTATE_SERVICE_URL": address, "RESTATE_REGISTER_FORCE": "false", **env}
-    return Step(module, [sys.executable, "-m", module], env, lambda *_line: None, cwd=REPOSITORY)
+    return Step(command, [sys.executable, "-m", "flask_restate", command], env, lambda *_line: None, cwd=REPOSITORY)
 
 
 def pending(twin: Twin, name: str) -> list[str]:
@@ -84,7 +84,7 @@ def test_new_version_with_calls_in_flight(durable: Twin, next_port: int) -> None
     """At an address of its own the new version takes new calls, and the old one finishes those that it has begun."""
     stack, old = durable.stack, durable.writer
     new = next_version(durable, next_port)
-    deploy = step(durable, "flask_todo_restate.deploy", next_port)
+    deploy = step(durable, "deploy", next_port)
     old_address, new_address = stack.ports.service_url, f"http://127.0.0.1:{next_port}"
     try:
         stack.servers["db"].kill()
@@ -120,7 +120,7 @@ def test_careless_version_with_calls_in_flight(durable: Twin) -> None:
         begun = pending(durable, "begun")
         old.kill()
         new.start()
-        step(durable, "flask_todo_restate.register", port, RESTATE_REGISTER_FORCE="true").run()
+        step(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
         stack.servers["db"].start()
 
         # The new version works, for new calls.
@@ -134,7 +134,7 @@ def test_careless_version_with_calls_in_flight(durable: Twin) -> None:
         # Nothing is lost: with the old version back at its address they are finished, each once.
         new.kill()
         old.start()
-        step(durable, "flask_todo_restate.register", port, RESTATE_REGISTER_FORCE="true").run()
+        step(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
         assert durable.settle() == []
         assert sorted(durable.tasks("begun")) == sorted(begun)
     finally:

@@ -3,12 +3,19 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
-from flask_todo_restate.restate_client import restate_client
+from flask_todo_restate.outcomes import restate
+from flask_todo_restate.services import todo_service
 from todo_shared import operations
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
-from todo_shared.schemas import NewTodoBody, TodoChangesBody, TodoData
+from todo_shared.schemas import (
+    ClearRequest,
+    TodoChangesBody,
+    TodoData,
+    TodoItemRequest,
+    TodoRequestBody,
+    TodoUpdateRequest,
+)
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
@@ -24,15 +31,15 @@ def list_todos() -> ResponseReturnValue:
 @api.post("/todos")
 def add_todo() -> ResponseReturnValue:
     """Add a todo."""
-    new = read_body(NewTodoBody)
-    todo = restate_client.call("add_todo", TodoRequest(task=new.task, order=new.order), read_idempotency_key())
-    return created(TodoData(**todo))
+    new = read_body(TodoRequestBody)
+    todo = restate.call(todo_service.add_todo, new, read_idempotency_key())
+    return created(todo)
 
 
 @api.delete("/todos")
 def clear_todos() -> ResponseReturnValue:
     """Delete all todos."""
-    restate_client.call("clear_todos", None, read_idempotency_key())
+    restate.call(todo_service.clear_todos, ClearRequest(), read_idempotency_key())
     return "", 204
 
 
@@ -47,24 +54,24 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
     changes = read_body(TodoChangesBody)
     update = TodoUpdateRequest(todo_id=todo_id, **changes.given())
-    todo = restate_client.call("update_todo", update, read_idempotency_key())
-    return jsonify(as_json(TodoData(**todo)))
+    todo = restate.call(todo_service.update_todo, update, read_idempotency_key())
+    return jsonify(as_json(todo))
 
 
 @api.delete(TODO)
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
-    restate_client.call("delete_todo", TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+    restate.call(todo_service.delete_todo, TodoItemRequest(todo_id=todo_id), read_idempotency_key())
     return "", 204
 
 
 @api.get("/operations/<operation_id>")
 def read_operation(operation_id: str) -> ResponseReturnValue:
     """Return what has become of an operation that was answered with 202."""
-    operation = restate_client.operation(operation_id)
+    operation = restate.status(operation_id)
     body: dict[str, object] = {"id": operation_id, "status": operation.status}
     if operation.status == "done":
-        body["result"] = as_json(operation.todo) if operation.todo else None
+        body["result"] = as_json(TodoData(**operation.result)) if operation.result else None
     elif operation.status == "rejected":
         body["reason"] = operation.reason
     return jsonify(body)

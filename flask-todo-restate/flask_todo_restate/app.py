@@ -2,9 +2,9 @@
 
 from flask import Flask
 
+from flask_restate.ledger import MIGRATIONS
 from flask_todo_restate import outcomes
 from flask_todo_restate.api import api
-from flask_todo_restate.restate_client import RestateClient
 from flask_todo_restate.routes import todo_routes
 from flask_todo_restate.settings import WebSettings
 from todo_shared.application import add_routes, build_app
@@ -19,9 +19,9 @@ def create_app(settings: WebSettings | None = None) -> Flask:
 
     """
     settings = settings or load(WebSettings)
-    client = RestateClient(settings.restate_endpoint, settings.write_budget)
-    app = build_app(__name__, "flask-todo-restate", settings, checks={"restate": client.check})
-    app.extensions["restate"] = client
+    checks = {"restate": outcomes.restate.check}
+    app = build_app(__name__, "flask-todo-restate", settings, checks, migrations=[MIGRATIONS])
+    app.config.update(RESTATE_ENDPOINT=settings.restate_endpoint, RESTATE_WRITE_BUDGET=settings.write_budget)
     add_routes(app, todo_routes, api)
-    outcomes.register(app)
+    outcomes.init_app(app)
     return app

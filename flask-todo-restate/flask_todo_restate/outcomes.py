@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from flask import Flask, jsonify, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from flask_todo_restate.restate_client import (
+from flask_restate import FlaskRestate
+from flask_restate.extension import (
     OperationNotFoundError,
     PendingError,
-    QuestionError,
     RejectedError,
+    StatusUnavailableError,
     UnavailableError,
-    restate_client,
 )
 from todo_shared.errors import failure, is_api, problem, unavailable
+
+restate = FlaskRestate()
+"""Calls the TodoService."""
 
 ASK_SECONDS = 0.3
 """How long a page waits to hear what has become of an operation."""
@@ -21,11 +24,7 @@ ASK_SECONDS = 0.3
 MAX_REMEMBERED = 10
 """How many pending operations a session remembers; they are in its cookie."""
 
-WHAT = {
-    "add_todo": "Your new todo",
-    "update_todo": "Your change",
-    "delete_todo": "Your deletion",
-}
+WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
 
 
 @dataclass(frozen=True)
@@ -36,44 +35,33 @@ class Notice:
     kind: str = "info"
 
 
-def register(app: Flask) -> None:
-    """Let the application answer a call's outcomes in these ways."""
+def init_app(app: Flask) -> None:
+    """Let the application call Restate, and answer a call's outcomes in these ways."""
+    restate.init_app(app)
 
     @app.errorhandler(PendingError)
     def pending(outcome: PendingError) -> ResponseReturnValue:
         if is_api():
             location = url_for("api.read_operation", operation_id=outcome.operation_id, _external=True)
-            return (
-                jsonify(id=outcome.operation_id, status="pending", url=location),
-                202,
-                {"Location": location},
-            )
+            body = jsonify(id=outcome.operation_id, status="pending", url=location)
+            return body, 202, {"Location": location}
         session["pending"] = _remember(session.get("pending", {}), outcome)
         return redirect(url_for("todo_routes.index"))
 
     @app.errorhandler(RejectedError)
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
-        if outcome.status == 503:
-            # This operation is over, so trying again means a new one.
-            if is_api():
-                return problem(503, outcome.reason, retry="with a new Idempotency-Key")
-            return unavailable(outcome.reason, keep_request_id=False)
-        return failure(outcome.status, outcome.reason)
-
-    @app.errorhandler(QuestionError)
-    def no_word(outcome: QuestionError) -> ResponseReturnValue:
-        app.logger.warning("%s", outcome)
-        return failure(503, "What has become of this operation cannot be told at the moment. Please ask again.")
+        if outcome.code != 503:
+            return failure(outcome.code or 500, outcome.reason)
+        # This operation is over, so trying again means a new one.
+        if is_api():
+            return problem(503, outcome.reason, retry="with a new Idempotency-Key")
+        return unavailable(outcome.reason, keep_request_id=False)
 
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
         app.logger.warning("%s", outcome)
         # The ingress may have it all the same: only the answer may have been lost.
         return unavailable("Your change may not have been taken. It is safe to submit it again: it is made only once.")
-
-    @app.errorhandler(OperationNotFoundError)
-    def unknown_operation(outcome: OperationNotFoundError) -> ResponseReturnValue:
-        return failure(404, str(outcome))
 
     app.jinja_env.globals["notices"] = notices
 
@@ -87,11 +75,11 @@ def notices() -> list[Notice]:
         status, reason = "pending", ""
         if asking:
             try:
-                operation = restate_client.operation(operation_id, timeout=ASK_SECONDS)
+                operation = restate.status(operation_id, timeout=ASK_SECONDS)
                 status, reason = operation.status, operation.reason
             except OperationNotFoundError:
                 continue
-            except QuestionError:
+            except StatusUnavailableError:
                 # A page must not wait for Restate once for each of them.
                 asking = False
         if status == "pending":
@@ -99,6 +87,8 @@ def notices() -> list[Notice]:
             shown.append(Notice(f"{what} is saved and will be applied."))
         elif status == "rejected":
             shown.append(Notice(f"{what} failed: {reason}", "error"))
+        elif status == "unknown":
+            shown.append(Notice(f"{what} was stopped, and may have been made. Please look at the list.", "error"))
     if unsettled != remembered:
         session["pending"] = unsettled
     return shown
@@ -111,5 +101,4 @@ def _remember(remembered: dict[str, str], outcome: PendingError) -> dict[str, st
         what += f" “{task[:60]}”"
     elif request.view_args:
         what += f" of todo {request.view_args['todo_id']}"
-    last = list({**remembered, outcome.operation_id: what}.items())[-MAX_REMEMBERED:]
-    return dict(last)
+    return dict(list({**remembered, outcome.operation_id: what}.items())[-MAX_REMEMBERED:])

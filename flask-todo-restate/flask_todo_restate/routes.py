@@ -3,10 +3,11 @@
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
-from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
-from flask_todo_restate.restate_client import restate_client
+from flask_todo_restate.outcomes import restate
+from flask_todo_restate.services import todo_service
 from todo_shared import pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
+from todo_shared.schemas import TodoItemRequest, TodoRequest, TodoUpdateRequest
 
 todo_routes = Blueprint("todo_routes", __name__)
 
@@ -22,7 +23,7 @@ def add_todo() -> ResponseReturnValue:
     """Add a todo."""
     form = AddForm()
     request_id = form.accept()
-    restate_client.call("add_todo", TodoRequest(task=form.text), request_id)
+    restate.call(todo_service.add_todo, TodoRequest(task=form.text), request_id)
     return redirect(url_for("todo_routes.index"))
 
 
@@ -31,7 +32,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
     form = UpdateForm()
     request_id = form.accept()
-    restate_client.call("update_todo", TodoUpdateRequest(todo_id=todo_id, **form.changes().given()), request_id)
+    restate.call(todo_service.update_todo, TodoUpdateRequest(todo_id=todo_id, **form.changes().given()), request_id)
     return redirect(url_for("todo_routes.index"))
 
 
@@ -40,5 +41,5 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     form = DeleteForm()
     request_id = form.accept()
-    restate_client.call("delete_todo", TodoItemRequest(todo_id=todo_id), request_id)
+    restate.call(todo_service.delete_todo, TodoItemRequest(todo_id=todo_id), request_id)
     return redirect(url_for("todo_routes.index"))

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from todo_shared import operations
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
-from todo_shared.schemas import NewTodoBody, TodoChangesBody
+from todo_shared.schemas import TodoChangesBody, TodoRequestBody
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
@@ -22,7 +22,7 @@ def list_todos() -> ResponseReturnValue:
 @api.post("/todos")
 def add_todo() -> ResponseReturnValue:
     """Add a todo."""
-    new = read_body(NewTodoBody)
+    new = read_body(TodoRequestBody)
     read_idempotency_key()
     todo = operations.add(db.session, new.task, new.order)
     db.session.commit()

@@ -1,7 +1,9 @@
 """The web application around the routes: configuration, extensions, error pages, health checks."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Flask, jsonify
 from flask.typing import ResponseReturnValue
@@ -24,10 +26,17 @@ Check = Callable[[], object]
 """Asks one thing that the application needs whether it is there; raises if not."""
 
 
-def build_app(name: str, title: str, settings: Settings, checks: Mapping[str, Check] | None = None) -> Flask:
+def build_app(
+    name: str,
+    title: str,
+    settings: Settings,
+    checks: Mapping[str, Check] | None = None,
+    migrations: Sequence[Path] = (),
+) -> Flask:
     """Return an application that lacks nothing but its routes.
 
-    `checks` are what /readyz asks besides the database, by the name that it reports.
+    `checks` are what /readyz asks besides the database, by the name that it reports; `migrations` are folders of
+    migrations besides our own.
     """
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
@@ -45,7 +54,7 @@ def build_app(name: str, title: str, settings: Settings, checks: Mapping[str, Ch
         WTF_CSRF_TIME_LIMIT=None,
     )
     db.init_app(app)
-    Migrate(app, db, directory=str(HERE / "migrations"))
+    _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
     CSRFProtect(app)
     CORS(
         app,
@@ -81,6 +90,16 @@ def add_routes(app: Flask, pages: Blueprint, api: Blueprint) -> None:
     app.register_blueprint(api)
     # It has no cookies, so there is nothing that a page of another site could misuse: who reaches it may call it.
     app.extensions["csrf"].exempt(api)
+
+
+def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:
+    migrate = Migrate(app, db, directory=str(HERE / "migrations"))
+
+    @migrate.configure
+    def configure(config: Any) -> Any:  # noqa: ANN401 - it is of Alembic, whatever the stubs say
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", os.pathsep.join(map(str, folders)))
+        return config
 
 
 def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:

@@ -71,7 +71,7 @@ def as_json(todo: Todo | TodoData) -> dict[str, object]:
     }
 
 
-def created(todo: Todo | TodoData) -> ResponseReturnValue:
+def created(todo: TodoData) -> ResponseReturnValue:
     """Return the answer to a POST that added this todo."""
     body = as_json(todo)
     return jsonify(body), 201, {"Location": str(body["url"])}

@@ -9,6 +9,7 @@ from sqlalchemy import update as update_table
 from sqlalchemy.orm import Session, scoped_session
 
 from todo_shared.models import Todo
+from todo_shared.schemas import TodoData
 from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
@@ -52,15 +53,15 @@ def find(session: AnySession, todo_id: int) -> Todo:
     return todo
 
 
-def add(session: AnySession, task: str, order: int | None = None) -> Todo:
+def add(session: AnySession, task: str, order: int | None = None) -> TodoData:
     """Add a todo and return it with its id."""
     todo = Todo(task=task, order=order)
     session.add(todo)
     session.flush()
-    return todo
+    return TodoData.model_validate(todo)
 
 
-def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> Todo:
+def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> TodoData:
     """Set the given columns (task, completed, order) of a todo and return it.
 
     Raises:
@@ -68,13 +69,13 @@ def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> Tod
 
     """
     if not changes:
-        return find(session, todo_id)
+        return TodoData.model_validate(find(session, todo_id))
     # One statement: the row that another user deletes meanwhile is not found, instead of an error in the flush.
     changed = update_table(Todo).where(Todo.id == _storable(todo_id)).values(**changes).returning(Todo)
     todo = session.scalars(changed, execution_options={"populate_existing": True}).one_or_none()
     if todo is None:
         raise TodoNotFoundError(todo_id)
-    return todo
+    return TodoData.model_validate(todo)
 
 
 def delete(session: AnySession, todo_id: int) -> None:

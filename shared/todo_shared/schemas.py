@@ -1,4 +1,4 @@
-"""What is said about a todo: by clients of the API, by the Restate service, and back."""
+"""What is said about a todo: by clients of the API, to the TodoService, and back."""
 
 from typing import Any
 
@@ -7,13 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from todo_shared.validation import TaskText, TodoOrder
 
 
-class NewTodo(BaseModel):
-    """A todo to add. Other members are ignored: clients of the Todo-Backend contract send their own."""
+class TodoRequest(BaseModel):
+    """Add this todo. Other members are ignored: clients of the Todo-Backend contract send their own."""
 
     model_config = ConfigDict(strict=True)
 
     task: TaskText
     order: TodoOrder | None = None
+
+
+class TodoRequestBody(TodoRequest):
+    """Body of POST: the task is called title in the Todo-Backend contract."""
+
+    task: TaskText = Field(validation_alias="title")
 
 
 class TodoChanges(BaseModel):
@@ -30,16 +36,26 @@ class TodoChanges(BaseModel):
         return self.model_dump(include=set(TodoChanges.model_fields), exclude_unset=True)
 
 
-class NewTodoBody(NewTodo):
-    """Body of POST: the task is called title in the Todo-Backend contract."""
-
-    task: TaskText = Field(validation_alias="title")
-
-
 class TodoChangesBody(TodoChanges):
     """Body of PATCH."""
 
     task: TaskText = Field(default="", validation_alias="title")
+
+
+class TodoItemRequest(BaseModel):
+    """Do it to the todo with this id."""
+
+    model_config = ConfigDict(strict=True)
+
+    todo_id: int
+
+
+class TodoUpdateRequest(TodoItemRequest, TodoChanges):
+    """Change the todo with this id."""
+
+
+class ClearRequest(BaseModel):
+    """Delete all todos."""
 
 
 class TodoData(BaseModel):

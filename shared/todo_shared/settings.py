@@ -15,7 +15,7 @@ AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 def _database_url(value: object) -> URL:
-    """Parse a PostgreSQL URL; the bare `postgresql://` of the article means the psycopg driver here."""
+    """Parse a PostgreSQL URL; the bare `postgresql://` of the article means the psycopg2 driver here."""
     if isinstance(value, URL):
         return value
     try:
@@ -24,7 +24,7 @@ def _database_url(value: object) -> URL:
         raise ValueError("not a database URL: postgresql://user:password@host:port/database") from None
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise ValueError("must be a PostgreSQL URL that names a database: postgresql://user@host:port/database")
-    return url.set(drivername="postgresql+psycopg")
+    return url.set(drivername="postgresql+psycopg2")
 
 
 def _lower(value: object) -> object:

@@ -46,11 +46,13 @@ class Applications:
 
     def migration(self, twin: str) -> Step:
         """Return the step that brings a twin's database to the current schema."""
-        return self._step(f"migration {twin}", ["flask", "--app", f"{_PACKAGES[twin]}.app", "db", "upgrade"], twin)
+        return self._step(
+            f"migration {twin}", ["flask", "--app", f"{_PACKAGES[twin]}.app", "db", "upgrade", "heads"], twin
+        )
 
     def registration(self) -> Step:
         """Return the step that tells the Restate server where the service is. It retries by itself."""
-        return self._step("registration", ["flask_todo_restate.register"], RESTATE)
+        return self._step("registration", ["flask_restate", "register"], RESTATE)
 
     def service(self) -> Server:
         """Return the endpoint at which Restate calls the handlers."""

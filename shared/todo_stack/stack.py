@@ -8,9 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from todo_stack import identity, postgres, restate, tree
+from flask_restate.identity import public_key
+from todo_stack import postgres, restate, tree
 from todo_stack.applications import REPOSITORY, WEBS, Applications, inherited
-from todo_stack.errors import StopRequested
+from todo_stack.errors import StackError, StopRequested
 from todo_stack.leftovers import Leftovers
 from todo_stack.lock import locked
 from todo_stack.ports import BASIC, RESTATE, TWINS, Ports
@@ -196,13 +197,17 @@ class Stack:
             )
             servers.append(self._postgres.server)
         identity_file = self.data / "restate-identity.pem"
+        try:
+            identity_key = public_key(identity_file)
+        except ValueError as error:
+            raise StackError(str(error)) from None
         applications = Applications(
             ports=self.ports,
             environment=self._environment,
             overrides=self._overrides,
             database_urls={twin: self.database_url(twin) for twin in self.twins},
             secret_key=secret_key(self.data / "secret_key"),
-            identity_key=identity.public_key(identity_file),
+            identity_key=identity_key,
             log=self._log,
             cancelled=self._cancelled,
         )

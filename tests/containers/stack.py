@@ -9,19 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
+import psycopg2
 from docker.errors import ContainerError
-from psycopg import sql
 from testcontainers.core.image import DockerImage
 from testcontainers.core.network import Network
 
+from flask_restate.identity import public_key
 from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
 from tests.containers.server import ContainerServer
-from todo_stack import identity
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import all_of, http_ok
 from todo_stack.errors import StackError
 from todo_stack.ports import BASIC, RESTATE, TWINS, Ports
+from todo_stack.postgres import create_databases
 
 DATABASES = {BASIC: "todos", RESTATE: "todos_restate"}
 PACKAGES = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
@@ -63,12 +63,12 @@ class ContainerStack:
                 continue
             server.spawn()
         self.servers["db"].wait_ready()
-        self._create_databases()
+        create_databases(self._postgres_url, DATABASES.values())
         for twin in self.twins:
-            self._step(twin, ["flask", "--app", f"{PACKAGES[twin]}.app", "db", "upgrade"])
+            self._step(twin, ["flask", "--app", f"{PACKAGES[twin]}.app", "db", "upgrade", "heads"])
         self.servers["restate"].wait_ready()
         self.servers["restate_app"].wait_ready()
-        self._step(RESTATE, ["flask_todo_restate.register"])
+        self._step(RESTATE, ["flask_restate", "register"])
         for name in FOLDERS.values():
             self.servers[name].start()
 
@@ -87,6 +87,10 @@ class ContainerStack:
         """Return the address of a twin's database, from outside."""
         return self._url("127.0.0.1", self.ports.postgres, DATABASES[twin])
 
+    @property
+    def _postgres_url(self) -> str:
+        return self._url("127.0.0.1", self.ports.postgres, "postgres")
+
     def _url(self, host: str, port: int, database: str) -> str:
         return f"postgresql://postgres:{self._password}@{host}:{port}/{database}"
 
@@ -100,7 +104,7 @@ class ContainerStack:
         network = self._network = Network().create()
         self._resources.callback(network.remove)
         pem = self._data / "identity.pem"
-        self._public_key = identity.public_key(pem)
+        self._public_key = public_key(pem)
         ports = self.ports
         self._add(
             "db",
@@ -176,18 +180,7 @@ class ContainerStack:
 
     def _database_answers(self) -> bool:
         try:
-            self._connect().close()
-        except psycopg.OperationalError:
+            psycopg2.connect(self._postgres_url, connect_timeout=2).close()
+        except psycopg2.OperationalError:
             return False
         return True
-
-    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        url = self._url("127.0.0.1", self.ports.postgres, "postgres")
-        return psycopg.connect(url, autocommit=True, connect_timeout=2)
-
-    def _create_databases(self) -> None:
-        with self._connect() as connection:
-            present = {row[0] for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
-            for name in DATABASES.values():
-                if name not in present:
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -1,24 +1,27 @@
 """Each handler under the SDK's own harness, which makes Restate replay the journal at every opportunity."""
 
 import asyncio
+import functools
 import gc
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 import restate
 import tenacity
+from flask import Flask
 from testcontainers.core.container import DockerContainer
 
-from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
-from flask_todo_restate.restate_client import RejectedError, RestateClient
+from flask_restate import FlaskRestate
+from flask_restate.extension import RejectedError
 from flask_todo_restate.services import database
-from flask_todo_restate.services.todo_service import todo_service
+from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service, update_todo
 from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
+from tests.lab.database import execute
 from todo_shared.models import db
+from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
 
 Rows = Callable[[str], list[tuple[Any, ...]]]
 
@@ -46,25 +49,27 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def rows(url: str) -> Iterator[Rows]:
+def rows(url: str) -> Rows:
     """What queries the database, whose tables are empty at first."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("TRUNCATE todo, operation")
-        yield lambda query: connection.execute(query.encode()).fetchall()
+    execute(url, "TRUNCATE todo, operation")
+    return functools.partial(execute, url)
 
 
 @pytest.fixture(scope="module")
-def service(url: str) -> Iterator[RestateClient]:
-    """The web application's own client on a Restate server that always replays."""
+def service(url: str) -> Iterator[FlaskRestate]:
+    """The extension on a Restate server that always replays."""
     del url
     with asyncio.Runner() as runner:
         harness = restate.create_test_harness(
             restate.app([todo_service]), restate_image=RESTATE_IMAGE, always_replay=True
         )
         environment = runner.run(harness.__aenter__())
-        client = RestateClient(environment.ingress_url, write_budget=20)
-        yield client
-        client.close()
+        app, extension = Flask(__name__), FlaskRestate()
+        app.config.update(RESTATE_ENDPOINT=environment.ingress_url, RESTATE_WRITE_BUDGET=20)
+        extension.init_app(app)
+        with app.app_context():
+            yield extension
+        app.extensions["restate"].close()
         runner.run(harness.__aexit__(None, None, None))
     # Connections that the harness has opened and not closed.
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
@@ -72,45 +77,45 @@ def service(url: str) -> Iterator[RestateClient]:
         gc.collect()
 
 
-def add(service: RestateClient, task: str) -> int:
+def add(service: FlaskRestate, task: str) -> int:
     """Add a todo and return its id."""
-    return int(service.call("add_todo", TodoRequest(task=task), str(uuid4()))["id"])
+    return service.call(add_todo, TodoRequest(task=task), str(uuid4())).id
 
 
-def test_add_todo(service: RestateClient, rows: Rows) -> None:
+def test_add_todo(service: FlaskRestate, rows: Rows) -> None:
     """Replayed, add_todo adds one todo and leaves one row in the ledger."""
-    todo = service.call("add_todo", TodoRequest(task="one", order=7), str(uuid4()))
-    assert todo == {"id": todo["id"], "task": "one", "completed": False, "order": 7}
-    assert rows('SELECT id, task, completed, "order" FROM todo') == [tuple(todo.values())]
-    assert rows("SELECT result FROM operation") == [(todo,)]
+    todo = service.call(add_todo, TodoRequest(task="one", order=7), str(uuid4()))
+    assert todo == TodoData(id=todo.id, task="one", completed=False, order=7)
+    assert rows('SELECT id, task, completed, "order" FROM todo') == [(todo.id, "one", False, 7)]
+    assert rows("SELECT result FROM operation") == [(todo.model_dump(),)]
 
 
-def test_update_todo(service: RestateClient, rows: Rows) -> None:
+def test_update_todo(service: FlaskRestate, rows: Rows) -> None:
     """Replayed, update_todo changes what it was given, once; of a todo that is not there it says 404."""
     todo_id = add(service, "one")
     update = TodoUpdateRequest(todo_id=todo_id, completed=True)
-    assert service.call("update_todo", update, str(uuid4()))["completed"] is True
+    assert service.call(update_todo, update, str(uuid4())).completed is True
     assert rows("SELECT task, completed FROM todo") == [("one", True)]
     with pytest.raises(RejectedError) as refused:
-        service.call("update_todo", TodoUpdateRequest(todo_id=todo_id + 1, completed=True), str(uuid4()))
-    assert refused.value.status == 404
+        service.call(update_todo, TodoUpdateRequest(todo_id=todo_id + 1, completed=True), str(uuid4()))
+    assert refused.value.code == 404
     assert rows("SELECT count(*) FROM operation") == [(2,)]
 
 
-def test_delete_todo(service: RestateClient, rows: Rows) -> None:
+def test_delete_todo(service: FlaskRestate, rows: Rows) -> None:
     """Replayed, delete_todo deletes and does not then find that there is nothing to delete; the next one does."""
     todo_id = add(service, "one")
-    assert service.call("delete_todo", TodoItemRequest(todo_id=todo_id), str(uuid4())) is None
+    service.call(delete_todo, TodoItemRequest(todo_id=todo_id), str(uuid4()))
     assert rows("SELECT count(*) FROM todo") == [(0,)]
     with pytest.raises(RejectedError) as refused:
-        service.call("delete_todo", TodoItemRequest(todo_id=todo_id), str(uuid4()))
-    assert refused.value.status == 404
+        service.call(delete_todo, TodoItemRequest(todo_id=todo_id), str(uuid4()))
+    assert refused.value.code == 404
 
 
-def test_clear_todos(service: RestateClient, rows: Rows) -> None:
+def test_clear_todos(service: FlaskRestate, rows: Rows) -> None:
     """Replayed, clear_todos deletes all todos."""
     for number in range(3):
         add(service, f"todo {number}")
-    service.call("clear_todos", None, str(uuid4()))
+    service.call(clear_todos, ClearRequest(), str(uuid4()))
     assert rows("SELECT count(*) FROM todo") == [(0,)]
     assert rows("SELECT count(*) FROM operation") == [(4,)]

@@ -14,7 +14,7 @@ Application: TypeAlias = Literal["basic", "restate", "minimal"]
 """The twins, and a Flask application of a few lines that only inserts, with psycopg2."""
 
 RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
-GrownPart: TypeAlias = Literal["web processes", "rows", "journals"]
+GrownPart: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
 """Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""
 
 Killed: TypeAlias = Literal["service endpoint", "database", "Restate server"]

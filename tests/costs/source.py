@@ -10,7 +10,7 @@ from todo_stack.applications import REPOSITORY
 WRITE_PATH = (
     "flask-todo/flask_todo",
     "flask-todo-restate/flask_todo_restate",
-    "flask-todo-restate/flask_restate",
+    "flask-todo-restate/flask-restate/flask_restate",
     "shared/todo_shared",
 )
 """All Python that runs when a todo is written."""

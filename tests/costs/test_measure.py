@@ -12,7 +12,7 @@ from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.outage import accepts
 from tests.costs.measure.running_apps import ROWS, SERVERS, RunningApp, twins_of
 from tests.costs.records import REQUEST_KINDS, TWINS
-from tests.lab import database
+from tests.lab.database import execute
 from todo_stack.stack import Stack
 
 SHORT = load.LoadPlan(
@@ -48,7 +48,7 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     twin = twins[number]
 
     def rows() -> int:
-        return int(database.rows(twin.database, "SELECT count(*) FROM todo")[0][0])
+        return int(execute(twin.database, "SELECT count(*) FROM todo")[0][0])
 
     add = twin.prepare("add")
     assert rows() == ROWS

@@ -27,7 +27,7 @@ from tests.lab.picture import page, table
 from tests.lab.picture.results import Cell, Fault, Impossible, Machine, Results, Seam
 
 DATA = Path(__file__).resolve().parents[2] / ".data" / "compare"
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg", "gunicorn", "granian")
+PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "Hypercorn")
 
 
 class Journal:

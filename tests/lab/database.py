@@ -1,4 +1,4 @@
-"""Single statements on a database, past the application."""
+"""One statement on a database, past everything that is tested."""
 
 import contextlib
 from typing import Any
@@ -6,15 +6,10 @@ from typing import Any
 import psycopg2
 
 
-def rows(url: str, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
-    """Return the rows of a query."""
-    with contextlib.closing(psycopg2.connect(url)) as connection:
+def execute(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
+    """Run a statement on a connection of its own, committed at once; return its rows, none if it has none."""
+    # As a context manager a connection of psycopg2 is a transaction, and stays open.
+    with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(query, parameters or None)
-            return cursor.fetchall() if cursor.description else []
-
-
-def execute(url: str, query: str, *parameters: Any) -> None:  # noqa: ANN401 - SQL's
-    """Carry out a statement that returns nothing."""
-    rows(url, query, *parameters)
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []

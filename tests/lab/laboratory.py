@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import psycopg
-
+from tests.lab.database import execute
 from tests.lab.twins import twin_of
 from tests.lab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
 from tests.lab.wire.messages import Protocol
@@ -102,9 +101,8 @@ class Laboratory:
     def __enter__(self) -> Self:
         self._proxies.callback(self.stack.stop)
         self.stack.start()
-        with psycopg.connect(self.stack.database_url(self.name), autocommit=True) as connection:
-            # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
-            connection.execute(f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}".encode())
+        # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
+        execute(self.stack.database_url(self.name), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
         return self
 
     def __exit__(

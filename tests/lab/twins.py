@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import requests
 import tenacity
 from bs4 import BeautifulSoup
 
+from tests.lab.database import execute
 from tests.lab.history import Operation, Outcome
 from todo_stack.process import Server
 from todo_stack.stack import Stack
@@ -92,8 +92,7 @@ class Twin:
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
         """Return the rows of a query on the twin's database, past the application."""
-        with psycopg.connect(self.stack.database_url(self.name), autocommit=True) as connection:
-            return connection.execute(query.encode(), parameters).fetchall()
+        return execute(self.stack.database_url(self.name), query, *parameters)
 
     def tasks(self, prefix: str) -> list[str]:
         """Return the tasks in the database that begin so, in the order of their ids."""

@@ -4,11 +4,11 @@ Restate runs again whatever fails with any exception but a TerminalError. That i
 wrong for a todo that does not exist, so the service has to say which of the two it is.
 """
 
-from flask_todo_restate.messages import TodoUpdateRequest
 from tests.lab.history import Verdict
 from tests.lab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
 from tests.scenarios.stage import came_to, delete, eventually, name, update
+from todo_shared.schemas import TodoUpdateRequest
 
 ENOUGH_RETRIES = 3
 """As many attempts as the article gives a delete; what goes on after them has no end in sight."""

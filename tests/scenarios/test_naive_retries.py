@@ -28,7 +28,7 @@ EXPECTED = [
 @pytest.fixture
 def engine(plain: Laboratory) -> Iterator[Engine]:
     """The plain twin's way to its database, through the proxy."""
-    engine = create_engine(f"postgresql+psycopg://postgres@127.0.0.1:{plain.database.port}/todos", pool_pre_ping=True)
+    engine = create_engine(f"postgresql+psycopg2://postgres@127.0.0.1:{plain.database.port}/todos", pool_pre_ping=True)
     yield engine
     engine.dispose()
 

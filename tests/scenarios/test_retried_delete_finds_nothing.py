@@ -4,12 +4,12 @@ Deleting twice does no harm to the data. It does to its users, who are told that
 that it was their own first try that has deleted it.
 """
 
-from flask_todo_restate.messages import TodoItemRequest
 from tests.lab.history import Verdict
 from tests.lab.laboratory import Laboratory
 from tests.lab.wire import Answer
 from tests.scenarios.article.running import Article
 from tests.scenarios.stage import came_to, delete, name
+from todo_shared.schemas import TodoItemRequest
 
 EXPECTED = {
     # First "the database cannot be reached", then "not found": twice a failure, and the todo is gone.

@@ -9,13 +9,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from flask_todo_restate.messages import TodoItemRequest
 from tests.lab.history import Outcome, Verdict
 from tests.lab.laboratory import Laboratory
 from tests.lab.twins import Browser
 from tests.scenarios.article.running import Article
 from tests.scenarios.conftest import DELETE_SECONDS
 from tests.scenarios.stage import came_to, delete, eventually, name
+from todo_shared.schemas import TodoItemRequest
 
 OUTAGE_SECONDS = 5.0
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from flask_todo_restate.messages import TodoRequest
 from tests.lab.history import Verdict
 from tests.lab.laboratory import SERVICE, Laboratory
 from tests.lab.wire import Answer
 from tests.scenarios.article.running import Article
 from tests.scenarios.stage import add, came_to, name
+from todo_shared.schemas import TodoRequest
 
 RESULT_OF_THE_STEP = "ProposeRunCompletion"
 """The service's message with which a step's result goes into Restate's journal."""

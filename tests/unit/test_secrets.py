@@ -18,7 +18,7 @@ def test_secrets_are_read_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "database_password").write_text("p@ss/word\n")
     settings = Settings(_secrets_dir=tmp_path)
     assert settings.secret_key.get_secret_value() == "a secret in a file"
-    assert engine_options(settings)["creator"].keywords["password"] == "p@ss/word"
+    assert engine_options(settings)["connect_args"]["password"] == "p@ss/word"
     assert "word" not in repr(settings.database_password)
 
 

@@ -23,7 +23,7 @@ def test_good_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bare URL of PostgreSQL means the driver that is installed; what is not given has a default."""
     with_environment(monkeypatch, GOOD)
     settings = load(Settings)
-    assert settings.database_url.drivername == "postgresql+psycopg"
+    assert settings.database_url.drivername == "postgresql+psycopg2"
     assert settings.port == 5040
     assert GOOD["SECRET_KEY"] not in repr(settings)
     assert ":secret@" not in repr(settings)

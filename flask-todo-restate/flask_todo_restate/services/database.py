@@ -5,8 +5,13 @@ import functools
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from todo_shared.models.database import engine_options
+from flask_restate import Ledger, LedgerMixin
+from todo_shared.models.database import Base, engine_options
 from todo_shared.settings import DatabaseSettings, load
+
+
+class Operation(LedgerMixin, Base):
+    """A write that has been made."""
 
 
 @functools.cache
@@ -15,5 +20,7 @@ def sessions() -> sessionmaker[Session]:
     settings = load(DatabaseSettings)
     # A step that meets a dead connection is run again by Restate, on a new one: nobody has to ask before each step.
     options = engine_options(settings) | {"pool_pre_ping": False}
-    engine = create_engine(settings.database_url, **options)
-    return sessionmaker(engine, expire_on_commit=False)
+    return sessionmaker(create_engine(settings.database_url, **options), expire_on_commit=False)
+
+
+ledger = Ledger(Operation, lambda: sessions()())

@@ -1,20 +1,19 @@
 """The database: how both twins connect to it."""
 
 import functools
-from collections.abc import Generator
-from typing import Any, TypeVar
+import select
+import time
+from typing import Any
 
-import psycopg
+import psycopg2
 from flask_sqlalchemy import SQLAlchemy
-from psycopg import pq
+from psycopg2.extensions import POLL_OK, POLL_WRITE, STATUS_SETUP, connection, set_wait_callback
 from sqlalchemy import URL, DateTime, MetaData
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 
 from todo_shared.settings import DatabaseSettings
-
-Result = TypeVar("Result")
 
 Moment = DateTime(timezone=True)
 
@@ -39,32 +38,41 @@ DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTim
 """What SQLAlchemy raises when the database cannot do it now: gone, read-only, out of space, out of connections."""
 
 
-class ImpatientConnection(psycopg.Connection[Any]):
-    """A connection that gives up when the server does not finish an exchange.
+class ImpatientConnection(connection):
+    """A connection that is given up when the server does not finish an exchange in time.
 
     statement_timeout is kept by the server and keepalives by its kernel: neither helps when the server's
-    process hangs while its kernel goes on acknowledging. libpq has no read time-out, so this is it.
+    process hangs while its kernel goes on acknowledging. libpq has no read time-out, so `wait` is it.
     """
 
-    silence_timeout_seconds: float
+    def __init__(self, dsn: str, silence_timeout_seconds: float) -> None:
+        self.silence_timeout_seconds = silence_timeout_seconds
+        super().__init__(dsn)
 
-    def wait(self, gen: Generator[Any, Any, Result], interval: float = 0.1, timeout: float | None = None) -> Result:
-        """Run one exchange with the server.
 
-        Raises:
-            psycopg.OperationalError: it was not finished in silence_timeout_seconds; the connection is closed.
+def wait(waiting: connection) -> None:
+    """Wait for the end of one exchange with the server, or of connecting, which libpq then does not limit either.
 
-        """
-        try:
-            return super().wait(gen, interval, self.silence_timeout_seconds if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if timeout is None and self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
-                # Nobody knows what the server will still do, so this connection must not be used again.
-                self.pgconn.finish()
-                raise psycopg.OperationalError(
-                    f"the database has not answered for {self.silence_timeout_seconds} s"
-                ) from None
-            raise
+    psycopg2 calls this for every connection of the process; those that are not impatient (migrations) wait for ever.
+    Whatever is raised here, also by the handler of a signal, makes psycopg2 close the connection, since nobody knows
+    what its server will still do. To close it here would be a deadlock.
+
+    Raises:
+        psycopg2.OperationalError: it took too long.
+
+    """
+    if waiting.status == STATUS_SETUP:
+        seconds = float(waiting.info.dsn_parameters.get("connect_timeout", 0))
+    else:
+        seconds = getattr(waiting, "silence_timeout_seconds", 0)
+    deadline = time.monotonic() + seconds
+    while (wanted := waiting.poll()) != POLL_OK:
+        # A new one each time: while it connects, libpq may go from one socket to the next.
+        sockets = select.poll()
+        sockets.register(waiting.fileno(), select.POLLOUT if wanted == POLL_WRITE else select.POLLIN)
+        left = max(0, deadline - time.monotonic()) if seconds > 0 else None
+        if not sockets.poll(None if left is None else left * 1000):
+            raise psycopg2.OperationalError(f"the database has not answered for {seconds:g} s")
 
 
 def complete_url(settings: DatabaseSettings) -> URL:
@@ -76,13 +84,11 @@ def complete_url(settings: DatabaseSettings) -> URL:
 
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     """Arguments for SQLAlchemy's create_engine, alike in every process of both twins."""
+    set_wait_callback(wait)
     silence = settings.db_silence_timeout_seconds
-
-    class Connection(ImpatientConnection):
-        silence_timeout_seconds = silence
-
     milliseconds = int(settings.db_statement_timeout_seconds * 1000)
     arguments: dict[str, Any] = {
+        "connection_factory": functools.partial(ImpatientConnection, silence_timeout_seconds=silence),
         "connect_timeout": settings.db_connect_timeout_seconds,
         "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={silence * 1000}",
         "keepalives": 1,
@@ -91,13 +97,14 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
         "keepalives_count": max(1, silence // 2),
         "tcp_user_timeout": silence * 1000,
         "application_name": "todo",
-        # As arguments, not as a URL: libpq takes a URL apart by rules of its own. What the URL says wins.
-        **complete_url(settings).translate_connect_args(database="dbname", username="user"),
-        **settings.database_url.query,
     }
-    connect = functools.partial(Connection.connect, **arguments)
+    if settings.database_password:
+        arguments["password"] = settings.database_password.get_secret_value()
     return {
-        "creator": connect,
+        # What the URL says wins.
+        "connect_args": {name: arguments[name] for name in arguments.keys() - settings.database_url.query.keys()},
+        # To use it costs three more messages, and no column of ours is of that type.
+        "use_native_hstore": False,
         "pool_size": settings.db_pool_size,
         "max_overflow": 0,
         "pool_timeout": settings.db_pool_timeout_seconds,

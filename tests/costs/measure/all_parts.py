@@ -16,7 +16,7 @@ from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import TWINS, Application
-from tests.lab import database
+from tests.lab.database import execute
 from todo_stack.applications import WEBS
 from todo_stack.ports import Ports
 from todo_stack.process import Server
@@ -67,7 +67,7 @@ def minimal(extra: ExtraServers) -> RunningApp:
 
 def _settings(database_url: str, restate: Server) -> dict[str, str]:
     """Return what the servers were set to, as far as it decides what is durable and how fast it is."""
-    postgres = [f"{name} {database.rows(database_url, f'SHOW {name}')[0][0]}" for name in _POSTGRES_SETTINGS]
+    postgres = [f"{name} {execute(database_url, f'SHOW {name}')[0][0]}" for name in _POSTGRES_SETTINGS]
     ours = [
         f"{name.removeprefix('RESTATE_')}={value}"
         for name, value in sorted(restate.env.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.lab import database
+from tests.lab.database import execute
 from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.checks import Check, http_ok
 from todo_stack.leftovers import Leftovers
@@ -46,7 +46,7 @@ class ExtraServers:
         """Make a database with the twins' tables and return its address."""
         base = urlsplit(self.stack.database_url("basic"))
         # The name is ours; an identifier cannot be a parameter.
-        database.execute(base.geturl(), f'CREATE DATABASE "{name}"')
+        execute(base.geturl(), f'CREATE DATABASE "{name}"')
         url = base._replace(path=f"/{name}").geturl()
         command = [sys.executable, "-m", "flask", "--app", "flask_todo.app", "db", "upgrade"]
         Step(f"migration {name}", command, self._python(url, {"PORT": "1"}), self._log, cwd=REPOSITORY).run()

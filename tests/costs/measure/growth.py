@@ -24,13 +24,18 @@ from tests.costs.measure.running_apps import ROWS as FEW_ROWS
 from tests.costs.measure.running_apps import RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Application, Grown, GrownPart
-from tests.lab import database
+from tests.lab.database import execute
 from tests.lab.twins import twin_of
 from todo_stack.applications import REPOSITORY
 from todo_stack.ports import RESTATE, Ports
+from todo_stack.process import Server
 from todo_stack.stack import Stack
 
 SERVICE = "restate_app"
+SETTINGS: Mapping[GrownPart, str] = {
+    "web processes": "WEB_WORKERS",
+    "service processes": "RESTATE_SERVICE_WORKERS",
+}
 
 # Ids in no order, as those of calls are. Half of the rows are a month old and more, the others less than six days.
 _LEDGER = """
@@ -56,6 +61,7 @@ class GrowthPlan:
     warm_up_seconds: float = 0.7
     """After a start."""
     web_workers: Sequence[int] = (1, 2, 4)
+    service_workers: Sequence[int] = (1, 2)
     rows: Sequence[int] = (1_000, 100_000, 1_000_000)
     journals: int = 5_000
     """At least: all calls of the run before are among them."""
@@ -65,37 +71,43 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
     """Measure all three, and return the fields of the record."""
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
-        growth = list(_with_processes(twins, plan, progress))
+        webs = {twin: next(iter(twin.servers.values())) for twin in twins}
+        services = {twin: twin.servers[SERVICE] for twin in twins if twin.name == RESTATE}
+        growth = [
+            *_with_processes("web processes", webs, plan.web_workers, plan, progress),
+            *_with_processes("service processes", services, plan.service_workers, plan, progress),
+        ]
         for rows in plan.rows:
             growth += _with_rows(twins, rows, plan, progress)
         with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
             return {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
 
 
-def _with_processes(twins: Sequence[RunningApp], plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
-    """Measure adds with several numbers of web processes, in turns, and leave one of each."""
+def _with_processes(
+    what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], plan: GrowthPlan, progress: Progress
+) -> Iterator[Grown]:
+    """Measure adds with several numbers of processes of these servers, in turns, and leave one of each."""
     samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
     for number in range(plan.rounds):
-        for workers in rounds.take_turns(plan.web_workers, number):
-            for twin in rounds.take_turns(twins, number):
-                _restart_web(twin, workers)
+        for count in rounds.take_turns(counts, number):
+            for twin in rounds.take_turns(list(servers), number):
+                _restart(servers[twin], SETTINGS[what], count)
                 _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
-                samples[twin.name, workers].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
-                progress.step(f"{workers} web processes")
-    for twin in twins:
-        _restart_web(twin, 1)
+                samples[twin.name, count].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
+                progress.step(f"{count} {what}")
+    for twin, server in servers.items():
+        _restart(server, SETTINGS[what], 1)
         _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
-    for (application, workers), taken in sorted(samples.items()):
-        yield _grown("web processes", application, workers, taken)
+    for (application, count), taken in sorted(samples.items()):
+        yield _grown(what, application, count, taken)
 
 
-def _restart_web(twin: RunningApp, workers: int) -> None:
-    """Start the web of a twin anew with so many processes, if it has others."""
-    web = next(iter(twin.servers.values()))
-    if web.env.get("WEB_WORKERS") != str(workers):
-        web.stop()
-        web.env["WEB_WORKERS"] = str(workers)
-        web.start()
+def _restart(server: Server, setting: str, count: int) -> None:
+    """Start a server anew with so many processes, if it has others."""
+    if server.env.get(setting) != str(count):
+        server.stop()
+        server.env[setting] = str(count)
+        server.start()
 
 
 def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
@@ -103,10 +115,10 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progres
     for twin in twins:
         fill(twin.database, rows)
         if twin.name == RESTATE:
-            database.execute(twin.database, _LEDGER, rows // 2, rows // 2, rows)
+            execute(twin.database, _LEDGER, rows // 2, rows // 2, rows)
         # Now and not by themselves in the middle of a sample.
         for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
-            database.execute(twin.database, statement)
+            execute(twin.database, statement)
         progress.step(f"{rows:,} rows")
     adds: dict[Application, list[Sample]] = defaultdict(list)
     lists: dict[Application, list[Sample]] = defaultdict(list)

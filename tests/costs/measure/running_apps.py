@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
 from tests.costs.records import TWINS, Application, RequestKind
-from tests.lab import database
+from tests.lab.database import execute
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 
@@ -27,7 +27,7 @@ _REQUESTS: Mapping[RequestKind, Request] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunningApp:
     """An application that is up, with a database of its own."""
 
@@ -44,7 +44,7 @@ class RunningApp:
         request = _REQUESTS[kind]
         if "{id}" not in request.path:
             return request
-        ids = [row[0] for row in database.rows(self.database, "SELECT id FROM todo ORDER BY id")]
+        ids = [row[0] for row in execute(self.database, "SELECT id FROM todo ORDER BY id")]
         return replace(request, ids=ids[:requests] if kind == "delete" else ids)
 
 
@@ -65,7 +65,10 @@ def twins_of(stack: Stack) -> list[RunningApp]:
 def fill(database_url: str, rows: int) -> None:
     """Empty the tables of a database, and put so many todos there."""
     insert = "INSERT INTO todo (task) SELECT 'prepared ' || number FROM generate_series(1, %s) AS number"
-    database.execute(database_url, "TRUNCATE todo, operation RESTART IDENTITY")
-    database.execute(database_url, insert, rows)
+    # Each twin has tables of its own.
+    named = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public' AND tablename !~ 'alembic'"
+    ((tables,),) = execute(database_url, named)
+    execute(database_url, f"TRUNCATE {tables} RESTART IDENTITY")
+    execute(database_url, insert, rows)
     # Now and not by itself in the middle of a sample.
-    database.execute(database_url, "VACUUM ANALYZE todo")
+    execute(database_url, "VACUUM ANALYZE todo")

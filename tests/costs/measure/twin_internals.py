@@ -21,32 +21,36 @@ if TYPE_CHECKING:
 # Not from todo_stack: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg", "gunicorn", "granian")
+PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "Hypercorn")
 """Whose versions belong to a measurement."""
 
 TRACE_FILE = "TRACE_FILE"
 TRACED_SERVERS = {"basic": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
 
-_OTHER_ROUTES = ("clear_todos", "update_todo", "delete_todo")
-_RESTATE_TWIN = "flask-todo-restate/flask_todo_restate"
-CODE_OF_ADD: dict[str, Sequence[tuple[str, Sequence[str]]]] = {
-    "basic": (("flask-todo/flask_todo/app.py", ()), ("flask-todo/flask_todo/api.py", _OTHER_ROUTES)),
-    "restate": (
-        (f"{_RESTATE_TWIN}/app.py", ()),
-        (f"{_RESTATE_TWIN}/api.py", (*_OTHER_ROUTES, "read_operation")),
-        (f"{_RESTATE_TWIN}/messages.py", ("TodoItemRequest", "TodoUpdateRequest")),
-        (f"{_RESTATE_TWIN}/outcomes.py", ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS")),
-        (f"{_RESTATE_TWIN}/register.py", ()),
-        (
-            f"{_RESTATE_TWIN}/restate_client.py",
-            ("Operation", "OperationNotFoundError", "QuestionError", "RestateClient.operation"),
-        ),
-        (f"{_RESTATE_TWIN}/restate_server.py", ("purge_ledger",)),
-        (f"{_RESTATE_TWIN}/services/database.py", ()),
-        (f"{_RESTATE_TWIN}/services/ledger.py", ("purge",)),
-        (f"{_RESTATE_TWIN}/services/todo_service.py", (*_OTHER_ROUTES, "DELETE_MAX_DURATION")),
-        (f"{_RESTATE_TWIN}/settings.py", ("DeploymentSettings", "RetrySettings.delete_max_duration_seconds")),
-    ),
+_OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
+_RESTATE_TWIN, _FLASK_RESTATE = (
+    "flask-todo-restate/flask_todo_restate",
+    "flask-todo-restate/flask-restate/flask_restate",
+)
+_STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
+CODE_OF_ADD: dict[str, dict[str, Sequence[str]]] = {
+    "basic": {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
+    "restate": {
+        f"{_RESTATE_TWIN}/app.py": (),
+        f"{_RESTATE_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
+        f"{_RESTATE_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
+        f"{_RESTATE_TWIN}/restate_server.py": (),
+        f"{_RESTATE_TWIN}/services/database.py": (),
+        f"{_RESTATE_TWIN}/services/todo_service.py": _OTHER_WRITES,
+        f"{_RESTATE_TWIN}/settings.py": ("DeleteSettings",),
+        f"{_FLASK_RESTATE}/deployment.py": ("deploy", "_unfinished"),
+        f"{_FLASK_RESTATE}/errors.py": (),
+        f"{_FLASK_RESTATE}/extension.py": (*_STATUS, "FlaskRestate.send"),
+        f"{_FLASK_RESTATE}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
+        f"{_FLASK_RESTATE}/server.py": (),
+        f"{_FLASK_RESTATE}/service.py": (),
+        f"{_FLASK_RESTATE}/settings.py": (),
+    },
 }
 """What makes an add, by file, and the definitions in it that have no part in that."""
 
@@ -80,11 +84,11 @@ def trace() -> None:
 def _trace_web(note: Note) -> None:
     """Note requests to Flask, and Flask's own to Restate's ingress."""
     import flask
-    import urllib3
+    import requests
 
-    wsgi, pool = flask.Flask, urllib3.HTTPConnectionPool
+    wsgi, session = flask.Flask, requests.Session
     wsgi.wsgi_app = _noted(wsgi.wsgi_app, note, "flask begins", "flask ends")  # type: ignore[method-assign]
-    pool.urlopen = _noted(pool.urlopen, note, "ingress asked", "ingress answered")  # type: ignore[method-assign]
+    session.request = _noted(session.request, note, "ingress asked", "ingress answered")  # type: ignore[method-assign]
 
 
 def _trace_database(note: Note) -> None:
@@ -102,10 +106,9 @@ def _trace_service(note: Note) -> None:
     """Note the messages between Restate and the handlers, and the steps."""
     import restate
 
-    from flask_todo_restate.services import ledger
+    from flask_restate import Ledger
 
-    # Before the service takes it from there.
-    ledger.once = _noted(ledger.once, note, "step begins", "step ends")
+    Ledger.apply = _noted(Ledger.apply, note, "step begins", "step ends")  # type: ignore[method-assign]
     create = restate.app
 
     def traced(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the original
@@ -154,8 +157,7 @@ def web_settings(twin: str) -> "type[Settings]":
 
 def purge_ledger() -> None:
     """Purge the ledger, and print the number of rows and the seconds as JSON."""
-    from flask_todo_restate.services import ledger
-    from flask_todo_restate.services.database import sessions
+    from flask_todo_restate.services.database import ledger, sessions
     from flask_todo_restate.settings import ServiceSettings
     from todo_shared.settings import load
 

@@ -18,7 +18,7 @@ from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.restate_metrics import metrics
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import Application, DiskUsage, ServerUsage
-from tests.lab import database
+from tests.lab.database import execute
 from todo_stack import tree
 from todo_stack.process import Server
 
@@ -176,10 +176,10 @@ def _fsyncs(twin: RunningApp, metrics_port: int) -> dict[str, float | None]:
     seconds, or at its end.
     """
     backends = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    database.rows(twin.database, f"SELECT pg_terminate_backend(pid, 5000) {backends}")
+    execute(twin.database, f"SELECT pg_terminate_backend(pid, 5000) {backends}")
     major = int(postgres_version(twin.database).split(".")[0])
     query = next((query for version, query in _POSTGRES_FSYNCS.items() if major >= version), None)
-    found: dict[str, float | None] = {"db": float(database.rows(twin.database, query)[0][0]) if query else None}
+    found: dict[str, float | None] = {"db": float(execute(twin.database, query)[0][0]) if query else None}
     if "restate" in twin.servers:
         # A line for each of its databases: the log's is the one that counts.
         found["restate"] = metrics(metrics_port, "rocksdb_wal_synced_total")
@@ -188,7 +188,7 @@ def _fsyncs(twin: RunningApp, metrics_port: int) -> dict[str, float | None]:
 
 def postgres_version(database_url: str) -> str:
     """Return the version of PostgreSQL."""
-    found = re.match(r"[\d.]+", database.rows(database_url, "SHOW server_version")[0][0])
+    found = re.match(r"[\d.]+", execute(database_url, "SHOW server_version")[0][0])
     return found.group() if found else "unknown"
 
 

@@ -11,7 +11,7 @@ from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.peers.records import About
 from tests.costs.source import Counted
-from tests.lab import database
+from tests.lab.database import execute
 from tests.lab.twins import Twin
 from todo_stack import tree
 from todo_stack.applications import REPOSITORY
@@ -86,7 +86,7 @@ class Contestant(Twin):
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
         """Return the rows of a query on its database."""
-        return database.rows(self._database_url, query, *parameters)
+        return execute(self._database_url, query, *parameters)
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""
@@ -135,4 +135,4 @@ def web_of(peer: str) -> str:
 
 def unfinished_rows(database_url: str, query: str) -> Unfinished:
     """Return what finds the unfinished work of a contestant that keeps it in a table: key and state of each."""
-    return lambda: [{"key": key, "state": state} for key, state in database.rows(database_url, query)]
+    return lambda: [{"key": key, "state": state} for key, state in execute(database_url, query)]

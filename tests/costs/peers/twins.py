@@ -21,7 +21,7 @@ _RESTATE = About(
     killed="the service endpoint",
     not_comparable=(
         "It is a whole application and the peers are sketches: part of its lines sign requests, tell errors apart, "
-        "and read settings, which the peers leave to defaults."
+        "and read settings, which the peers leave to defaults. Its library is counted, too."
     ),
 )
 
@@ -40,6 +40,6 @@ def _start_restate(extra: ExtraServers) -> Contestant:
 
 
 PLAIN, RESTATE = (
-    Peer(about, [Counted(*each) for each in CODE_OF_ADD[about.name]], start)
+    Peer(about, [Counted(*each) for each in CODE_OF_ADD[about.name].items()], start)
     for about, start in ((_PLAIN, _start_plain), (_RESTATE, _start_restate))
 )

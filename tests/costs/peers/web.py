@@ -10,7 +10,7 @@ from todo_shared import operations
 from todo_shared.application import build_app
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
-from todo_shared.schemas import NewTodo, NewTodoBody, TodoData
+from todo_shared.schemas import TodoData, TodoRequest, TodoRequestBody
 from todo_shared.settings import Settings
 
 
@@ -25,7 +25,7 @@ class PendingError(Exception):
     """The add with this key is safe and will be done, but has not been yet."""
 
 
-Add = Callable[[NewTodo, str], TodoData]
+Add = Callable[[TodoRequest, str], TodoData]
 """Adds a todo once for this idempotency key; raises PendingError when the budget is used up."""
 
 
@@ -40,7 +40,7 @@ def build(title: str, settings: PeerSettings, add: Add) -> Flask:
 
     @api.post("/todos")
     def add_todo() -> ResponseReturnValue:
-        new = read_body(NewTodoBody)
+        new = read_body(TodoRequestBody)
         return created(add(new, read_idempotency_key()))
 
     @api.get("/todos/<int:todo_id>")

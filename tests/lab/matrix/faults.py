@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import psycopg
 import tenacity
 
+from tests.lab.database import execute
 from tests.lab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SIZE, Laboratory
 from tests.lab.matrix.seams import Seam
 from tests.lab.wire import Held, Request
@@ -209,10 +209,10 @@ class Breaker:
     def _read_only(self, *, on: bool) -> None:
         kind, what = ("fault", "the database refuses writes") if on else ("heal", "the database takes writes again")
         self._note(kind, what, "")
-        with psycopg.connect(self._lab.stack.database_url(self._lab.name), autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = off")
-            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}".encode())
-            connection.execute("SELECT pg_reload_conf()")
+        database = self._lab.stack.database_url(self._lab.name)
+        # Allowed in a read-only transaction: it changes no data.
+        execute(database, f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
+        execute(database, "SELECT pg_reload_conf()")
 
 
 def _until(condition: Callable[[], bool]) -> None:

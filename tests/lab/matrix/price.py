@@ -6,9 +6,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
-import psycopg
 import requests
 
+from tests.lab.database import execute
 from tests.lab.picture.results import TWINS, Price, Twin
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
@@ -32,8 +32,7 @@ def measure(data: Path) -> tuple[dict[Twin, Price], str]:
                 session.post(url, json={"title": f"price {uuid4()}"}, timeout=30).raise_for_status()
                 if number >= WARM_UP:
                     times[twin].append((time.perf_counter() - began) * 1000)
-        with psycopg.connect(stack.database_url("basic")) as connection:
-            version = connection.info.parameter_status("server_version") or "unknown"
+        ((version,),) = execute(stack.database_url("basic"), "SHOW server_version")
         return {twin: _price(stack, SERVERS[twin], times[twin]) for twin in TWINS}, version
 
 

@@ -62,11 +62,11 @@ def _response(target: Target) -> Match:
 
 
 def _call(target: Target) -> Match:
-    return Request(f"POST /TodoService/{target.operation}_todo", mentioning=target.key)
+    return Request(f"POST /restate/call/TodoService/{target.operation}_todo", mentioning=target.key)
 
 
 def _return(target: Target) -> Match:
-    return Answer(f"POST /TodoService/{target.operation}_todo", mentioning=target.key)
+    return Answer(f"POST /restate/call/TodoService/{target.operation}_todo", mentioning=target.key)
 
 
 def _invocation(target: Target) -> Match:

@@ -18,7 +18,6 @@ from .http2_streams import Invocation, Stream, StreamMessage
 from .matching import Answer, Match, Request
 from .messages import Direction, Marker, Message, NotUnderstoodError, Opaque, Protocol, Side
 from .postgres import PostgresProtocol, PostgresReply, PostgresStatement
-from .postgres_statements import Executed, Transaction
 from .proxy import Proxy
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "Direction",
     "Event",
     "EventLog",
-    "Executed",
     "Fate",
     "Held",
     "Http1Protocol",
@@ -50,5 +48,4 @@ __all__ = [
     "Side",
     "Stream",
     "StreamMessage",
-    "Transaction",
 ]

@@ -1,6 +1,7 @@
 """PostgreSQL's protocol, version 3: statements with their transaction, and the server's replies to them.
 
-Source: the chapter "Frontend/Backend Protocol" of the PostgreSQL documentation.
+Source: the chapter "Frontend/Backend Protocol" of the PostgreSQL documentation. Of its two ways to send a statement
+this is the simple one (Query), which psycopg2 speaks: the values are in the SQL, and each statement is one message.
 """
 
 from __future__ import annotations
@@ -8,39 +9,27 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .messages import Direction, Marker, Message, NotUnderstoodError, Protocol, begins_with
-from .postgres_statements import Executed, Transaction, is_commit, one_line, read_bind, read_error, read_parse
+from .postgres_statements import Executed, Transaction, read_error
 
 _LIMIT = 1024 * 1024  # bytes of a reply that are kept together; what is longer passes in parts
 _CANCEL, _ENCRYPTED = 80877102, (80877103, 80877104)  # in place of a version: cancel; TLS and GSSAPI
 
-# What the server sends when it has done what the client's message asked for.
-_DONE = {b"P": b"1", b"B": b"2", b"C": b"3", b"D": b"Tn", b"E": b"CIs", b"S": b"Z", b"Q": b"Z"}
-_SYNCHRONISING = b"SQ"
+_OTHERS = {b"X": "goodbye", b"p": "", b"d": "", b"c": "", b"f": ""}  # and passwords, and COPY
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class PostgresStatement(Message):
-    """One statement on its way to the server, with all messages that belong to it (Query, or Parse to Sync).
+    """One statement on its way to the server.
 
-    `transaction` holds this statement and all before it in the same transaction, with their parameters.
+    `transaction` holds this statement and all before it in the same transaction.
     """
 
     executed: Executed
     transaction: Transaction
-    commits: bool = False
-
-    @property
-    def text(self) -> str:
-        """The SQL, also when only its name was sent because it had been prepared."""
-        return self.executed.text
-
-    @property
-    def parameters(self) -> tuple[str | bytes | None, ...]:
-        """The bound values as text, or as bytes where their type is not known here."""
-        return self.executed.parameters
+    commits: bool
 
     def is_called(self, name: str) -> bool:
         """By its first words; COMMIT is one that can succeed, not one that ends a failed transaction."""
@@ -53,7 +42,7 @@ class PostgresStatement(Message):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class PostgresReply(Message):
-    """All that the server answers to one statement, as one piece: up to CommandComplete and ReadyForQuery.
+    """All that the server answers to one statement, as one piece: up to ReadyForQuery.
 
     `tag` is the server's own account (`COMMIT`, `INSERT 0 1`), `error` its SQLSTATE and message, `status` I (idle),
     T (in a transaction) or E (in a failed one).
@@ -75,37 +64,15 @@ class PostgresReply(Message):
         return self.statement is not None and self.statement.transaction.mentions(marker)
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The client's messages for one statement, until it is complete."""
-
-    frames: list[bytes] = field(default_factory=list)
-    executed: Executed | None = None
-    runs: bool = False
-
-
-@dataclass(slots=True)
-class _Expected:
-    """One of the client's messages that the server has not answered."""
-
-    kind: bytes
-    statement: PostgresStatement | None
-    last: bool
-
-
 class PostgresProtocol(Protocol):
-    """Follows one connection: prepared statements, portals, the current transaction, and who is to be answered."""
+    """Follows one connection: the current transaction, and which statements are to be answered."""
 
     def __init__(self) -> None:
         self._buffers = {direction: bytearray() for direction in Direction}
         self._started = False
         self._encryption_asked = 0
-        self._prepared: dict[str, tuple[str, tuple[int, ...]]] = {}
-        self._portals: dict[str, Executed] = {}
         self._transaction: Transaction | None = None
-        self._batch = _Batch()
-        self._expected: deque[_Expected] = deque()
-        self._skipping = False
+        self._unanswered: deque[PostgresStatement] = deque()
         self._reply = PostgresReply(raw=b"", direction=Direction.TO_CLIENT)
         self._parts = bytearray()
 
@@ -117,7 +84,7 @@ class PostgresProtocol(Protocol):
             while not self._started and (frame := _cut(buffer, 0)):
                 yield self._start_up(frame)
             while self._started and (frame := _cut(buffer, 1)):
-                yield from self._from_client(frame)
+                yield self._from_client(frame)
         else:
             while self._encryption_asked and buffer:
                 self._encryption_asked -= 1
@@ -128,8 +95,8 @@ class PostgresProtocol(Protocol):
 
     def finish(self, direction: Direction) -> Iterator[Message]:
         """Yield what the sender left unfinished."""
-        batch = b"".join(self._batch.frames) if direction is Direction.TO_SERVER else bytes(self._parts)
-        if rest := batch + bytes(self._buffers[direction]):
+        kept = b"" if direction is Direction.TO_SERVER else bytes(self._parts)
+        if rest := kept + bytes(self._buffers[direction]):
             yield Message(raw=rest, direction=direction)
 
     def _start_up(self, frame: bytes) -> Message:
@@ -146,75 +113,39 @@ class PostgresProtocol(Protocol):
             raise NotUnderstoodError("the connection is encrypted; connect with sslmode=disable")
         return Message(raw=answer, direction=Direction.TO_CLIENT)
 
-    def _from_client(self, frame: bytes) -> Iterator[Message]:
-        kind, batch = frame[:1], self._batch
-        if batch.runs and kind in b"PBDC":  # the next statement of a pipeline
-            yield self._close_batch()
-            batch = self._batch
-        if kind not in b"PBDCEHSQ":
-            if batch.frames:
-                yield self._close_batch()
-            yield Message(raw=frame, direction=Direction.TO_SERVER, name="goodbye" if kind == b"X" else "")
-            return
-        batch.frames.append(frame)
-        if kind == b"Q":
-            batch.executed, batch.runs = Executed(frame[5:-1].decode(errors="replace"), ()), True
-        elif kind == b"P":
-            name, text, types = read_parse(frame)
-            self._prepared[name] = text, types
-            batch.executed = Executed(text, ())
-        elif kind == b"B":
-            portal, executed = read_bind(frame, self._prepared)
-            self._portals[portal] = batch.executed = executed
-        elif kind == b"E":
-            portal = frame[5 : frame.index(0, 5)].decode()
-            batch.executed, batch.runs = self._portals.get(portal, batch.executed), True
-        if kind in b"SQH":
-            yield self._close_batch()
-
-    def _close_batch(self) -> Message:
-        batch, self._batch = self._batch, _Batch()
-        raw, statement = b"".join(batch.frames), None
-        message = Message(raw=raw, direction=Direction.TO_SERVER)
-        if batch.runs and batch.executed is not None:
-            transaction = self._transaction = self._transaction or Transaction()
-            transaction.add(batch.executed)
-            message = statement = PostgresStatement(
-                raw=raw,
-                direction=Direction.TO_SERVER,
-                name=one_line(batch.executed.text),
-                executed=batch.executed,
-                transaction=transaction,
-                commits=is_commit(batch.executed.text) and not transaction.failed,
-            )
-        elif batch.executed is not None:
-            message.name = f"prepare {one_line(batch.executed.text)}"
-        kinds = [kind for frame in batch.frames if (kind := frame[:1]) != b"H"]
-        for number, kind in enumerate(kinds, 1):
-            if self._skipping and kind not in _SYNCHRONISING:
-                continue  # after an error the server ignores everything up to the next Sync
-            self._skipping = False
-            self._expected.append(_Expected(kind, statement, number == len(kinds)))
-        return message
+    def _from_client(self, frame: bytes) -> Message:
+        kind = frame[:1]
+        if kind in _OTHERS:
+            return Message(raw=frame, direction=Direction.TO_SERVER, name=_OTHERS[kind])
+        if kind != b"Q":
+            raise NotUnderstoodError("the client speaks PostgreSQL's extended protocol, which is not read here")
+        executed = Executed(frame[5:-1].decode(errors="replace"))
+        transaction = self._transaction = self._transaction or Transaction()
+        transaction.add(executed)
+        statement = PostgresStatement(
+            raw=frame,
+            direction=Direction.TO_SERVER,
+            name=executed.label,
+            executed=executed,
+            transaction=transaction,
+            commits=executed.commits and not transaction.failed,
+        )
+        self._unanswered.append(statement)
+        return statement
 
     def _from_server(self, frame: bytes) -> Iterator[Message]:
         kind, reply = frame[:1], self._reply
         self._parts += frame
-        done = not self._expected  # start-up, or news that nobody asked for
+        done = not self._unanswered  # start-up, or news that nobody asked for
         if kind == b"C":
             reply.tag = frame[5:-1].decode()
-        elif kind == b"Z":
-            reply.status = frame[5:6].decode()
         elif kind == b"E":
             reply.error = read_error(frame)
-            reply.statement = reply.statement or (self._expected[0].statement if self._expected else None)
-            while self._expected and self._expected[0].kind not in _SYNCHRONISING:
-                self._expected.popleft()
-            self._skipping = done = not self._expected
-        if self._expected and kind in _DONE[self._expected[0].kind]:
-            expected = self._expected.popleft()
-            reply.statement = reply.statement or expected.statement
-            done = expected.last
+        elif kind == b"Z":
+            reply.status = frame[5:6].decode()
+            if self._unanswered:
+                reply.statement = self._unanswered.popleft()
+                done = True
         if done:
             yield self._close_reply()
         elif kind in b"GW" or len(self._parts) > _LIMIT:  # the server waits for the client's data, or says too much
@@ -226,7 +157,7 @@ class PostgresProtocol(Protocol):
         reply.raw = bytes(self._parts)
         self._parts.clear()
         reply.name = f"{reply.error[0]} {reply.error[1]}" if reply.error else reply.tag
-        if reply.status and reply.statement is not None and self._transaction is reply.statement.transaction:
+        if reply.statement is not None and self._transaction is reply.statement.transaction:
             self._transaction.failed = reply.status == "E"
             if reply.status == "I":
                 self._transaction = None

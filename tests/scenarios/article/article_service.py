@@ -14,9 +14,9 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 
-from flask_todo_restate.messages import TodoItemRequest, TodoRequest, TodoUpdateRequest
 from flask_todo_restate.services.database import sessions
 from todo_shared import operations
+from todo_shared.schemas import TodoItemRequest, TodoRequest, TodoUpdateRequest
 
 article_service = restate.Service("ArticleService")
 

@@ -5,7 +5,7 @@ from flask import Flask
 
 from tests.costs.peers.celery_peer.tasks import add_todo
 from tests.costs.peers.web import PeerSettings, PendingError, build
-from todo_shared.schemas import NewTodo, TodoData
+from todo_shared.schemas import TodoData, TodoRequest
 from todo_shared.settings import load
 
 
@@ -13,7 +13,7 @@ def create_app() -> Flask:
     """Return the application."""
     settings = load(PeerSettings)
 
-    def add(new: NewTodo, key: str) -> TodoData:
+    def add(new: TodoRequest, key: str) -> TodoData:
         result = add_todo.apply_async((new.task, new.order), task_id=key)
         try:
             return TodoData(**result.get(timeout=settings.write_budget))

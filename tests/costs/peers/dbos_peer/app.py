@@ -7,7 +7,7 @@ from flask import Flask
 
 from tests.costs.peers.dbos_peer.workflows import URL, add_todo
 from tests.costs.peers.web import PeerSettings, PendingError, build
-from todo_shared.schemas import NewTodo, TodoData
+from todo_shared.schemas import TodoData, TodoRequest
 from todo_shared.settings import load
 
 
@@ -18,7 +18,7 @@ def create_app() -> Flask:
     DBOS.launch()
     waiting = ThreadPoolExecutor(settings.web_threads, thread_name_prefix="waiting")
 
-    def add(new: NewTodo, key: str) -> TodoData:
+    def add(new: TodoRequest, key: str) -> TodoData:
         with SetWorkflowID(key):
             handle = DBOS.start_workflow(add_todo, new.task, new.order)
         # The handle itself has no time-out.

@@ -9,7 +9,7 @@ from tests.costs.peers.outbox_peer.table import NEW, OutboxRow
 from tests.costs.peers.web import PeerSettings, PendingError, build
 from todo_shared.models import db
 from todo_shared.models.database import complete_url
-from todo_shared.schemas import NewTodo, TodoData
+from todo_shared.schemas import TodoData, TodoRequest
 from todo_shared.settings import load
 
 
@@ -19,7 +19,7 @@ def create_app() -> Flask:
     url = complete_url(settings).set(drivername="postgresql").render_as_string(hide_password=False)
     answers = Answers(url)
 
-    def add(new: NewTodo, key: str) -> TodoData:
+    def add(new: TodoRequest, key: str) -> TodoData:
         request = insert(OutboxRow).values(key=key, task=new.task, order=new.order).on_conflict_do_nothing()
         with answers.expected(key) as answer:
             is_new = db.session.scalar(request.returning(OutboxRow.key))

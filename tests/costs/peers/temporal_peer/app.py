@@ -12,7 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from tests.costs.peers.temporal_peer.workflows import QUEUE, AddTodo
 from tests.costs.peers.web import PeerSettings, PendingError, build
-from todo_shared.schemas import NewTodo, TodoData
+from todo_shared.schemas import TodoData, TodoRequest
 from todo_shared.settings import load
 
 Result = TypeVar("Result")
@@ -43,7 +43,7 @@ def create_app() -> Flask:
     loop = Loop()
     client = loop.run(Client.connect(settings.temporal_address))
 
-    async def start(new: NewTodo, key: str) -> WorkflowHandle[AddTodo, dict[str, Any]]:
+    async def start(new: TodoRequest, key: str) -> WorkflowHandle[AddTodo, dict[str, Any]]:
         try:
             return await client.start_workflow(
                 AddTodo.run,
@@ -56,7 +56,7 @@ def create_app() -> Flask:
         except WorkflowAlreadyStartedError:
             return client.get_workflow_handle(key)
 
-    def add(new: NewTodo, key: str) -> TodoData:
+    def add(new: TodoRequest, key: str) -> TodoData:
         workflow = loop.run(start(new, key))
         try:
             return TodoData(**loop.run(workflow.result(), settings.write_budget))

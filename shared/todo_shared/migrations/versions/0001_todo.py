@@ -1,8 +1,7 @@
-"""The tables todo and operation."""
+"""The table todo."""
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
@@ -23,18 +22,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_todo"),
         sa.CheckConstraint("task <> ''", name="ck_todo_task_not_blank"),
     )
-    op.create_table(
-        "operation",
-        sa.Column("operation_id", sa.Text, nullable=False),
-        sa.Column("result", postgresql.JSONB),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=NOW),
-        sa.PrimaryKeyConstraint("operation_id", name="pk_operation"),
-    )
-    # The purge of old rows looks for them by age.
-    op.create_index("ix_operation_created_at", "operation", ["created_at"])
 
 
 def downgrade() -> None:
     """Go back to the version before."""
-    op.drop_table("operation")
     op.drop_table("todo")

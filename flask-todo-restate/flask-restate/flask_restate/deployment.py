@@ -1,0 +1,96 @@
+"""Registers a service endpoint with Restate, and takes a new version into use without losing a call.
+
+Restate sends a call to the version that began it, at that one's address. So a new version has an address of its own:
+it is registered, takes the new calls, and the old one is forgotten when no call needs it any more.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import requests
+import tenacity
+
+REQUEST_TIMEOUT_SECONDS = 10
+POLL_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class DeploymentError(SystemExit):
+    """It could not be done. Left alone it ends the program with its message."""
+
+
+def register(admin_url: str, service_url: str, *, force: bool, timeout: timedelta) -> dict[str, Any]:
+    """Register the endpoint and return Restate's description of the deployment; once more is no change.
+
+    `force` replaces what was registered at the same address. It is for development: calls that are in flight go on
+    with the new code, so in production a new version gets a new address instead.
+
+    Raises DeploymentError: a side was not there within the time-out, or the Restate server refused.
+    """
+    retry = tenacity.Retrying(
+        # An endpoint that is not there yet is an error of the server here, too. An address that is none never will be.
+        retry=tenacity.retry_if_exception_type(requests.RequestException)
+        & tenacity.retry_if_not_exception_type(ValueError),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=1),
+        stop=tenacity.stop_after_delay(timeout.total_seconds()),
+        reraise=True,
+    )
+    try:
+        response = retry(_ask, "POST", f"{admin_url}/deployments", json={"uri": service_url, "force": force})
+    except requests.HTTPError as error:
+        raise DeploymentError(f"Restate did not register the service: {error.response.text[:500]}") from None
+    except requests.RequestException:
+        raise DeploymentError(f"Restate's admin API cannot be reached at {admin_url}.") from None
+    deployment: dict[str, Any] = response.json()
+    return deployment
+
+
+def deploy(admin_url: str, service_url: str, *, timeout: timedelta, drain_timeout: timedelta) -> list[str]:
+    """Register the endpoint, wait until older ones have finished, forget them, and return their addresses.
+
+    May be repeated after any error.
+
+    Raises DeploymentError: the new endpoint could not be registered, and nothing has changed; or older endpoints have
+    calls still after `drain_timeout`, and must go on running.
+    """
+    new = register(admin_url, service_url, force=False, timeout=timeout)
+    services = {service["name"] for service in new["services"]}
+    known = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
+    old = {
+        one["id"]: one["uri"]
+        for one in known
+        if one["id"] != new["id"] and services & {service["name"] for service in one["services"]}
+    }
+    drained = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
+        wait=tenacity.wait_fixed(POLL_SECONDS),
+        stop=tenacity.stop_after_delay(drain_timeout.total_seconds()),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
+    )
+    for deployment, address in old.items():
+        log.info("waiting until the calls that began at %s are finished", address)
+        if left := drained(_unfinished, admin_url, deployment):
+            raise DeploymentError(f"{left} calls that began at {address} are not finished: it must go on running.")
+        # Restate asks for force, and does not look itself whether the deployment is in use.
+        _ask("DELETE", f"{admin_url}/deployments/{deployment}?force=true")
+        log.info("%s has finished and is forgotten", address)
+    return list(old.values())
+
+
+def _unfinished(admin_url: str, deployment: str) -> int:
+    """Return how many calls will come back to this endpoint."""
+    query = "SELECT pinned_deployment_id AS id FROM sys_invocation WHERE status <> 'completed'"
+    rows = _ask("POST", f"{admin_url}/query", json={"query": query}).json()["rows"]
+    return sum(row.get("id") == deployment for row in rows)
+
+
+def _ask(method: str, url: str, json: object = None) -> requests.Response:
+    with requests.Session() as session:
+        # The shell's proxies are for the world outside.
+        session.trust_env = False
+        headers = {"accept": "application/json"}
+        response = session.request(method, url, json=json, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS)
+    response.raise_for_status()
+    return response
