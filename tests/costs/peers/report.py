@@ -21,7 +21,10 @@ def section(costs: PeerCosts) -> Section:
         _explanation(costs),
         [Table("One add, made durable", head, [Row(_cells(row)) for row in costs.rows], words=2, note=note)],
         notes=[
-            *((f"{row.title}, not comparable", row.not_comparable) for row in costs.rows),
+            *(
+                (row.title, f"Its promise rests on {row.durable}. Killed was {row.killed}. {row.not_comparable}")
+                for row in costs.rows
+            ),
             *((f"{title} is missing", reason) for title, reason in costs.skipped.items()),
         ],
     )
