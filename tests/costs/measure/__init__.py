@@ -1,0 +1,24 @@
+"""Measures running applications; what was found is in the records.
+
+A measurement ends with a MeasurementError, or with a StackError when a server does not start.
+"""
+
+from typing import Protocol
+
+
+class MeasurementError(RuntimeError):
+    """What was measured is not what it should be: an answer is wrong, something is lost, or not in time."""
+
+
+class LoadError(MeasurementError):
+    """The load could not be put on, or some of it was not answered as expected."""
+
+
+class Progress(Protocol):
+    """Is told by a measurement what it has done."""
+
+    def expect(self, total: int) -> None:
+        """Say how many steps there will be."""
+
+    def step(self, what: str) -> None:
+        """Say that one is done, in a word or two."""

@@ -1,0 +1,180 @@
+"""Growth: what becomes of adds with more processes, with more rows, and with more calls that Restate remembers."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.costs.measure import LoadError, Progress, rounds, twin_internals
+from tests.costs.measure.load_generator import (
+    ADD,
+    LIST,
+    Request,
+    Sample,
+    add_by_message,
+    again_if_wrong,
+    put_load,
+)
+from tests.costs.measure.restate_metrics import remembered_calls
+from tests.costs.measure.running_apps import ROWS as FEW_ROWS
+from tests.costs.measure.running_apps import RunningApp, fill, twins_of
+from tests.costs.measure.workspace import workspace
+from tests.costs.records import Application, Grown, GrownPart
+from tests.lab.database import execute
+from tests.lab.twins import twin_of
+from todo_stack.applications import REPOSITORY
+from todo_stack.ports import RESTATE, Ports
+from todo_stack.process import Server
+from todo_stack.stack import Stack
+
+SERVICE = "restate_app"
+SETTINGS: Mapping[GrownPart, str] = {
+    "web processes": "WEB_WORKERS",
+    "service processes": "RESTATE_SERVICE_WORKERS",
+}
+
+# Ids in no order, as those of calls are. Half of the rows are a month old and more, the others less than six days.
+_LEDGER = """
+    INSERT INTO operation (operation_id, result, created_at)
+    SELECT 'inv_' || md5(number::text) || '/db_add',
+           jsonb_build_object('id', number, 'task', 'grown ' || number, 'completed', false, 'order', null),
+           now() - CASE WHEN number <= %s THEN interval '30 days' ELSE interval '0' END
+                 - (number %% %s) * interval '1 second'
+    FROM generate_series(1, %s) AS number
+"""
+
+
+@dataclass(frozen=True)
+class GrowthPlan:
+    """How much is measured. Times are seconds."""
+
+    clients: int = 32
+    rounds: int = 2
+    seconds: float = 2.0
+    """Of a sample of adds."""
+    list_seconds: float = 1.0
+    """Of a sample of the list, by one client."""
+    warm_up_seconds: float = 0.7
+    """After a start."""
+    web_workers: Sequence[int] = (1, 2, 4)
+    service_workers: Sequence[int] = (1, 2)
+    rows: Sequence[int] = (1_000, 100_000, 1_000_000)
+    journals: int = 5_000
+    """At least: all calls of the run before are among them."""
+
+
+def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -> dict[str, Any]:
+    """Measure all three, and return the fields of the record."""
+    with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
+        twins = twins_of(stack)
+        webs = {twin: next(iter(twin.servers.values())) for twin in twins}
+        services = {twin: twin.servers[SERVICE] for twin in twins if twin.name == RESTATE}
+        growth = [
+            *_with_processes("web processes", webs, plan.web_workers, plan, progress),
+            *_with_processes("service processes", services, plan.service_workers, plan, progress),
+        ]
+        for rows in plan.rows:
+            growth += _with_rows(twins, rows, plan, progress)
+        with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
+            return {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
+
+
+def _with_processes(
+    what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], plan: GrowthPlan, progress: Progress
+) -> Iterator[Grown]:
+    """Measure adds with several numbers of processes of these servers, in turns, and leave one of each."""
+    samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
+    for number in range(plan.rounds):
+        for count in rounds.take_turns(counts, number):
+            for twin in rounds.take_turns(list(servers), number):
+                _restart(servers[twin], SETTINGS[what], count)
+                _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
+                samples[twin.name, count].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
+                progress.step(f"{count} {what}")
+    for twin, server in servers.items():
+        _restart(server, SETTINGS[what], 1)
+        _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
+    for (application, count), taken in sorted(samples.items()):
+        yield _grown(what, application, count, taken)
+
+
+def _restart(server: Server, setting: str, count: int) -> None:
+    """Start a server anew with so many processes, if it has others."""
+    if server.env.get(setting) != str(count):
+        server.stop()
+        server.env[setting] = str(count)
+        server.start()
+
+
+def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
+    """Measure adds and the list on tables that have so many rows in the beginning, and the purge of half the ledger."""
+    for twin in twins:
+        fill(twin.database, rows)
+        if twin.name == RESTATE:
+            execute(twin.database, _LEDGER, rows // 2, rows // 2, rows)
+        # Now and not by themselves in the middle of a sample.
+        for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
+            execute(twin.database, statement)
+        progress.step(f"{rows:,} rows")
+    adds: dict[Application, list[Sample]] = defaultdict(list)
+    lists: dict[Application, list[Sample]] = defaultdict(list)
+    for number in range(plan.rounds):
+        for twin in rounds.take_turns(twins, number):
+            adds[twin.name].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
+            lists[twin.name].append(_sample(twin.url, LIST, 1, plan.list_seconds))
+            progress.step(f"{rows:,} rows, adds and list")
+    for twin in twins:
+        yield _grown(
+            "rows",
+            twin.name,
+            rows,
+            adds[twin.name],
+            list_p50_ms=rounds.latency(lists[twin.name]).p50,
+            purge_seconds=_purge_seconds(twin.servers[SERVICE].env, rows // 2) if twin.name == RESTATE else None,
+        )
+
+
+def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
+    """Return the seconds that the ledger's purge took, in a process with this environment."""
+    command = [sys.executable, "-m", twin_internals.__name__]
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LoadError(f"the purge of {expected:,} rows failed: {done.stderr.strip()[-2000:]}")
+    answer = json.loads(done.stdout)
+    if answer["rows"] != expected:
+        raise LoadError(f"the purge deleted {answer['rows']:,} rows instead of {expected:,}")
+    return round(float(answer["seconds"]), 3)
+
+
+def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
+    """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
+    if (missing := plan.journals - remembered_calls(many.ports.admin_url)) > 0:
+        message = add_by_message("grown")
+        put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
+        twin_of(many, RESTATE).settle()
+    for stack in (few, many):
+        _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
+    journals = {stack: remembered_calls(stack.ports.admin_url) for stack in (few, many)}
+    samples: dict[Stack, list[Sample]] = defaultdict(list)
+    for number in range(plan.rounds):
+        for stack in rounds.take_turns((few, many), number):
+            fill(stack.database_url(RESTATE), FEW_ROWS)
+            samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
+            progress.step(f"{journals[stack]:,} journals")
+    for stack in (few, many):
+        yield _grown("journals", "restate", journals[stack], samples[stack])
+
+
+def _sample(url: str, request: Request, clients: int, seconds: float) -> Sample:
+    return again_if_wrong(lambda: put_load(url, request, clients=clients, seconds=seconds))
+
+
+def _grown(
+    what: GrownPart, application: Application, size: int, samples: Sequence[Sample], **others: float | None
+) -> Grown:
+    per_second, p99_ms = rounds.throughput(samples).median, round(rounds.p99(samples), 3)
+    return Grown(what=what, application=application, size=size, per_second=per_second, p99_ms=p99_ms, **others)

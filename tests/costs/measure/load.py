@@ -1,0 +1,151 @@
+"""Throughput and latency: closed loops with few and many clients, and open loops at a fixed rate."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, NamedTuple
+
+from tests.costs.measure import Progress, rounds
+from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
+from tests.costs.measure.running_apps import RunningApp
+from tests.costs.records import REQUEST_KINDS, TWINS, Application, ClosedLoop, OpenLoop, RequestKind, Spread, TwinRatio
+
+_MOST_PER_SECOND = 2500
+"""As many deletions are prepared. A faster application runs out of them, and its sample ends early."""
+
+_WARM_UP_CLIENTS = 8
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """How much is measured. Times are seconds."""
+
+    clients: Sequence[int] = (1, 8, 32)
+    rounds: int = 3
+    seconds: Mapping[RequestKind, float] = field(
+        default_factory=lambda: {"add": 1.4, "update": 0.8, "delete": 0.8, "list": 1.4}
+    )
+    """Of one sample of a closed loop. Adds and lists have goals, and a list takes long."""
+    warm_up_seconds: float = 0.8
+    open_seconds: Mapping[RequestKind, float] = field(
+        default_factory=lambda: {"add": 18.0, "update": 3.0, "delete": 3.0, "list": 3.0}
+    )
+    """Of an open loop, over all its slices, at most: it ends when the requests suffice for p99.9."""
+    open_slices: int = 2
+    open_load: float = 0.5
+    """Of the throughput of the slower twin, as the rate of the open loop."""
+
+    @property
+    def most_clients(self) -> int:
+        """The number of clients at which throughput is compared."""
+        return max(self.clients)
+
+    def applications(self, everyone: Sequence[RunningApp], kind: RequestKind, clients: int) -> list[RunningApp]:
+        """Return who is measured at this: the twins always, others only at adding, with the fewest and most clients."""
+        others = kind == "add" and clients in (min(self.clients), self.most_clients)
+        return [app for app in everyone if app.name in TWINS or others]
+
+    def samples(self, everyone: Sequence[RunningApp]) -> int:
+        """Return how many samples there will be."""
+        of_twins = len(REQUEST_KINDS) * len(TWINS)
+        in_a_round = sum(len(self.applications(everyone, *turn)) for turn in product(REQUEST_KINDS, self.clients))
+        return of_twins + in_a_round * self.rounds + of_twins * self.open_slices
+
+
+class Turn(NamedTuple):
+    """What the samples of all rounds have in common."""
+
+    kind: RequestKind
+    clients: int
+    application: Application
+
+
+Samples = Mapping[Turn, Sequence[Sample]]
+
+
+def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) -> dict[str, Any]:
+    """Measure all kinds of requests, and return the fields of the record."""
+    twins = [app for app in everyone if app.name in TWINS]
+    for kind, app in product(REQUEST_KINDS, twins):
+        _take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
+        progress.step(f"warming up, {kind}")
+    samples: dict[Turn, list[Sample]] = defaultdict(list)
+    for number, kind, clients in product(range(plan.rounds), REQUEST_KINDS, plan.clients):
+        for app in rounds.take_turns(plan.applications(everyone, kind, clients), number):
+            sample = _take(app, kind, clients=clients, seconds=plan.seconds[kind])
+            samples[Turn(kind, clients, app.name)].append(sample)
+            progress.step(f"round {number + 1}, {kind}, {clients} clients")
+    return {
+        "closed_loops": [_closed_loop(*each) for each in samples.items()],
+        "ratios": [_twin_ratio(kind, clients, samples) for kind, clients in product(REQUEST_KINDS, plan.clients)],
+        "open_loops": [loop for kind in REQUEST_KINDS for loop in _open_loops(twins, plan, kind, samples, progress)],
+        "minimal": _against_minimal(plan, samples),
+    }
+
+
+def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 1, rate: float = 0) -> Sample:
+    """Take one sample, on tables that are filled anew; with a rate, in an open loop."""
+    # And some more: what has begun before the end is finished.
+    most = int(seconds * (rate or _MOST_PER_SECOND)) + clients + 2
+
+    def once() -> Sample:
+        request = app.prepare(kind, most)
+        return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
+
+    return again_if_wrong(once)
+
+
+def _open_loops(
+    twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, progress: Progress
+) -> list[OpenLoop]:
+    """Measure a kind of request in an open loop, at the same rate for both twins."""
+    slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin)]).median for twin in TWINS)
+    rate = float(f"{plan.open_load * slowest:.2g}")
+    seconds = min(plan.open_seconds[kind], rounds.ENOUGH / rate) / plan.open_slices
+    samples: dict[Application, list[Sample]] = defaultdict(list)
+    for number in range(plan.open_slices):
+        for app in rounds.take_turns(twins, number):
+            samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
+            progress.step(f"open loop, {kind}, {rate:g} a second")
+    return [
+        OpenLoop(
+            application=application,
+            request=kind,
+            rate=rate,
+            answers=rounds.answers(taken),
+            latency_ms=rounds.latency(taken),
+        )
+        for application, taken in samples.items()
+    ]
+
+
+def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> ClosedLoop:
+    return ClosedLoop(
+        application=turn.application,
+        request=turn.kind,
+        clients=turn.clients,
+        answers=rounds.answers(samples),
+        latency_ms=rounds.latency(samples),
+        per_second=rounds.throughput(samples),
+        generator_cpu=round(sum(one.cpu_seconds for one in samples) / sum(one.seconds for one in samples), 3),
+    )
+
+
+def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> TwinRatio:
+    basic, restate = (samples[Turn(kind, clients, twin)] for twin in TWINS)
+    return TwinRatio(
+        request=kind,
+        clients=clients,
+        p50=rounds.ratios([one.p50 for one in restate], [one.p50 for one in basic]),
+        throughput=_throughput_ratios(restate, basic),
+    )
+
+
+def _against_minimal(plan: LoadPlan, samples: Samples) -> Spread | None:
+    minimal = samples.get(Turn("add", plan.most_clients, "minimal"))
+    return _throughput_ratios(samples[Turn("add", plan.most_clients, "basic")], minimal) if minimal else None
+
+
+def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> Spread:
+    return rounds.ratios([one.throughput for one in above], [one.throughput for one in below])

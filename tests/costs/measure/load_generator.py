@@ -1,0 +1,107 @@
+"""The load generator: one kind of request against one address, in a closed or an open loop."""
+
+import contextlib
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.costs.measure import LoadError
+
+_SCRIPT = Path(__file__).with_suffix(".mjs")
+
+ATTEMPTS = 3
+"""A sample with a wrong answer is no sample: it is taken again. A machine that stands still for longer than the write
+budget gets one from the Restate twin, 202."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent over and over again.
+
+    `{unique}` in the body becomes a new text each time, `{id}` in the path the next of `ids`, over and over.
+    """
+
+    method: str
+    path: str
+    expect: int
+    """The status of a good answer."""
+    body: dict[str, str] | None = None
+    ids: list[int] = field(default_factory=list)
+
+
+ADD = Request("POST", "/api/todos", 201, {"title": "added {unique}"})
+LIST = Request("GET", "/", 200)
+
+
+def add_by_message(marker: str) -> Request:
+    """Return what the web hands to Restate's ingress when the write budget is over: an add that nobody waits for."""
+    return Request("POST", "/TodoService/add_todo/send", 202, {"task": f"{marker} {{unique}}"})
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What came of it."""
+
+    milliseconds: list[float]
+    """The time of each good answer: since it was sent in a closed loop, since it was due in an open one."""
+    seconds: float
+    cpu_seconds: float
+    """What the generator itself took."""
+
+    @property
+    def throughput(self) -> float:
+        """Good answers per second."""
+        return len(self.milliseconds) / self.seconds
+
+    @property
+    def p50(self) -> float:
+        """The median time in milliseconds."""
+        return statistics.median(self.milliseconds)
+
+
+def put_load(
+    url: str, request: Request, *, clients: int = 1, seconds: float, rate: float = 0, stop_after: int | None = None
+) -> Sample:
+    """Send requests for some seconds and return their times; raises LoadError if an answer is not the expected one.
+
+    Args:
+        url: http://host:port of the server.
+        request: what is sent.
+        clients: connections of the closed loop.
+        seconds: for how long.
+        rate: requests per second; makes it an open loop.
+        stop_after: number of requests of a closed loop after which it ends early.
+
+    """
+    plan = {"url": url, **asdict(request), "clients": clients, "seconds": seconds, "rate": rate}
+    if stop_after:
+        plan["stopAfter"] = stop_after
+    done = subprocess.run([_node(), str(_SCRIPT)], input=json.dumps(plan), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LoadError(done.stderr.strip())
+    answer = json.loads(done.stdout)
+    if answer["errors"] or not answer["milliseconds"]:
+        raise LoadError(
+            f"{request.method} {url}{request.path}: {len(answer['milliseconds'])} good, others: {answer['errors']}"
+        )
+    return Sample(answer["milliseconds"], answer["seconds"], answer["cpuSeconds"])
+
+
+def again_if_wrong(take: Callable[[], Sample]) -> Sample:
+    """Take a sample, and again if it had a wrong answer; raises LoadError when none of the attempts was good."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(LoadError):
+            return take()
+    return take()
+
+
+def _node() -> str:
+    """Return the path of Node, which setup installs where npm is missing."""
+    if found := shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent)):
+        return found
+    raise LoadError("Node is needed for the load generator: type 'make -B setup'")

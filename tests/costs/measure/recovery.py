@@ -1,0 +1,92 @@
+"""Recovery: how long after an outage everything is done that was accepted before and during it."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.costs.measure import MeasurementError, Progress
+from tests.costs.measure.outage import SERVERS, Outage
+from tests.costs.measure.workspace import workspace
+from tests.costs.records import Drain, Recovery
+from tests.lab.twins import Twin, twin_of
+from todo_stack.ports import RESTATE, Ports
+from todo_stack.process import Log
+from todo_stack.stack import Stack
+
+IN_FLIGHT = 32
+IN_FLIGHT_IN_BACKGROUND = 8
+"""Fewer: each is tried again all the time, and takes as much of the machine from what is measured meanwhile."""
+
+WAITING = 1000
+WAITING_SECONDS = 5.0
+"""How long the backlog waits: its calls are then tried at the longest interval, as they are after any longer outage."""
+
+LONG_SECONDS = 30.0
+"""From here on the outages of the servers last side by side, on a twin for each."""
+
+
+def measure(folder: Path, progress: Progress, outages: Sequence[float] = (1, 10, 60)) -> dict[str, Any]:
+    """Measure the recovery from outages of each server that last so many seconds, and the drain of a backlog."""
+    recoveries = []
+    with contextlib.ExitStack() as ending:
+        long = [
+            ending.enter_context(in_background(folder / f"{seconds:g}", seconds))
+            for seconds in sorted(outages)
+            if seconds >= LONG_SECONDS
+        ]
+        log = ending.enter_context(workspace(folder / "short"))
+        twin = ending.enter_context(_running_twin(folder / "short" / "twin", log))
+        for seconds in sorted(outages)[: len(outages) - len(long)]:
+            for server in SERVERS:
+                outage = Outage(twin, server, IN_FLIGHT, seconds)
+                outage.begin()
+                recoveries += finish([outage], progress)
+        drain = _drain(twin)
+        progress.step(f"backlog of {drain.operations:,}")
+        for begun in long:
+            recoveries += finish(begun, progress)
+    return {"recoveries": recoveries, "drain": drain}
+
+
+@contextlib.contextmanager
+def in_background(folder: Path, seconds: float) -> Iterator[list[Outage]]:
+    """Begin an outage of each server, on a twin of its own, that lasts while other things are measured."""
+    with contextlib.ExitStack() as ending:
+        log = ending.enter_context(workspace(folder))
+        outages = []
+        for killed, server in SERVERS.items():
+            twin = ending.enter_context(_running_twin(folder / server, log))
+            outages.append(Outage(twin, killed, IN_FLIGHT_IN_BACKGROUND, seconds))
+            outages[-1].begin()
+            # It has no part in it any more, and needs memory.
+            twin.web.stop()
+        yield outages
+
+
+def finish(outages: Sequence[Outage], progress: Progress) -> list[Recovery]:
+    """Wait until they have lasted long enough, and measure one recovery after the other."""
+    found = []
+    for outage in outages:
+        found.append(outage.end())
+        progress.step(f"{outage.killed}, {outage.seconds:g} s")
+    return found
+
+
+@contextlib.contextmanager
+def _running_twin(data: Path, log: Log) -> Iterator[Twin]:
+    """Run the Restate twin with default settings; its connections are made and its code is loaded."""
+    with Stack([RESTATE], data=data, ports=Ports.free(), log=log) as stack:
+        twin = twin_of(stack, RESTATE)
+        twin.add("warm-up")
+        yield twin
+
+
+def _drain(twin: Twin) -> Drain:
+    """Let a backlog wait for the service endpoint."""
+    outage = Outage(twin, "service endpoint", WAITING, WAITING_SECONDS)
+    outage.begin()
+    recovery = outage.end()
+    if recovery.lost or recovery.duplicated:
+        raise MeasurementError(f"of {WAITING} operations {recovery.lost} were lost, {recovery.duplicated} duplicated")
+    return Drain(operations=recovery.in_flight, seconds=recovery.applied_after_seconds)

@@ -1,0 +1,75 @@
+"""Rounds, in which those that are compared take turns, and the figures of their samples."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from tests.costs.measure import LoadError
+from tests.costs.measure.load_generator import Sample
+from tests.costs.records import Latency, Spread
+
+ENOUGH = 1010
+"""Requests that have a p99.9, and some more: one that comes a moment late must not make them too few."""
+
+Anyone = TypeVar("Anyone")
+
+
+def take_turns(everyone: Sequence[Anyone], number: int) -> Iterable[Anyone]:
+    """Return these in the other order in every other round: none always comes first.
+
+    A machine that becomes slower does so for all of them.
+    """
+    return reversed(everyone) if number % 2 else everyone
+
+
+def percentile(milliseconds: Sequence[float], percent: float) -> float | None:
+    """Return the time within which this share of the requests was answered (nearest rank).
+
+    None if they are too few: one request at least must lie beyond it, or it would only be the slowest.
+    """
+    # Whole numbers: 0.1 percent has no exact binary form, and would be missed by a hair.
+    beyond = round((100 - percent) * 10) * len(milliseconds)
+    if beyond < 1000:
+        return None
+    return sorted(milliseconds)[len(milliseconds) - 1 - beyond // 1000]
+
+
+def latency(samples: Sequence[Sample]) -> Latency:
+    """Return the percentiles of all these samples together; raises statistics.StatisticsError if they are empty."""
+    pooled = [time for sample in samples for time in sample.milliseconds]
+    return Latency(
+        p50=round(statistics.median(pooled), 3),
+        p90=percentile(pooled, 90),
+        p99=percentile(pooled, 99),
+        p999=percentile(pooled, 99.9),
+    )
+
+
+def p99(samples: Sequence[Sample]) -> float:
+    """Return the p99 of all these samples together; raises LoadError if they are too few."""
+    if (found := latency(samples).p99) is None:
+        raise LoadError(f"{answers(samples)} answers are too few to tell the p99")
+    return found
+
+
+def answers(samples: Sequence[Sample]) -> int:
+    """Return how many answers there were."""
+    return sum(len(sample.milliseconds) for sample in samples)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return the median of the rounds, the lowest and the highest; raises statistics.StatisticsError without any."""
+    return Spread(median=round(statistics.median(values), 4), low=round(min(values), 4), high=round(max(values), 4))
+
+
+def throughput(samples: Sequence[Sample]) -> Spread:
+    """Return the answers per second, by round."""
+    return spread([sample.throughput for sample in samples])
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> Spread:
+    """Return the spread of the quotients, round by round; raises ValueError if the one has more rounds than the other.
+
+    What slows the machine down slows both sides of a round down, and so is not in their quotient.
+    """
+    return spread([one / other for one, other in zip(above, below, strict=True)])

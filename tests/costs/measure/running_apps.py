@@ -1,0 +1,74 @@
+"""The applications that are measured, running, and the same rows in the database of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tests.costs.measure.load_generator import ADD, LIST, Request
+from tests.costs.records import TWINS, Application, RequestKind
+from tests.lab.database import execute
+from todo_stack.process import Server
+from todo_stack.stack import Stack
+
+ROWS = 1000
+"""In each database when a sample is taken: a page of the list is full then, and there are more."""
+
+SERVERS: Mapping[Application, tuple[str, ...]] = {
+    "basic": ("flask-todo", "db"),
+    "restate": ("flask-todo-restate", "restate", "restate_app", "db"),
+}
+"""The servers that take part in a write of a twin, in the order in which it reaches them first."""
+
+# Each write is unique: no server can save itself one that changes nothing.
+_REQUESTS: Mapping[RequestKind, Request] = {
+    "add": ADD,
+    "update": Request("PATCH", "/api/todos/{id}", 200, {"title": "updated {unique}"}),
+    "delete": Request("DELETE", "/api/todos/{id}", 204),
+    "list": LIST,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RunningApp:
+    """An application that is up, with a database of its own."""
+
+    name: Application
+    url: str
+    database: str
+    servers: Mapping[str, Server]
+    """By name, in the order in which a write reaches them first."""
+
+    def prepare(self, kind: RequestKind, requests: int = 0) -> Request:
+        """Fill the database for so many requests at most, and return what to send."""
+        # What deletions leave is as much as there is for the other requests.
+        fill(self.database, ROWS + (requests if kind == "delete" else 0))
+        request = _REQUESTS[kind]
+        if "{id}" not in request.path:
+            return request
+        ids = [row[0] for row in execute(self.database, "SELECT id FROM todo ORDER BY id")]
+        return replace(request, ids=ids[:requests] if kind == "delete" else ids)
+
+
+def twins_of(stack: Stack) -> list[RunningApp]:
+    """Return those twins that a stack runs."""
+    return [
+        RunningApp(
+            name,
+            stack.ports.web_url(name),
+            stack.database_url(name),
+            {server: stack.servers[server] for server in SERVERS[name]},
+        )
+        for name in TWINS
+        if name in stack.twins
+    ]
+
+
+def fill(database_url: str, rows: int) -> None:
+    """Empty the tables of a database, and put so many todos there."""
+    insert = "INSERT INTO todo (task) SELECT 'prepared ' || number FROM generate_series(1, %s) AS number"
+    # Each twin has tables of its own.
+    named = "SELECT string_agg(tablename, ', ') FROM pg_tables WHERE schemaname = 'public' AND tablename !~ 'alembic'"
+    ((tables,),) = execute(database_url, named)
+    execute(database_url, f"TRUNCATE {tables} RESTART IDENTITY")
+    execute(database_url, insert, rows)
+    # Now and not by itself in the middle of a sample.
+    execute(database_url, "VACUUM ANALYZE todo")

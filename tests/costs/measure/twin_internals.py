@@ -1,0 +1,174 @@
+"""All that the benchmark knows of the code inside the twins: where a traced process notes what, and the ledger's purge.
+
+python -m tests.costs.measure.twin_internals    # purges the ledger once, with the service endpoint's environment
+
+The applications know nothing of the trace: it hangs itself where they call their libraries. Each event is a line of the
+file named by TRACE_FILE, `<nanoseconds> <event>`. The clock is the system's monotonic one, which all processes share.
+"""
+
+import functools
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from todo_shared.settings import Settings
+
+# Not from todo_stack: what that imports would be in every traced process.
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "Hypercorn")
+"""Whose versions belong to a measurement."""
+
+TRACE_FILE = "TRACE_FILE"
+TRACED_SERVERS = {"basic": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
+
+_OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
+_RESTATE_TWIN, _FLASK_RESTATE = (
+    "flask-todo-restate/flask_todo_restate",
+    "flask-todo-restate/flask-restate/flask_restate",
+)
+_STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
+CODE_OF_ADD: dict[str, dict[str, Sequence[str]]] = {
+    "basic": {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
+    "restate": {
+        f"{_RESTATE_TWIN}/app.py": (),
+        f"{_RESTATE_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
+        f"{_RESTATE_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
+        f"{_RESTATE_TWIN}/restate_server.py": (),
+        f"{_RESTATE_TWIN}/services/database.py": (),
+        f"{_RESTATE_TWIN}/services/todo_service.py": _OTHER_WRITES,
+        f"{_RESTATE_TWIN}/settings.py": ("DeleteSettings",),
+        f"{_FLASK_RESTATE}/deployment.py": ("deploy", "_unfinished"),
+        f"{_FLASK_RESTATE}/errors.py": (),
+        f"{_FLASK_RESTATE}/extension.py": (*_STATUS, "FlaskRestate.send"),
+        f"{_FLASK_RESTATE}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
+        f"{_FLASK_RESTATE}/server.py": (),
+        f"{_FLASK_RESTATE}/service.py": (),
+        f"{_FLASK_RESTATE}/settings.py": (),
+    },
+}
+"""What makes an add, by file, and the definitions in it that have no part in that."""
+
+Note = Callable[[str], None]
+"""Notes that something happens now."""
+
+
+def traced_environment(folder: Path, file: Path) -> dict[str, str]:
+    """Return the environment in which a Python process notes what happens into this file.
+
+    Python imports a module sitecustomize by itself where it is on the path, before everything else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sitecustomize.py").write_text(f"import {__name__} as internals\n\ninternals.trace()\n")
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}", TRACE_FILE: str(file)}
+
+
+def trace() -> None:
+    """Note from now on what happens in this process."""
+    file = os.open(os.environ[TRACE_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def note(what: str) -> None:
+        # One system call: threads and processes share the file.
+        os.write(file, f"{time.monotonic_ns()} {what}\n".encode())
+
+    _trace_web(note)
+    _trace_database(note)
+    _trace_service(note)
+
+
+def _trace_web(note: Note) -> None:
+    """Note requests to Flask, and Flask's own to Restate's ingress."""
+    import flask
+    import requests
+
+    wsgi, session = flask.Flask, requests.Session
+    wsgi.wsgi_app = _noted(wsgi.wsgi_app, note, "flask begins", "flask ends")  # type: ignore[method-assign]
+    session.request = _noted(session.request, note, "ingress asked", "ingress answered")  # type: ignore[method-assign]
+
+
+def _trace_database(note: Note) -> None:
+    """Note what SQLAlchemy does with connections; the end of a commit is when the connection goes back."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.pool import Pool
+
+    event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
+    event.listen(Engine, "commit", lambda *_: note("commit begins"))
+    event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
+
+
+def _trace_service(note: Note) -> None:
+    """Note the messages between Restate and the handlers, and the steps."""
+    import restate
+
+    from flask_restate import Ledger
+
+    Ledger.apply = _noted(Ledger.apply, note, "step begins", "step ends")  # type: ignore[method-assign]
+    create = restate.app
+
+    def traced(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the original
+        application: Any = create(*args, **named)
+
+        async def middleware(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's types
+            async def noted_receive() -> Any:  # noqa: ANN401
+                message = await receive()
+                note("service receives")
+                return message
+
+            async def noted_send(message: Any) -> None:  # noqa: ANN401
+                if message.get("body"):
+                    note("service sends")
+                await send(message)
+
+            note("service called")
+            await application(scope, noted_receive, noted_send)
+
+        return middleware
+
+    restate.app = traced
+
+
+def _noted(call: Callable[..., Any], note: Note, begins: str, ends: str) -> Callable[..., Any]:
+    """Return the same call, noted."""
+
+    @functools.wraps(call)
+    def noted(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the call takes and gives
+        note(begins)
+        try:
+            return call(*args, **named)
+        finally:
+            note(ends)
+
+    return noted
+
+
+def web_settings(twin: str) -> "type[Settings]":
+    """Return the settings of a twin's web."""
+    from flask_todo_restate.settings import WebSettings
+    from todo_shared.settings import Settings
+
+    return WebSettings if twin == "restate" else Settings
+
+
+def purge_ledger() -> None:
+    """Purge the ledger, and print the number of rows and the seconds as JSON."""
+    from flask_todo_restate.services.database import ledger, sessions
+    from flask_todo_restate.settings import ServiceSettings
+    from todo_shared.settings import load
+
+    older_than = timedelta(days=load(ServiceSettings).ledger_retention_days)
+    with sessions()() as session:
+        # Makes the connection, which is there already in the service endpoint.
+        session.connection()
+    began = time.perf_counter()
+    rows = ledger.purge(older_than)
+    print(json.dumps({"rows": rows, "seconds": time.perf_counter() - began}))
+
+
+if __name__ == "__main__":
+    purge_ledger()

@@ -1,0 +1,42 @@
+"""The folder that a measurement runs in: empty at its beginning, and held by one run at a time."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from todo_stack.leftovers import Leftovers
+from todo_stack.lock import locked
+from todo_stack.process import Log
+
+LOG = "servers.log"
+
+
+@contextlib.contextmanager
+def workspace(folder: Path) -> Iterator[Log]:
+    """Hold the folder, emptied, and yield what writes the servers' log there.
+
+    What they stored is removed at the end. Raises StackError if another run holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), contextlib.ExitStack() as last_first:
+        # A run that was killed has left its servers running, each list beside what they work on.
+        for leftovers in folder.rglob("processes.json"):
+            Leftovers(leftovers).kill()
+        _empty(folder)
+        last_first.callback(_empty, folder)
+        file = last_first.enter_context((folder / LOG).open("w", encoding="utf-8"))
+
+        def log(name: str, line: str) -> None:
+            # The threads that read what servers say may be a moment behind.
+            if not file.closed:
+                print(f"{name}: {line}", file=file, flush=True)
+
+        yield log
+
+
+def _empty(folder: Path) -> None:
+    """Remove the data of the servers; the log stays for whoever asks what went wrong."""
+    for old in folder.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)

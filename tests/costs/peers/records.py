@@ -1,0 +1,65 @@
+"""What `make bench-peers` has measured: the form of peers/results.json."""
+
+from collections.abc import Mapping, Sequence
+
+from tests.costs.records import Record, RunRecord, Spread
+from tests.lab.history import Verdict
+
+
+class About(Record):
+    """What is to be known of a contestant beside the numbers."""
+
+    name: str
+    title: str
+    durable: str
+    """The settings that its promise rests on."""
+    killed: str
+    """Which process executes the write, and is killed."""
+    not_comparable: str
+
+
+class KillOutcome(Record):
+    """What became of the adds of the bursts in whose middle the writing process was killed."""
+
+    kills: int
+    operations: int
+    pending: int
+    """How many of their clients were told that it will be done."""
+    settled_after_seconds: float
+    """From the last answer until nothing was left to do."""
+    verdicts: Mapping[Verdict, int]
+
+
+class PeerCost(About):
+    """One contestant."""
+
+    code: Mapping[str, int]
+    """The lines that make its add durable, by file."""
+    components: Sequence[str]
+    """The servers that were started for it beside PostgreSQL and the web."""
+    p50_ms: Spread
+    """With one client, by round."""
+    adds_per_second: Spread
+    """With many clients, by round."""
+    kills: KillOutcome
+
+
+class PeerCosts(RunRecord):
+    """A whole run."""
+
+    clients: int
+    """Of the rounds' second half."""
+    web_workers: int
+    """gunicorn's processes, of every contestant."""
+    web_threads: int
+    """Threads in each that does the write itself."""
+    waiting_threads: int
+    """Threads in each that waits for another process to do it."""
+    rows: Sequence[PeerCost]
+    skipped: Mapping[str, str] = {}
+    """Contestants that could not be started here, with the reason."""
+
+    def throughput_ratio(self, name: str, other: str) -> float | None:
+        """Return how many times the adds per second of the other one has, if both took part."""
+        adds = {row.name: row.adds_per_second.median for row in self.rows}
+        return adds[name] / adds[other] if name in adds and other in adds else None

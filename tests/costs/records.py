@@ -1,0 +1,236 @@
+"""What `make bench` has measured: the form of results.json, from which everything is shown."""
+
+import contextlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tests.run_environment import Machine
+
+Application: TypeAlias = Literal["basic", "restate", "minimal"]
+"""The twins, and a Flask application of a few lines that only inserts, with psycopg2."""
+
+RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
+GrownPart: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
+"""Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""
+
+Killed: TypeAlias = Literal["service endpoint", "database", "Restate server"]
+
+TWINS: tuple[Application, ...] = ("basic", "restate")
+REQUEST_KINDS: tuple[RequestKind, ...] = ("add", "update", "delete", "list")
+
+
+class Record(BaseModel):
+    """A part of what is kept as JSON: nothing else is taken for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunRecord(Record):
+    """A whole run: when, on what, and of which code."""
+
+    started: datetime
+    seconds: float
+    machine: Machine
+    versions: dict[str, str]
+    write_path: str
+    """Which version of the twins' code was measured: see source.py."""
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON at once: who reads the file meanwhile sees the old or the new one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_text(self.model_dump_json() + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what was written."""
+        return cls.model_validate_json(path.read_bytes())
+
+    @classmethod
+    def latest(cls, paths: Sequence[Path]) -> Self | None:
+        """Return the latest run among these files, if there is one that can still be read."""
+        runs = []
+        for path in paths:
+            # One that was written before something was added to it is none any more.
+            with contextlib.suppress(FileNotFoundError, ValidationError):
+                runs.append(cls.read(path))
+        return max(runs, key=lambda run: run.started, default=None)
+
+
+class Spread(Record):
+    """A figure of several rounds: the median, and the lowest and highest."""
+
+    median: float
+    low: float
+    high: float
+
+
+class Latency(Record):
+    """Percentiles of the time of a request, in milliseconds, over all rounds.
+
+    None where the requests were too few for it: a hundred have a slowest hundredth, ninety have none.
+    """
+
+    p50: float
+    p90: float | None
+    p99: float | None
+    p999: float | None
+
+
+class ClosedLoop(Record):
+    """Each client sends its next request when it has its answer."""
+
+    application: Application
+    request: RequestKind
+    clients: int
+    answers: int
+    latency_ms: Latency
+    per_second: Spread
+    """Throughput, by round."""
+    generator_cpu: float
+    """What the load generator took of one core, 0 to 1."""
+
+
+class OpenLoop(Record):
+    """Requests start by the clock, and their time counts from when they were due."""
+
+    application: Application
+    request: RequestKind
+    rate: float
+    """Requests per second, the same for both twins."""
+    answers: int
+    latency_ms: Latency
+
+
+class TwinRatio(Record):
+    """Restate over plain, by round: rounds alternate, so what slows the machine down slows both down."""
+
+    request: RequestKind
+    clients: int
+    p50: Spread
+    throughput: Spread
+
+
+class ServerUsage(Record):
+    """What one server took for one add, all its processes together, at the highest number of clients."""
+
+    application: Application
+    server: str
+    cpu_ms: float
+    peak_memory_mb: float
+    """Private memory (USS), or resident where the system does not tell."""
+    written_kb: float | None
+    """What it gave to write(2): files and lines of log, but nothing that went to a socket. None where the system does
+    not tell."""
+    fsyncs: float | None
+    """fsyncs of the write-ahead log; None for a server that keeps nothing or does not tell."""
+
+
+class DiskUsage(Record):
+    """What reached the machine's disks for one add, with what the file system adds; who wrote it is lost by then."""
+
+    application: Application
+    written_kb: float
+    writes: float
+    """As the disk was asked for them."""
+
+
+class Hop(Record):
+    """A stretch of the way of one add; stretches follow one another without a gap."""
+
+    name: str
+    where: str
+    """Which process the time is spent in: client, web, Restate, service, database."""
+    milliseconds: float
+    """Median over the requests."""
+    detail: str = ""
+
+
+class Waterfall(Record):
+    """Where the time of one add goes, of one client."""
+
+    application: Application
+    requests: int
+    hops: list[Hop]
+    total_ms: float
+    """The median time that the client measured, without any tracing, in turn with the traced requests."""
+
+    @property
+    def sum_ms(self) -> float:
+        """The sum of the hops."""
+        return sum(hop.milliseconds for hop in self.hops)
+
+
+class Recovery(Record):
+    """After an outage: from when the process listened again until every operation that was in flight was applied."""
+
+    killed: Killed
+    meant_seconds: int
+    """How long it was to be away."""
+    outage_seconds: float
+    """How long it was: longer where something else had still to be measured."""
+    in_flight: int
+    applied_after_seconds: float
+    lost: int
+    duplicated: int
+
+
+class Drain(Record):
+    """A backlog that had waited for the service endpoint."""
+
+    operations: int
+    seconds: float
+
+
+class Grown(Record):
+    """Adds by many clients after something has grown."""
+
+    what: GrownPart
+    application: Application
+    size: int
+    per_second: float
+    p99_ms: float
+    list_p50_ms: float | None = None
+    """Of the list, by one client, where there are more rows."""
+    purge_seconds: float | None = None
+    """How long the ledger's purge took for half of its rows."""
+
+
+class Costs(RunRecord):
+    """A whole run of `make bench`. What was not measured is empty, or None."""
+
+    settings: dict[str, str] = {}
+    """What is durable, and what is not the default, in words."""
+    closed_loops: list[ClosedLoop] = []
+    open_loops: list[OpenLoop] = []
+    ratios: list[TwinRatio] = []
+    minimal: Spread | None = None
+    """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
+    usage: list[ServerUsage] = []
+    disk: list[DiskUsage] = []
+    idle_memory_mb: dict[Application, dict[str, float]] = {}
+    """Resident memory (RSS), right after start, by twin and server."""
+    waterfalls: list[Waterfall] = []
+    recoveries: list[Recovery] = []
+    drain: Drain | None = None
+    growth: list[Grown] = []
+
+    def closed_loop(self, application: Application, request: RequestKind, *, most: bool) -> ClosedLoop | None:
+        """Return the loop of an application at a request by the most clients, or by the fewest."""
+        found = [one for one in self.closed_loops if (one.application, one.request) == (application, request)]
+        return (max if most else min)(found, key=lambda one: one.clients, default=None)
+
+    @property
+    def lost_and_duplicated(self) -> tuple[int, int]:
+        """How many operations were lost in all outages, and how many done twice."""
+        return sum(one.lost for one in self.recoveries), sum(one.duplicated for one in self.recoveries)
+
+    def ratio(self, request: RequestKind, *, most: bool) -> TwinRatio | None:
+        """Return the ratio of the twins at a request by the most clients, or by the fewest."""
+        found = [one for one in self.ratios if one.request == request]
+        return (max if most else min)(found, key=lambda one: one.clients, default=None)

@@ -1,0 +1,1 @@
+"""Shows tables of figures: in the terminal, as Markdown and as a page."""

@@ -1,0 +1,62 @@
+"""How numbers are written, and where they come from: here and nowhere else."""
+
+from collections.abc import Sequence
+
+from tests.costs.records import RunRecord, Spread
+from tests.run_environment import Machine
+
+NONE = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def figure(value: float | None, unit: str = "") -> str:
+    """Return a number with three digits that count, or a dash for none: 0.47, 4.53, 16.4, 188, 1,234."""
+    if value is None:
+        return NONE
+    digits = next((digits for digits, below in ((2, 9.995), (1, 99.95)) if abs(value) < below), 0)
+    return f"{value:,.{digits}f} {unit}".rstrip()
+
+
+def whole(value: int | None) -> str:
+    """Return a number of things, or a dash for none."""
+    return NONE if value is None else f"{value:,}"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: 1 client, 32 clients, 1,000 operations."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def chosen(value: float) -> str:
+    """Return a number that somebody has set: as short as it can be."""
+    return f"{value:g}"
+
+
+def ratio(value: float) -> str:
+    """Return how many times."""
+    return f"{figure(value)} {TIMES}"
+
+
+def ratio_of_rounds(spread: Spread | None) -> str:
+    """Return a ratio with the lowest and the highest of its rounds."""
+    return f"{ratio(spread.median)} ({figure(spread.low)} to {figure(spread.high)})" if spread else NONE
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took: 9 min 26 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def in_words(machine: Machine) -> str:
+    """Return the machine in words."""
+    return f"{machine.system}, {counted(machine.cores, 'core')}, {chosen(machine.memory_gib)} GiB"
+
+
+def measured_on(run: RunRecord, names: Sequence[str]) -> str:
+    """Return when, where and with what it was measured, in a sentence."""
+    versions = ", ".join(f"{name} {run.versions[name]}" for name in names if name in run.versions)
+    return (
+        f"Measured on {run.started:%Y-%m-%d} on {in_words(run.machine)}, with {versions}, and version "
+        f"{run.write_path} of the write path."
+    )

@@ -1,0 +1,84 @@
+"""Where bars and dots stand on the page, in percent of the room that they have."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tests.costs.records import Spread
+
+
+class Bar(NamedTuple):
+    """From where to where; with a whisker, from the lowest to the highest round."""
+
+    css: str
+    start: float
+    width: float
+    low: float | None = None
+    high: float | None = None
+    title: str = ""
+
+
+class Tick(NamedTuple):
+    """A point on a scale, and what it says."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What is drawn in one line of a table: bars, or dots on a line."""
+
+    bars: Sequence[Bar] = ()
+    dots: Sequence[Tick] = ()
+    css: str = ""
+    """Of the dots."""
+    limit: float | None = None
+    """Where a line stands that is not to be crossed."""
+
+
+class Linear:
+    """From nothing to the largest value."""
+
+    def __init__(self, values: Iterable[float]) -> None:
+        """Take the values that must have room."""
+        self._most = max(values, default=0) or 1
+
+    def at(self, value: float) -> float:
+        """Return where a value stands."""
+        return round(100 * value / self._most, 2)
+
+    def bar(self, value: float | Spread, css: str, limit: float | None = None) -> Plot:
+        """Return the bar of a value, or that of a median, with whiskers."""
+        if isinstance(value, Spread):
+            return Plot([Bar(css, 0, self.at(value.median), self.at(value.low), self.at(value.high))])
+        return Plot([Bar(css, 0, self.at(value))], limit=None if limit is None else self.at(limit))
+
+    def chain(self, parts: Sequence[tuple[str, float, str]]) -> list[Bar]:
+        """Return bars that begin where the one before ends: of each its class, value and title."""
+        starts = [sum(value for _, value, _ in parts[:number]) for number in range(len(parts))]
+        return [
+            Bar(css, self.at(start), self.at(value), title=title)
+            for start, (css, value, title) in zip(starts, parts, strict=True)
+        ]
+
+
+class Logarithmic:
+    """Powers of ten at equal distances: tails are many times the median."""
+
+    def __init__(self, values: Iterable[float]) -> None:
+        """Take the values that must have room; all are above zero."""
+        found = [value for value in values if value > 0] or [1]
+        self._low = math.floor(math.log10(min(found)))
+        self._high = max(math.ceil(math.log10(max(found))), self._low + 1)
+
+    def at(self, value: float) -> float:
+        """Return where a value stands."""
+        value = max(value, 10**self._low)
+        return round(100 * (math.log10(value) - self._low) / (self._high - self._low), 2)
+
+    @property
+    def ticks(self) -> list[Tick]:
+        """The powers of ten."""
+        return [Tick(self.at(10**power), f"{10.0**power:g}") for power in range(self._low, self._high + 1)]

@@ -1,0 +1,86 @@
+"""Goals are met or missed as the figures say."""
+
+from typing import Any
+
+import pytest
+
+from tests.costs.command import COSTS
+from tests.costs.goals import goals
+from tests.costs.records import Costs, Drain, Recovery, Spread
+from tests.costs.show.numbers import NONE
+
+KEPT = Costs.read(COSTS)
+
+
+def spread(median: float) -> Spread:
+    """Return a spread whose rounds differ much: the median counts."""
+    return Spread(median=median, low=median / 2, high=median * 2)
+
+
+def ratio(request: str, clients: int, field: str, median: float) -> dict[str, Any]:
+    """Return the kept ratios with one changed."""
+    return {
+        "ratios": [
+            one.model_copy(update={field: spread(median)}) if (one.request, one.clients) == (request, clients) else one
+            for one in KEPT.ratios
+        ]
+    }
+
+
+def outages(*after: float, lost: int = 0, duplicated: int = 0) -> dict[str, Any]:
+    """Return outages after which everything was applied so late."""
+    fields = {"killed": "database", "meant_seconds": 300, "outage_seconds": 300.4, "in_flight": 50}
+    found = [{**fields, "applied_after_seconds": each, "lost": lost, "duplicated": duplicated} for each in after]
+    return {"recoveries": [Recovery.model_validate(each) for each in found]}
+
+
+def memory(database: float) -> dict[str, Any]:
+    """Return the idle memory of servers; the plain twin's does not count."""
+    return {"idle_memory_mb": {"basic": {"db": 5000.0}, "restate": {"restate_app": 600.0, "db": database}}}
+
+
+def drain(operations: int, seconds: float) -> dict[str, Any]:
+    """Return a backlog: a smaller one has less time."""
+    return {"drain": Drain(operations=operations, seconds=seconds)}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "met"),
+    [
+        ("p50", ratio("add", 1, "p50", 2.5), True),
+        ("p50", ratio("add", 1, "p50", 2.51), False),
+        ("32 clients", ratio("add", 32, "throughput", 0.6), True),
+        ("32 clients", ratio("add", 32, "throughput", 0.59), False),
+        # The number of clients at which the Restate twin comes off worst decides.
+        ("reads", ratio("list", 8, "throughput", 0.5), False),
+        ("minimal", {"minimal": spread(0.8)}, True),
+        ("minimal", {"minimal": spread(0.79)}, False),
+        # The slowest recovery counts, and what is lost or done twice has not recovered.
+        ("any outage up to 300 s", outages(0.2, 0.99), True),
+        ("any outage up to 300 s", outages(0.2, 1.0), False),
+        ("any outage up to 300 s", outages(0.2, lost=1), False),
+        ("any outage up to 300 s", outages(0.2, duplicated=1), False),
+        ("drain", drain(1000, 9.9), True),
+        ("drain", drain(1000, 10), False),
+        ("drain", drain(500, 5.1), False),
+        ("drain", drain(2000, 11), False),
+        ("memory", memory(99.9), True),
+        ("memory", memory(100), False),
+    ],
+)
+def test_goal(name: str, changes: dict[str, Any], met: bool) -> None:
+    """A goal is met up to its limit and missed beyond."""
+    (goal,) = (each for each in goals(KEPT.model_copy(update=changes)) if name in each.what)
+    assert goal.met is met
+
+
+@pytest.mark.parametrize(("ratio", "met"), [(1.5, True), (1.49, False), (None, None)])
+def test_dbos(ratio: float | None, met: bool | None) -> None:
+    """It takes a run of the peers, and is not measured without one."""
+    assert next(each for each in goals(KEPT, ratio) if "DBOS" in each.what).met is met
+
+
+def test_nothing_measured() -> None:
+    """A goal for which nothing was measured is neither met nor missed."""
+    empty = Costs(started=KEPT.started, seconds=0, machine=KEPT.machine, versions={}, write_path="")
+    assert {(each.met, each.measured) for each in goals(empty)} == {(None, NONE)}

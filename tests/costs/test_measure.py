@@ -1,0 +1,108 @@
+"""What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.costs.measure import load, usage
+from tests.costs.measure.all_parts import minimal
+from tests.costs.measure.extra_servers import ExtraServers, free_port
+from tests.costs.measure.load_generator import put_load
+from tests.costs.measure.outage import accepts
+from tests.costs.measure.running_apps import ROWS, SERVERS, RunningApp, twins_of
+from tests.costs.records import REQUEST_KINDS, TWINS
+from tests.lab.database import execute
+from todo_stack.stack import Stack
+
+SHORT = load.LoadPlan(
+    clients=(2,),
+    rounds=1,
+    seconds=dict.fromkeys(REQUEST_KINDS, 0.15),
+    warm_up_seconds=0.1,
+    open_seconds=dict.fromkeys(REQUEST_KINDS, 0.3),
+    open_slices=1,
+)
+
+
+class Steps(list[str]):
+    """The steps of a measurement."""
+
+    def expect(self, total: int) -> None:
+        """Take no notice."""
+
+    step = list[str].append
+
+
+@pytest.fixture
+def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
+    """Both twins, as processes of this machine."""
+    if request.config.getoption("--stack") == "containers":
+        pytest.skip("make bench measures processes of this machine")
+    return twins_of(stack)
+
+
+@pytest.mark.parametrize("number", range(len(TWINS)), ids=TWINS)
+def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
+    """Each counted add is a row more, and each counted deletion a row less, of its own."""
+    twin = twins[number]
+
+    def rows() -> int:
+        return int(execute(twin.database, "SELECT count(*) FROM todo")[0][0])
+
+    add = twin.prepare("add")
+    assert rows() == ROWS
+    added = put_load(twin.url, add, clients=4, seconds=20, stop_after=20)
+    assert (len(added.milliseconds), rows()) == (20, ROWS + 20)
+
+    deleted = put_load(twin.url, twin.prepare("delete", 20), clients=4, seconds=20, stop_after=20)
+    assert (len(deleted.milliseconds), rows()) == (20, ROWS)
+
+
+def test_everything_is_measured(twins: list[RunningApp], stack: Stack, tmp_path: Path) -> None:
+    """Both twins are measured at every kind of request, in both loops and at one rate, and all three at adding."""
+    steps = Steps()
+    with ExtraServers(stack, tmp_path, lambda _name, _line: None) as extra:
+        everyone = [*twins, minimal(extra)]
+        measured = load.measure(everyone, SHORT, steps)
+    assert len(steps) == SHORT.samples(everyone) == 8 + 9 + 8
+    loops = [(twin, kind) for kind in REQUEST_KINDS for twin in TWINS]
+    closed, opened = measured["closed_loops"], measured["open_loops"]
+    assert sorted((one.application, one.request) for one in closed) == sorted([*loops, ("minimal", "add")])
+    assert sorted((one.application, one.request) for one in opened) == sorted(loops)
+    assert [ratio.request for ratio in measured["ratios"]] == list(REQUEST_KINDS)
+    assert all(one.answers and one.per_second.median > 0 for one in closed)
+    assert len({(one.request, one.rate) for one in opened}) == len(REQUEST_KINDS)
+    assert measured["minimal"] is not None
+
+
+def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
+    """Every server takes time and memory for an add, and each durable one syncs its log for it."""
+    measured = usage.measure(twins, stack.ports.restate_node, clients=2, seconds=0.5, progress=Steps())["usage"]
+    assert [(one.application, one.server) for one in measured] == [(t, name) for t in TWINS for name in SERVERS[t]]
+    assert all(one.cpu_ms > 0 and one.peak_memory_mb > 0 for one in measured)
+    synced = {(one.application, one.server): one.fsyncs for one in measured if one.fsyncs is not None}
+    assert set(synced) == {("basic", "db"), ("restate", "db"), ("restate", "restate")}
+    # Two clients can share one, and no more.
+    assert all(number >= 0.4 for number in synced.values())
+    assert all(memory > 1 for servers in usage.idle_memory(twins).values() for memory in servers.values())
+
+
+def test_a_server_listens_from_when_it_accepts_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound port does not listen yet, and a client that was given the very port it asks for has met no server."""
+    port = free_port()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", port))
+        assert not accepts(port)
+        server.listen()
+        assert accepts(port)
+
+    def connect_to_itself(address: tuple[str, int], timeout: float) -> socket.socket:
+        client = socket.socket()
+        client.bind(address)
+        client.settimeout(timeout)
+        client.connect(address)
+        return client
+
+    monkeypatch.setattr(socket, "create_connection", connect_to_itself)
+    assert not accepts(port)

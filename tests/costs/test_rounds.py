@@ -1,0 +1,55 @@
+"""Figures of rounds are what the samples say."""
+
+import statistics
+from collections.abc import Sequence
+
+import pytest
+
+from tests.costs.measure import rounds
+from tests.costs.measure.load_generator import Sample
+from tests.costs.records import Spread
+from tests.costs.show.numbers import NONE, figure
+
+
+@pytest.mark.parametrize(
+    ("number", "percent", "expected"),
+    [(10, 90, 9), (100, 99, 99), (150, 99, 149), (1000, 99.9, 999), (9, 90, None), (99, 99, None), (999, 99.9, None)],
+)
+def test_percentile(number: int, percent: float, expected: float | None) -> None:
+    """It is the nearest rank, whatever the order, and there is none where no request lies beyond it."""
+    times = [float(time) for time in range(number, 0, -1)]
+    assert rounds.percentile(times, percent) == expected
+
+
+def test_latency_is_of_all_rounds() -> None:
+    """Rounds are pooled: a hundred requests have a p99 even if no round has as many; of nothing there is none."""
+
+    def sample(milliseconds: Sequence[float]) -> Sample:
+        return Sample(list(milliseconds), seconds=1, cpu_seconds=0.1)
+
+    found = rounds.latency([sample(range(first, 101, 4)) for first in (1, 2, 3, 4)])
+    assert (found.p50, found.p90, found.p99, found.p999) == (50.5, 90, 99, None)
+    with pytest.raises(statistics.StatisticsError):
+        rounds.latency([])
+
+
+def test_an_open_loop_has_enough_requests() -> None:
+    """One that runs until there are enough has a p99.9."""
+    assert rounds.percentile([1.0] * rounds.ENOUGH, 99.9) is not None
+
+
+def test_ratios_are_of_rounds() -> None:
+    """A round in which the machine was slow is slow on both sides, and its ratio like the others."""
+    assert rounds.spread([3, 1, 2, 10]) == Spread(median=2.5, low=1, high=10)
+    assert rounds.ratios([5, 50, 5], [10, 100, 10]) == Spread(median=0.5, low=0.5, high=0.5)
+    with pytest.raises(ValueError, match="shorter"):
+        rounds.ratios([1, 2], [1])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, NONE), (0, "0.00"), (9.994, "9.99"), (9.996, "10.0"), (16.44, "16.4"), (99.96, "100"), (1234.4, "1,234")],
+)
+def test_figures_have_three_digits(value: float | None, expected: str) -> None:
+    """Three digits of a number count; what was not measured has a dash."""
+    assert figure(value) == expected
