@@ -14,7 +14,7 @@ help: ## list these commands
 setup: $(READY) ## install everything that is pinned into this folder (the others do it when it is needed)
 
 # Every pin is in one of these: when one changes, the installation is repeated.
-$(READY): constraints.txt tests/requirements.txt shared/pyproject.toml flask-todo/pyproject.toml \
+$(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.toml shared/todo-stack/pyproject.toml flask-todo/pyproject.toml \
 		flask-todo-restate/pyproject.toml flask-todo-restate/flask-restate/pyproject.toml \
 		flask-todo-restate/package-lock.json shared/bootstrap.py
 	@$(PYTHON) shared/bootstrap.py
@@ -60,10 +60,10 @@ test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=t
 	$(BIN)/pytest $(if $(ARGS),$(ARGS),--ignore tests/containers)
 
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count; SEED repeats a run
-	@exec $(BIN)/python -m tests.lab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 compare: $(READY) ## break both twins at every seam and draw the picture; ONLY='basic/add/*' for a part
-	@exec $(BIN)/python -m tests.lab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
+	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth for a part
 	@exec $(BIN)/python -m tests.costs --only '$(ONLY)'
@@ -73,10 +73,10 @@ bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, T
 	@exec $(BIN)/python -m tests.costs.peers $(ARGS)
 
 # Their figures stand between markers of cog, which writes them from the results that are kept in the repository.
-GENERATED := README.md tests/lab/README.md tests/costs/README.md
+GENERATED := README.md tests/faultlab/README.md tests/costs/README.md
 
 readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
-	$(BIN)/python -m tests.lab.matrix.published
+	$(BIN)/python -m tests.faultlab.matrix.published
 	$(BIN)/python -m tests.costs --keep
 	$(BIN)/python -m cogapp -r $(GENERATED)
 

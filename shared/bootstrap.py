@@ -17,7 +17,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 VENV = REPOSITORY / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_PROJECT = REPOSITORY / "flask-todo-restate"
-FOLDERS = ("shared[stack]", "flask-todo", "flask-todo-restate/flask-restate", "flask-todo-restate")
+FOLDERS = (
+    "shared/todo-shared",
+    "shared/todo-stack",
+    "flask-todo",
+    "flask-todo-restate/flask-restate",
+    "flask-todo-restate",
+)
 OLDEST_PYTHON = (3, 11)
 LAST_LINES = 12
 

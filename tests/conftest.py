@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
-from tests.lab.burst import RESULTS
-from tests.lab.history import Verdict
-from tests.lab.twins import Browser, Twin, twins_of
+from tests.support.burst import RESULTS
+from tests.support.history import Verdict
+from tests.support.twins import Browser, Twin, twins_of
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 

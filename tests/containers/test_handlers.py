@@ -19,7 +19,7 @@ from flask_restate.extension import RejectedError
 from flask_todo_restate.services import database
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service, update_todo
 from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
-from tests.lab.database import execute
+from tests.support.database import execute
 from todo_shared.models import db
 from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
 

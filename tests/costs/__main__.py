@@ -22,7 +22,7 @@ from tests.costs.records import Costs
 from tests.costs.show import console as terminal
 from tests.costs.show import page
 from tests.costs.source import write_path
-from tests.run_environment import machine, versions
+from tests.support.run_environment import machine, versions
 from todo_stack import tree
 from todo_stack.errors import StackError
 from todo_stack.lock import locked

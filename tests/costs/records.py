@@ -8,7 +8,7 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tests.run_environment import Machine
+from tests.support.run_environment import Machine
 
 Application: TypeAlias = Literal["basic", "restate", "minimal"]
 """The twins, and a Flask application of a few lines that only inserts, with psycopg2."""

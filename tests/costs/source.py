@@ -11,7 +11,7 @@ WRITE_PATH = (
     "flask-todo/flask_todo",
     "flask-todo-restate/flask_todo_restate",
     "flask-todo-restate/flask-restate/flask_restate",
-    "shared/todo_shared",
+    "shared/todo-shared/todo_shared",
 )
 """All Python that runs when a todo is written."""
 

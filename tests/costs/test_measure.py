@@ -12,7 +12,7 @@ from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.outage import accepts
 from tests.costs.measure.running_apps import ROWS, SERVERS, RunningApp, twins_of
 from tests.costs.records import REQUEST_KINDS, TWINS
-from tests.lab.database import execute
+from tests.support.database import execute
 from todo_stack.stack import Stack
 
 SHORT = load.LoadPlan(

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.lab.laboratory import Laboratory
+from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article, article_beside
 from todo_stack.process import Log
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
-from tests.lab.history import Operation, Verdict, judge
-from tests.lab.twins import Twin, new_key
+from tests.support.history import Operation, Verdict, judge
+from tests.support.twins import Twin, new_key
 
 DEADLINE_SECONDS = 30.0
 POLL_SECONDS = 0.02

@@ -4,10 +4,10 @@ To the application this looks exactly like a connection that dropped before COMM
 line. But here the row is there, and trying again makes a second one, unless somebody remembers that it was done.
 """
 
-from tests.lab.history import Verdict
-from tests.lab.laboratory import Laboratory
-from tests.lab.wire import Answer
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.wire import Answer
 from tests.scenarios.stage import add, came_to, name
+from tests.support.history import Verdict
 
 EXPECTED = {
     # Its user is told that the database cannot be reached, does it again, as one would, and has two.

@@ -4,10 +4,10 @@ Nothing has been written, and the application knows that something went wrong. T
 question is who tries again, the user or the machine.
 """
 
-from tests.lab.history import Verdict
-from tests.lab.laboratory import Laboratory
-from tests.lab.wire import Request
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.wire import Request
 from tests.scenarios.stage import add, came_to, name
+from tests.support.history import Verdict
 
 EXPECTED = {
     # It says 503 and nothing is there: honest, and the user has to do it again.

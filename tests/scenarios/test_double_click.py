@@ -6,10 +6,10 @@ form; only one of them looks at it.
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.lab.laboratory import CLIENT, Laboratory
-from tests.lab.twins import Browser
-from tests.lab.wire import Answer
+from tests.faultlab.laboratory import CLIENT, Laboratory
+from tests.faultlab.wire import Answer
 from tests.scenarios.stage import name
+from tests.support.twins import Browser
 
 EXPECTED = {
     # Two requests, two todos: it does not know that they are one.

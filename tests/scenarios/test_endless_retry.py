@@ -4,10 +4,10 @@ Restate runs again whatever fails with any exception but a TerminalError. That i
 wrong for a todo that does not exist, so the service has to say which of the two it is.
 """
 
-from tests.lab.history import Verdict
-from tests.lab.laboratory import Laboratory
+from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
 from tests.scenarios.stage import came_to, delete, eventually, name, update
+from tests.support.history import Verdict
 from todo_shared.schemas import TodoUpdateRequest
 
 ENOUGH_RETRIES = 3

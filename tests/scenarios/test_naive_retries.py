@@ -12,8 +12,8 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from tests.lab.laboratory import Laboratory
-from tests.lab.wire import Answer, Match, Request
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.wire import Answer, Match, Request
 from tests.scenarios.stage import name
 from todo_shared import operations
 

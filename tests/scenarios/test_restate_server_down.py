@@ -3,9 +3,9 @@
 Durable execution is one more thing that can be away. This is the failure that the plain twin does not have.
 """
 
-from tests.lab.history import Outcome, Verdict
-from tests.lab.laboratory import Laboratory
+from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.stage import add, came_to, name
+from tests.support.history import Outcome, Verdict
 
 EXPECTED = {
     # It has no Restate server to miss.

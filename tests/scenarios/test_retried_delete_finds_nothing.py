@@ -4,11 +4,11 @@ Deleting twice does no harm to the data. It does to its users, who are told that
 that it was their own first try that has deleted it.
 """
 
-from tests.lab.history import Verdict
-from tests.lab.laboratory import Laboratory
-from tests.lab.wire import Answer
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.wire import Answer
 from tests.scenarios.article.running import Article
 from tests.scenarios.stage import came_to, delete, name
+from tests.support.history import Verdict
 from todo_shared.schemas import TodoItemRequest
 
 EXPECTED = {

@@ -9,12 +9,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.lab.history import Outcome, Verdict
-from tests.lab.laboratory import Laboratory
-from tests.lab.twins import Browser
+from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
 from tests.scenarios.conftest import DELETE_SECONDS
 from tests.scenarios.stage import came_to, delete, eventually, name
+from tests.support.history import Outcome, Verdict
+from tests.support.twins import Browser
 from todo_shared.schemas import TodoItemRequest
 
 OUTAGE_SECONDS = 5.0

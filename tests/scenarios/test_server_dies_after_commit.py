@@ -6,10 +6,10 @@ nobody else.
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.lab.history import Outcome, Verdict
-from tests.lab.laboratory import Laboratory
-from tests.lab.wire import Answer
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.wire import Answer
 from tests.scenarios.stage import add, came_to, name
+from tests.support.history import Outcome, Verdict
 
 EXPECTED = {
     # The one that dies is the one that would have answered. Who then submits the form again has two.

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from tests.lab.history import Verdict
-from tests.lab.laboratory import SERVICE, Laboratory
-from tests.lab.wire import Answer
+from tests.faultlab.laboratory import SERVICE, Laboratory
+from tests.faultlab.wire import Answer
 from tests.scenarios.article.running import Article
 from tests.scenarios.stage import add, came_to, name
+from tests.support.history import Verdict
 from todo_shared.schemas import TodoRequest
 
 RESULT_OF_THE_STEP = "ProposeRunCompletion"

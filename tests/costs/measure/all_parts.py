@@ -16,7 +16,7 @@ from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import TWINS, Application
-from tests.lab.database import execute
+from tests.support.database import execute
 from todo_stack.applications import WEBS
 from todo_stack.ports import Ports
 from todo_stack.process import Server

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.lab.database import execute
+from tests.support.database import execute
 from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.checks import Check, http_ok
 from todo_stack.leftovers import Leftovers

@@ -24,8 +24,8 @@ from tests.costs.measure.running_apps import ROWS as FEW_ROWS
 from tests.costs.measure.running_apps import RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Application, Grown, GrownPart
-from tests.lab.database import execute
-from tests.lab.twins import twin_of
+from tests.support.database import execute
+from tests.support.twins import twin_of
 from todo_stack.applications import REPOSITORY
 from todo_stack.ports import RESTATE, Ports
 from todo_stack.process import Server

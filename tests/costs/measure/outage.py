@@ -14,7 +14,7 @@ import psycopg2
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.records import Killed, Recovery
-from tests.lab.twins import Twin
+from tests.support.twins import Twin
 from todo_stack.errors import StopRequested
 
 SERVERS: dict[Killed, str] = {"service endpoint": "restate_app", "database": "db", "Restate server": "restate"}

@@ -9,7 +9,7 @@ from tests.costs.measure import MeasurementError, Progress
 from tests.costs.measure.outage import SERVERS, Outage
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
-from tests.lab.twins import Twin, twin_of
+from tests.support.twins import Twin, twin_of
 from todo_stack.ports import RESTATE, Ports
 from todo_stack.process import Log
 from todo_stack.stack import Stack

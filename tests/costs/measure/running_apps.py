@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
 from tests.costs.records import TWINS, Application, RequestKind
-from tests.lab.database import execute
+from tests.support.database import execute
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 

@@ -18,7 +18,7 @@ from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.restate_metrics import metrics
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import Application, DiskUsage, ServerUsage
-from tests.lab.database import execute
+from tests.support.database import execute
 from todo_stack import tree
 from todo_stack.process import Server
 

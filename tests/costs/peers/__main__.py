@@ -29,8 +29,8 @@ from tests.costs.peers.records import PeerCost, PeerCosts
 from tests.costs.peers.temporal_peer import running as temporal_peer
 from tests.costs.show import console as terminal
 from tests.costs.source import write_path
-from tests.lab.history import NothingProvedError
-from tests.run_environment import machine, versions
+from tests.support.history import NothingProvedError
+from tests.support.run_environment import machine, versions
 from todo_stack.errors import StackError
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack

@@ -11,8 +11,8 @@ from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.peers.records import About
 from tests.costs.source import Counted
-from tests.lab.database import execute
-from tests.lab.twins import Twin
+from tests.support.database import execute
+from tests.support.twins import Twin
 from todo_stack import tree
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import http_ok

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tests.costs.records import Record, RunRecord, Spread
-from tests.lab.history import Verdict
+from tests.support.history import Verdict
 
 
 class About(Record):

@@ -3,8 +3,8 @@
 from tests.costs.peers.records import PeerCost, PeerCosts
 from tests.costs.show.numbers import counted, figure, measured_on, ratio, whole
 from tests.costs.show.tables import Cell, Judged, Row, Section, Table
-from tests.lab.burst import CLIENTS
-from tests.lab.history import Verdict
+from tests.support.burst import CLIENTS
+from tests.support.history import Verdict
 
 _VERSIONS = ("PostgreSQL", "Restate", "DBOS", "Celery", "Redis", "Temporal", "Python", "Flask")
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)

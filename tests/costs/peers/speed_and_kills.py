@@ -10,8 +10,8 @@ from tests.costs.measure.rounds import spread, take_turns
 from tests.costs.peers.contestant import Contestant
 from tests.costs.peers.records import KillOutcome
 from tests.costs.records import Spread
-from tests.lab.burst import adds, count_effects
-from tests.lab.history import Operation, Outcome, Verdict, count, judge
+from tests.support.burst import adds, count_effects
+from tests.support.history import Operation, Outcome, Verdict, count, judge
 
 CLIENTS = 32
 

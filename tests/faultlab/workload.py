@@ -1,0 +1,135 @@
+"""A mixed workload: clients who add, update and delete todos, and sometimes submit again what did not work."""
+
+import random
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import requests
+
+from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
+from tests.support.history import Operation, Outcome
+from tests.support.twins import Twin
+
+CLIENTS = 8
+KINDS = ("add", "update", "delete")
+LONGEST_PAUSE_SECONDS = 0.4
+"""Clients think: their pauses are drawn between nothing and this, which leaves the machine to what is tested."""
+MOST_PER_SECOND = 40
+"""More operations than all clients together do in a second."""
+
+
+@dataclass
+class Submitted(Operation):
+    """An operation that may have been submitted several times; `outcome` is the last thing its client was told."""
+
+    answers: list[str] = field(default_factory=list)
+    """What the client was told each time."""
+
+    def told(self, outcome: Outcome, detail: str) -> None:
+        """Record what the client was told, now."""
+        super().told(outcome, detail)
+        self.answers.append(f"{outcome.value} ({detail})")
+
+
+@dataclass(frozen=True)
+class Own:
+    """A todo that one client owns, for one operation."""
+
+    todo_id: int
+    task: str
+
+
+@dataclass
+class Client:
+    """One client with its own random numbers, todos and history."""
+
+    twin: Twin
+    name: str
+    random: random.Random
+    own: Iterator[Own]
+    over: threading.Event
+    history: list[Submitted] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Carry out operations until it is over."""
+        with requests.Session() as session:
+            session.trust_env = False
+            while not self.over.is_set():
+                self.operate(session, self.random.choice(KINDS))
+                self._think()
+
+    def operate(self, session: requests.Session, kind: str, insist: float = 0.5) -> Submitted:
+        """Carry out one operation; after a failure it is submitted again with probability `insist`, else given up."""
+        method, path, json, marker = self._request(kind)
+        key = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        operation = Submitted(kind, marker, key)
+        self.history.append(operation)
+        while True:
+            self.twin.operate(session, operation, method, path, json, timeout=CLIENT_TIMEOUT_SECONDS)
+            if operation.outcome in (Outcome.OK, Outcome.PENDING):
+                return operation
+            # Drawn in any case, so that the same seed makes the same choices as long as answers are the same.
+            if self.random.random() >= insist or self.over.is_set():
+                return operation
+            self._think()
+
+    def _request(self, kind: str) -> tuple[str, str, dict[str, str] | None, str]:
+        """Return method, path, body and marker of an operation that no other has anything to do with."""
+        text = f"{self.name} {len(self.history)}"
+        if kind == "add":
+            return "POST", "", {"title": text}, text
+        own = next(self.own)
+        if kind == "update":
+            return "PATCH", f"/{own.todo_id}", {"title": text}, text
+        return "DELETE", f"/{own.todo_id}", None, own.task
+
+    def _think(self) -> None:
+        self.over.wait(self.random.uniform(0, LONGEST_PAUSE_SECONDS))
+
+
+class Workload:
+    """Eight clients at work on one twin, as long as the context lasts."""
+
+    def __init__(self, twin: Twin, seed: int, seconds: float) -> None:
+        """Prepare clients with todos for so many seconds; they are written past the application, before any fault."""
+        self.over = threading.Event()
+        todos = _prepared(twin, int(seconds * MOST_PER_SECOND) + 10 * CLIENTS)
+        self.clients = [
+            Client(
+                twin, f"client {n} of {seed}", random.Random(f"{seed} client {n}"), iter(todos[n::CLIENTS]), self.over
+            )
+            for n in range(CLIENTS)
+        ]
+        self._threads = ThreadPoolExecutor(CLIENTS, thread_name_prefix="client")
+        self._running: list[Future[None]] = []
+
+    @property
+    def history(self) -> list[Submitted]:
+        """All operations, in the order in which they began."""
+        return sorted((o for client in self.clients for o in client.history), key=lambda o: o.invoked_at)
+
+    def start(self) -> None:
+        """Let the clients begin."""
+        self._running = [self._threads.submit(client.run) for client in self.clients]
+
+    def stop(self) -> None:
+        """Let the clients finish what they are at, and end. May be called again.
+
+        Raises:
+            Exception: what a client has died of.
+
+        """
+        self.over.set()
+        self._threads.shutdown()
+        for future in self._running:
+            future.result()
+
+
+def _prepared(twin: Twin, number: int) -> Sequence[Own]:
+    rows = twin.rows(
+        "INSERT INTO todo (task) SELECT 'prepared ' || n FROM generate_series(1, %s) AS n RETURNING id, task", number
+    )
+    return [Own(todo_id, task) for todo_id, task in rows]
