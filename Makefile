@@ -22,7 +22,7 @@ $(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.to
 # exec, so that signals reach the program itself and not a shell before it.
 ifndef DOCKER
 up-basic: $(READY) ## run flask-todo on http://127.0.0.1:5040 until Ctrl-C; with DOCKER=1 in containers
-	@exec $(BIN)/python -m todo_stack up basic
+	@exec $(BIN)/python -m todo_stack up plain
 
 up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C; with DOCKER=1 in containers
 	@exec $(BIN)/python -m todo_stack up restate
@@ -62,7 +62,7 @@ test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=t
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-compare: $(READY) ## break both twins at every seam and draw the picture; ONLY='basic/add/*' for a part
+compare: $(READY) ## break both twins at every seam and draw the picture; ONLY='plain/add/*' for a part
 	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth for a part

@@ -6,11 +6,13 @@ from typing import cast
 
 import pytest
 
+from tests.support.browser import Browser
 from tests.support.burst import RESULTS
 from tests.support.history import Verdict
-from tests.support.twins import Browser, Twin, twins_of
+from tests.support.running_twin import RunningTwin
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
+from todo_stack.twins import TWINS, Twin
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -79,14 +81,15 @@ def healed(request: pytest.FixtureRequest) -> Iterator[None]:
                 server.start()
 
 
-@pytest.fixture(params=["basic", "restate"])
-def twin(request: pytest.FixtureRequest, stack: Stack) -> Twin:
+@pytest.fixture(params=TWINS, ids=str)
+def twin(request: pytest.FixtureRequest, stack: Stack) -> RunningTwin:
     """Each of the twins in turn."""
-    return twins_of(stack)[request.param]
+    which: Twin = request.param
+    return RunningTwin(which, stack)
 
 
 @pytest.fixture
-def browser(twin: Twin) -> Iterator[Browser]:
+def browser(twin: RunningTwin) -> Iterator[Browser]:
     """A browser without JavaScript on the twin's pages."""
     browser = Browser(twin.url)
     yield browser

@@ -115,6 +115,10 @@ class ContainerServer:
                 container.kill("SIGKILL")
             container.wait()
 
+    def stop(self) -> None:
+        """Ask it to end, as the engine does, and return when it is gone."""
+        self._do(lambda container: container.stop())
+
     def pause(self) -> None:
         """Freeze it; connections stay open, unanswered."""
         self._do(lambda container: container.pause())

@@ -20,12 +20,9 @@ from tests.containers.server import ContainerServer
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import all_of, http_ok
 from todo_stack.errors import StackError
-from todo_stack.ports import BASIC, RESTATE, TWINS, Ports
+from todo_stack.ports import Ports
 from todo_stack.postgres import create_databases
-
-DATABASES = {BASIC: "todos", RESTATE: "todos_restate"}
-PACKAGES = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
-FOLDERS = {BASIC: "flask-todo", RESTATE: "flask-todo-restate"}
+from todo_stack.twins import RESTATE, TWINS, Twin
 
 
 class ContainerStack:
@@ -41,7 +38,7 @@ class ContainerStack:
         self._secret_key = secrets.token_hex(16)
         self._resources = contextlib.ExitStack()
         self._network: Network | None = None
-        self._images: dict[str, str] = {}
+        self._images: dict[Twin, str] = {}
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as on_failure:
@@ -59,18 +56,18 @@ class ContainerStack:
     def start(self) -> None:
         """Start all servers, those that are called before those that call, and return when all are healthy."""
         for server in self.servers.values():
-            if server.name in FOLDERS.values():
+            if server.name in {twin.title for twin in self.twins}:
                 continue
             server.spawn()
         self.servers["db"].wait_ready()
-        create_databases(self._postgres_url, DATABASES.values())
+        create_databases(self._postgres_url, [twin.database for twin in self.twins])
         for twin in self.twins:
-            self._step(twin, ["flask", "--app", f"{PACKAGES[twin]}.app", "db", "upgrade", "heads"])
+            self._step(twin, ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"])
         self.servers["restate"].wait_ready()
         self.servers["restate_app"].wait_ready()
         self._step(RESTATE, ["flask_restate", "register"])
-        for name in FOLDERS.values():
-            self.servers[name].start()
+        for twin in self.twins:
+            self.servers[twin.title].start()
 
     def kill(self) -> None:
         """Kill all at once, as a power cut does. start() begins again on what the disks hold."""
@@ -83,9 +80,9 @@ class ContainerStack:
         with ThreadPoolExecutor(len(self.servers)) as pool:
             list(pool.map(kill, self.servers.values()))
 
-    def database_url(self, twin: str) -> str:
+    def database_url(self, twin: Twin) -> str:
         """Return the address of a twin's database, from outside."""
-        return self._url("127.0.0.1", self.ports.postgres, DATABASES[twin])
+        return self._url("127.0.0.1", self.ports.postgres, twin.database)
 
     @property
     def _postgres_url(self) -> str:
@@ -96,7 +93,8 @@ class ContainerStack:
 
     def _build(self) -> None:
         """Build the images and describe the containers."""
-        for twin, folder in FOLDERS.items():
+        for twin in self.twins:
+            folder = twin.title
             image = DockerImage(
                 REPOSITORY, tag=f"{folder}:tested", dockerfile_path=f"{folder}/Dockerfile", clean_up=False, rm=True
             )
@@ -136,19 +134,19 @@ class ContainerStack:
             ports={8080: ports.restate_ingress, 9070: ports.restate_admin},
             mounts={pem: "/identity.pem"},
         )
-        for twin, folder in FOLDERS.items():
+        for twin in self.twins:
             ready = http_ok(f"{ports.web_url(twin)}/readyz")
             env = {**self._env(twin), "PORT": "5000"}
-            self._add(folder, self._images[twin], ready, env=env, ports={5000: ports.web(twin)})
+            self._add(twin.title, self._images[twin], ready, env=env, ports={5000: ports.web(twin)})
 
     def _add(self, name: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of ContainerServer
         assert self._network
         server = self.servers[name] = ContainerServer(name, *arguments, network=self._network, **options)
         self._resources.callback(server.remove)
 
-    def _env(self, twin: str) -> dict[str, str]:
-        env = {"DATABASE_URL": self._url("db", 5432, DATABASES[twin]), "SECRET_KEY": self._secret_key}
-        if twin == RESTATE:
+    def _env(self, twin: Twin) -> dict[str, str]:
+        env = {"DATABASE_URL": self._url("db", 5432, twin.database), "SECRET_KEY": self._secret_key}
+        if twin.durable:
             env |= {
                 "RESTATE_ENDPOINT": "http://restate:8080",
                 "RESTATE_ADMIN_URL": "http://restate:9070",
@@ -157,7 +155,7 @@ class ContainerStack:
             }
         return env
 
-    def _step(self, twin: str, module: Sequence[str]) -> None:
+    def _step(self, twin: Twin, module: Sequence[str]) -> None:
         """Run a container to its end.
 
         Raises:

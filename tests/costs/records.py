@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tests.support.run_environment import Machine
 
-Application: TypeAlias = Literal["basic", "restate", "minimal"]
+Application: TypeAlias = Literal["plain", "restate", "minimal"]
 """The twins, and a Flask application of a few lines that only inserts, with psycopg2."""
 
 RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
@@ -19,7 +19,7 @@ GrownPart: TypeAlias = Literal["web processes", "service processes", "rows", "jo
 
 Killed: TypeAlias = Literal["service endpoint", "database", "Restate server"]
 
-TWINS: tuple[Application, ...] = ("basic", "restate")
+TWINS: tuple[Application, ...] = ("plain", "restate")
 REQUEST_KINDS: tuple[RequestKind, ...] = ("add", "update", "delete", "list")
 
 

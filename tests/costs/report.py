@@ -72,7 +72,7 @@ def price_of_durability(costs: Costs) -> Table:
         ["servers, with the database", *map(whole, servers), f"{whole(servers[1] - servers[0])} more"],
         ["resident memory, idle", *(figure(one, "MB") for one in memory), ratio(memory[1] / memory[0])],
     )
-    return Table("What durability costs", ["", NAMES["basic"], NAMES["restate"], "Restate / plain"], rows)
+    return Table("What durability costs", ["", NAMES["plain"], NAMES["restate"], "Restate / plain"], rows)
 
 
 def _median_time(costs: Costs, request: RequestKind) -> list[str]:

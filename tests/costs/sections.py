@@ -11,11 +11,11 @@ from tests.costs.show.plots import Linear, Logarithmic, Plot, Tick
 from tests.costs.show.tables import Judged, Row, Section, Table, rows_of
 
 NAMES: dict[Application, str] = {
-    "basic": "flask-todo",
+    "plain": "flask-todo",
     "restate": "flask-todo-restate",
     "minimal": "minimal Flask and psycopg2",
 }
-SHORT: dict[Application, str] = {"basic": "plain", "restate": "Restate", "minimal": "minimal"}
+SHORT: dict[Application, str] = {"plain": "plain", "restate": "Restate", "minimal": "minimal"}
 
 _COLOURS = {
     "flask-todo": "web",

@@ -36,7 +36,7 @@ def outages(*after: float, lost: int = 0, duplicated: int = 0) -> dict[str, Any]
 
 def memory(database: float) -> dict[str, Any]:
     """Return the idle memory of servers; the plain twin's does not count."""
-    return {"idle_memory_mb": {"basic": {"db": 5000.0}, "restate": {"restate_app": 600.0, "db": database}}}
+    return {"idle_memory_mb": {"plain": {"db": 5000.0}, "restate": {"restate_app": 600.0, "db": database}}}
 
 
 def drain(operations: int, seconds: float) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     assert [(one.application, one.server) for one in measured] == [(t, name) for t in TWINS for name in SERVERS[t]]
     assert all(one.cpu_ms > 0 and one.peak_memory_mb > 0 for one in measured)
     synced = {(one.application, one.server): one.fsyncs for one in measured if one.fsyncs is not None}
-    assert set(synced) == {("basic", "db"), ("restate", "db"), ("restate", "restate")}
+    assert set(synced) == {("plain", "db"), ("restate", "db"), ("restate", "restate")}
     # Two clients can share one, and no more.
     assert all(number >= 0.4 for number in synced.values())
     assert all(memory > 1 for servers in usage.idle_memory(twins).values() for memory in servers.values())

@@ -1,6 +1,6 @@
 """Chaos: eight clients at work while things break at random, then quiet, then the count in the database.
 
-    python -m tests.faultlab.chaos --duration 60 --seed 1 [--twin basic|restate]
+    python -m tests.faultlab.chaos --duration 60 --seed 1 [--twin plain|restate]
 
 It fails, and keeps the whole history, if something was lost, duplicated or stuck that must not be, if the twin does not
 work again after the last fault, or if too little succeeded for the run to prove anything.
@@ -30,8 +30,8 @@ from tests.faultlab.workload import KINDS, Submitted, Workload
 from tests.support.burst import count_effects
 from tests.support.history import Outcome, judge
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.ports import TWINS
 from todo_stack.process import Log
+from todo_stack.twins import TWINS, Twin, twin_named
 
 LIVENESS_SECONDS = 30.0
 """How long after the last fault is mended an operation of each kind may need to succeed."""
@@ -40,7 +40,7 @@ POLL_SECONDS = 0.1
 
 
 def run(
-    twin: str,
+    which: Twin,
     data: Path,
     *,
     seconds: float,
@@ -59,7 +59,7 @@ def run(
 
     """
     stop = stop or threading.Event()
-    with Laboratory(twin, data, log, cancelled=stop) as lab:
+    with Laboratory(which, data, log, cancelled=stop) as lab:
         workload = Workload(lab.twin, seed, seconds)
         nemesis = Nemesis(lab, seed, stop, on=on, off=off, report=report)
         workload.start()
@@ -70,13 +70,13 @@ def run(
                 workload.stop()
             lab.heal()
         except StackError as error:
-            return Result(twin, seed, workload.history, nemesis.faults, Counter(), [f"did not come back: {error}"])
+            return Result(which.key, seed, workload.history, nemesis.faults, Counter(), [f"did not come back: {error}"])
         violations = _liveness(workload, stop)
         violations += _quiet(lab, workload.history, stop)
         count_effects(lab.twin, workload.history)
     history = workload.history
-    violations += find_violations(twin, history, seconds)
-    return Result(twin, seed, history, nemesis.faults, Counter(map(judge, history)), violations)
+    violations += find_violations(which.key, history, seconds)
+    return Result(which.key, seed, history, nemesis.faults, Counter(map(judge, history)), violations)
 
 
 def _liveness(workload: Workload, stop: threading.Event) -> list[str]:
@@ -122,9 +122,9 @@ def _ask(lab: Laboratory, operation: Submitted) -> bool:
         return False
     status = answer.json()["status"]
     if status == "done":
-        operation.told(Outcome.OK, "done")
+        operation.record(Outcome.OK, "done")
     elif status == "rejected":
-        operation.told(Outcome.FAIL, answer.json()["reason"])
+        operation.record(Outcome.FAIL, answer.json()["reason"])
     return operation.outcome is not Outcome.PENDING
 
 
@@ -145,7 +145,7 @@ def _busy(lab: Laboratory) -> list[Any]:
 @click.command()
 @click.option("--duration", default=60.0, show_default=True, help="Seconds of chaos for each twin.")
 @click.option("--seed", type=int, help="Decides everything random; without it one is drawn and printed.")
-@click.option("--twin", type=click.Choice(TWINS), multiple=True, help="Only this one.")
+@click.option("--twin", type=click.Choice([twin.key for twin in TWINS]), multiple=True, help="Only this one.")
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Where to keep a failed run."
 )
@@ -162,8 +162,8 @@ def main(duration: float, seed: int | None, twin: tuple[str, ...], data: Path | 
     console.print(f"seed {seed}, {duration:g} s for each twin")
     results = []
     try:
-        for name in twin or TWINS:
-            results.append(_one(name, folder, duration, seed, console, stop))
+        for which in [twin_named(key) for key in twin] or TWINS:
+            results.append(_one(which, folder, duration, seed, console, stop))
     except StopRequested:
         console.print("stopped", style="bold")
         shutil.rmtree(folder)
@@ -183,18 +183,18 @@ def main(duration: float, seed: int | None, twin: tuple[str, ...], data: Path | 
     shutil.rmtree(folder)
 
 
-def _one(name: str, folder: Path, duration: float, seed: int, console: Console, stop: threading.Event) -> Result:
+def _one(which: Twin, folder: Path, duration: float, seed: int, console: Console, stop: threading.Event) -> Result:
     def report(fault: Fault) -> None:
-        console.print(f"{name:<8}{fault.at:6.1f} s  {fault.kind}: {fault.target}")
+        console.print(f"{which.key:<8}{fault.at:6.1f} s  {fault.kind}: {fault.target}")
 
-    with (folder / f"{name}.log").open("w") as lines:
+    with (folder / f"{which.key}.log").open("w") as lines:
 
         def log(server: str, line: str) -> None:
             if not lines.closed:
                 # By the clock of the history, so that the two can be laid side by side.
                 print(f"{time.monotonic():.3f} {server}: {line}", file=lines, flush=True)
 
-        return run(name, folder / name, seconds=duration, seed=seed, log=log, report=report, stop=stop)
+        return run(which, folder / which.key, seconds=duration, seed=seed, log=log, report=report, stop=stop)
 
 
 if __name__ == "__main__":

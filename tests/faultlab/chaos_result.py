@@ -10,6 +10,7 @@ from typing import Any
 from tests.faultlab.nemesis import Fault
 from tests.faultlab.workload import KINDS, Submitted
 from tests.support.history import NothingProvedError, Verdict, count, judge
+from todo_stack.twins import PLAIN
 
 MINIMUM_OK_PER_SECOND = 1.0
 """A run in which fewer operations than this succeed for each second proves nothing; without faults it is dozens."""
@@ -40,7 +41,7 @@ def find_violations(twin: str, history: list[Submitted], seconds: float) -> list
     violations = []
     for verdict in (Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK):
         found = [operation for operation in history if judge(operation) is verdict]
-        if verdict is Verdict.DUPLICATED and twin == "basic":
+        if verdict is Verdict.DUPLICATED and twin == PLAIN.key:
             # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
             found = [operation for operation in found if (operation.effect or 0) > len(operation.answers)]
         violations += [f"{verdict.value}: {o.kind} {o.marker}, told {', '.join(o.answers)}" for o in found]

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
 from tests.faultlab.wire.messages import Protocol
 from tests.support.database import execute
-from tests.support.twins import twin_of
+from tests.support.running_twin import RunningTwin
 from todo_stack.ports import Ports
 from todo_stack.process import Log
 from todo_stack.stack import Stack
+from todo_stack.twins import Twin
 
 HOST = "127.0.0.1"
 
@@ -48,26 +49,26 @@ class Laboratory:
 
     def __init__(
         self,
-        name: str,
+        which: Twin,
         data: Path,
         log: Log | None = None,
         environment: Mapping[str, str] | None = None,
         cancelled: threading.Event | None = None,
     ) -> None:
-        """Describe the laboratory of one twin ("basic" or "restate"); nothing runs yet.
+        """Describe the laboratory of one twin; nothing runs yet.
 
         `environment` adds to the settings of the twin's processes. Once `cancelled` is set, whatever waits for a
         server to start ends with StopRequested.
         """
         self.log = EventLog()
-        self.name = name
-        durable = name == "restate"
+        self.which = which
+        durable = which.durable
         ports = Ports.free()
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
         self._database_link = DATABASE.format("service" if durable else "web")
 
-        web_port = ports.flask_todo_restate if durable else ports.flask_todo
+        web_port = ports.web(which)
         self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), web_port)}
         if durable:
             self.links[INGRESS] = self._link(INGRESS, Http1Protocol(), ports.restate_ingress)
@@ -76,12 +77,12 @@ class Laboratory:
 
         overrides: dict[str, dict[str, str]] = {}
         if durable:
-            overrides["flask-todo-restate"] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
+            overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
-        writer = overrides["restate_app" if durable else "flask-todo"] = dict(settings)
-        self.stack = Stack([name], data=data, ports=ports, log=log, overrides=overrides, cancelled=cancelled)
-        writer["DATABASE_URL"] = self._through_proxy(self.stack.database_url(name))
-        self.twin = twin_of(self.stack, name, self._url(CLIENT))
+        writer = overrides[which.writer] = dict(settings)
+        self.stack = Stack([which], data=data, ports=ports, log=log, overrides=overrides, cancelled=cancelled)
+        writer["DATABASE_URL"] = self._through_proxy(self.stack.database_url(which))
+        self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
 
     @property
     def database(self) -> Proxy:
@@ -102,7 +103,7 @@ class Laboratory:
         self._proxies.callback(self.stack.stop)
         self.stack.start()
         # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
-        execute(self.stack.database_url(self.name), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
+        execute(self.stack.database_url(self.which), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
         return self
 
     def __exit__(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faultlab import chaos
 from tests.support.history import Verdict
-from todo_stack.ports import TWINS
+from todo_stack.twins import TWINS, Twin
 
 SECONDS = 15.0
 SEED = 1
@@ -18,8 +18,8 @@ FEWEST_FAULTS = 2
 STOP_SECONDS = 60
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_chaos(twin: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("twin", TWINS, ids=str)
+def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
     result = chaos.run(twin, tmp_path / "data", seconds=SECONDS, seed=SEED, on=1.5, off=1.5)
     result.write(tmp_path / "history.jsonl")

@@ -10,13 +10,14 @@ from tests.faultlab.chaos_result import Result, find_violations
 from tests.faultlab.nemesis import Fault
 from tests.faultlab.workload import KINDS, Submitted
 from tests.support.history import Outcome, judge
+from todo_stack.twins import PLAIN, RESTATE
 
 
 def submitted(kind: str, *told: Outcome, effect: int, settled: bool = True) -> Submitted:
     """Return a made-up operation that was told this, one answer after the other."""
     operation = Submitted(kind, "marker", "key", effect=effect, settled=settled)
     for outcome in told:
-        operation.told(outcome, "")
+        operation.record(outcome, "")
     return operation
 
 
@@ -43,14 +44,14 @@ FOUND_GONE = submitted("delete", Outcome.UNKNOWN, Outcome.FAIL, effect=1)
 )
 def test_one_bad_operation(operation: Submitted, in_the_plain_twin: int, in_the_restate_twin: int) -> None:
     """One operation that must not be is enough, and which those are differs between the twins in one case only."""
-    assert len(find_violations("basic", [*GOOD, operation], seconds=60)) == in_the_plain_twin
-    assert len(find_violations("restate", [*GOOD, operation], seconds=60)) == in_the_restate_twin
+    assert len(find_violations(PLAIN.key, [*GOOD, operation], seconds=60)) == in_the_plain_twin
+    assert len(find_violations(RESTATE.key, [*GOOD, operation], seconds=60)) == in_the_restate_twin
 
 
 def test_too_little_of_one_kind() -> None:
     """A run in which one kind of operation hardly ever succeeded proves nothing about that kind."""
     without_deletes = [operation for operation in GOOD if operation.kind != "delete"]
-    (violation,) = find_violations("restate", without_deletes, seconds=60)
+    (violation,) = find_violations(RESTATE.key, without_deletes, seconds=60)
     assert violation.startswith("delete: only 0 of 0 operations succeeded")
 
 

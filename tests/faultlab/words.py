@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tests.support.history import Verdict
-from todo_stack.applications import WEBS
+from todo_stack.twins import TWINS
 
-TITLES = WEBS
+TITLES = {twin.key: twin.title for twin in TWINS}
 """What each twin is called."""
 
 

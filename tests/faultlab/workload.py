@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import requests
 
 from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
-from tests.support.history import Operation, Outcome
-from tests.support.twins import Twin
+from tests.support.history import ClientOperation, Outcome
+from tests.support.running_twin import RunningTwin
 
 CLIENTS = 8
 KINDS = ("add", "update", "delete")
@@ -22,15 +22,15 @@ MOST_PER_SECOND = 40
 
 
 @dataclass
-class Submitted(Operation):
+class Submitted(ClientOperation):
     """An operation that may have been submitted several times; `outcome` is the last thing its client was told."""
 
     answers: list[str] = field(default_factory=list)
     """What the client was told each time."""
 
-    def told(self, outcome: Outcome, detail: str) -> None:
+    def record(self, outcome: Outcome, detail: str) -> None:
         """Record what the client was told, now."""
-        super().told(outcome, detail)
+        super().record(outcome, detail)
         self.answers.append(f"{outcome.value} ({detail})")
 
 
@@ -38,15 +38,15 @@ class Submitted(Operation):
 class Own:
     """A todo that one client owns, for one operation."""
 
-    todo_id: int
+    todo_id: int | None
     task: str
 
 
 @dataclass
-class Client:
+class WorkloadClient:
     """One client with its own random numbers, todos and history."""
 
-    twin: Twin
+    twin: RunningTwin
     name: str
     random: random.Random
     own: Iterator[Own]
@@ -63,28 +63,19 @@ class Client:
 
     def operate(self, session: requests.Session, kind: str, insist: float = 0.5) -> Submitted:
         """Carry out one operation; after a failure it is submitted again with probability `insist`, else given up."""
-        method, path, json, marker = self._request(kind)
+        text = f"{self.name} {len(self.history)}"
+        own = Own(None, text) if kind == "add" else next(self.own)
         key = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-        operation = Submitted(kind, marker, key)
+        operation = Submitted(kind, own.task if kind == "delete" else text, key, own.todo_id)
         self.history.append(operation)
         while True:
-            self.twin.operate(session, operation, method, path, json, timeout=CLIENT_TIMEOUT_SECONDS)
+            self.twin.operate(session, operation, timeout=CLIENT_TIMEOUT_SECONDS)
             if operation.outcome in (Outcome.OK, Outcome.PENDING):
                 return operation
             # Drawn in any case, so that the same seed makes the same choices as long as answers are the same.
             if self.random.random() >= insist or self.over.is_set():
                 return operation
             self._think()
-
-    def _request(self, kind: str) -> tuple[str, str, dict[str, str] | None, str]:
-        """Return method, path, body and marker of an operation that no other has anything to do with."""
-        text = f"{self.name} {len(self.history)}"
-        if kind == "add":
-            return "POST", "", {"title": text}, text
-        own = next(self.own)
-        if kind == "update":
-            return "PATCH", f"/{own.todo_id}", {"title": text}, text
-        return "DELETE", f"/{own.todo_id}", None, own.task
 
     def _think(self) -> None:
         self.over.wait(self.random.uniform(0, LONGEST_PAUSE_SECONDS))
@@ -93,12 +84,12 @@ class Client:
 class Workload:
     """Eight clients at work on one twin, as long as the context lasts."""
 
-    def __init__(self, twin: Twin, seed: int, seconds: float) -> None:
+    def __init__(self, twin: RunningTwin, seed: int, seconds: float) -> None:
         """Prepare clients with todos for so many seconds; they are written past the application, before any fault."""
         self.over = threading.Event()
         todos = _prepared(twin, int(seconds * MOST_PER_SECOND) + 10 * CLIENTS)
         self.clients = [
-            Client(
+            WorkloadClient(
                 twin, f"client {n} of {seed}", random.Random(f"{seed} client {n}"), iter(todos[n::CLIENTS]), self.over
             )
             for n in range(CLIENTS)
@@ -128,7 +119,7 @@ class Workload:
             future.result()
 
 
-def _prepared(twin: Twin, number: int) -> Sequence[Own]:
+def _prepared(twin: RunningTwin, number: int) -> Sequence[Own]:
     rows = twin.rows(
         "INSERT INTO todo (task) SELECT 'prepared ' || n FROM generate_series(1, %s) AS n RETURNING id, task", number
     )

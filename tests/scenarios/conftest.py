@@ -8,43 +8,40 @@ import pytest
 
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article, article_beside
+from tests.support.logs import log_to
 from todo_stack.process import Log
+from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
 DELETE_SECONDS = 12
 """How long the Restate twin tries a delete here: longer than the outages that it is to survive, and soon waited out."""
 
-Laboratories = Callable[[str], Laboratory]
+Laboratories = Callable[[Twin], Laboratory]
 
 
 @pytest.fixture(scope="package")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
     """What takes the output of all servers: a file beside their data."""
-    with (tmp_path_factory.mktemp("scenarios") / "servers.log").open("w") as lines:
-
-        def write(name: str, line: str) -> None:
-            if not lines.closed:
-                print(f"{name}: {line}", file=lines, flush=True)
-
-        yield write
+    with log_to(tmp_path_factory.mktemp("scenarios") / "servers.log") as log:
+        yield log
 
 
 @pytest.fixture(scope="package")
 def laboratories(tmp_path_factory: pytest.TempPathFactory, log: Log) -> Iterator[Laboratories]:
     """The laboratory of each twin, started when it is first asked for."""
-    started: dict[str, Laboratory] = {}
+    started: dict[Twin, Laboratory] = {}
     with contextlib.ExitStack() as stack:
 
-        def laboratory(name: str) -> Laboratory:
-            if name not in started:
+        def laboratory(which: Twin) -> Laboratory:
+            if which not in started:
                 environment = {"DELETE_MAX_DURATION_SECONDS": str(DELETE_SECONDS)}
-                lab = Laboratory(name, tmp_path_factory.mktemp(name) / "data", log, environment)
-                started[name] = stack.enter_context(lab)
-            return started[name]
+                lab = Laboratory(which, tmp_path_factory.mktemp(which.key) / "data", log, environment)
+                started[which] = stack.enter_context(lab)
+            return started[which]
 
         yield laboratory
 
 
-@pytest.fixture(params=["basic", "restate"])
+@pytest.fixture(params=TWINS, ids=str)
 def lab(request: pytest.FixtureRequest, laboratories: Laboratories) -> Iterator[Laboratory]:
     """The laboratory of each twin in turn."""
     with mended(laboratories(request.param)) as laboratory:
@@ -54,21 +51,21 @@ def lab(request: pytest.FixtureRequest, laboratories: Laboratories) -> Iterator[
 @pytest.fixture
 def plain(laboratories: Laboratories) -> Iterator[Laboratory]:
     """The laboratory of the plain twin."""
-    with mended(laboratories("basic")) as laboratory:
+    with mended(laboratories(PLAIN)) as laboratory:
         yield laboratory
 
 
 @pytest.fixture
 def durable(laboratories: Laboratories) -> Iterator[Laboratory]:
     """The laboratory of the Restate twin."""
-    with mended(laboratories("restate")) as laboratory:
+    with mended(laboratories(RESTATE)) as laboratory:
         yield laboratory
 
 
 @pytest.fixture(scope="package")
 def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
     """The article's service, beside the Restate twin."""
-    with article_beside(laboratories("restate"), log) as article:
+    with article_beside(laboratories(RESTATE), log) as article:
         yield article
 
 

@@ -1,16 +1,12 @@
 """What the scenarios have in common: what a user does, and the end of each story, the count in the database."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import requests
 
-from tests.support.history import Operation, Verdict, judge
-from tests.support.twins import Twin, new_key
-
-DEADLINE_SECONDS = 30.0
-POLL_SECONDS = 0.02
+from tests.support.burst import count_effects
+from tests.support.history import ClientOperation, Verdict, judge
+from tests.support.running_twin import RunningTwin, new_key
 
 
 def name(what: str) -> str:
@@ -18,37 +14,28 @@ def name(what: str) -> str:
     return f"{what}-{new_key()}"
 
 
-def add(twin: Twin, task: str, key: str = "") -> Operation:
+def add(twin: RunningTwin, task: str, key: str = "") -> ClientOperation:
     """Add a todo; with the key of an earlier operation it is that one, submitted again."""
-    return _carry_out(twin, Operation("add", task, key or new_key()), "POST", "", {"title": task})
+    return _carry_out(twin, ClientOperation("add", task, key or new_key()))
 
 
-def update(twin: Twin, todo_id: int, task: str, key: str = "") -> Operation:
+def update(twin: RunningTwin, todo_id: int, task: str, key: str = "") -> ClientOperation:
     """Change a todo's task."""
-    return _carry_out(twin, Operation("update", task, key or new_key()), "PATCH", f"/{todo_id}", {"title": task})
+    return _carry_out(twin, ClientOperation("update", task, key or new_key(), todo_id))
 
 
-def delete(twin: Twin, todo: dict[str, Any], key: str = "") -> Operation:
+def delete(twin: RunningTwin, todo: dict[str, Any], key: str = "") -> ClientOperation:
     """Delete a todo."""
-    return _carry_out(twin, Operation("delete", todo["title"], key or new_key()), "DELETE", f"/{todo['id']}", None)
+    return _carry_out(twin, ClientOperation("delete", todo["title"], key or new_key(), todo["id"]))
 
 
-def came_to(twin: Twin, operation: Operation) -> Verdict:
+def came_to(twin: RunningTwin, operation: ClientOperation) -> Verdict:
     """Return the verdict on an operation: wait until all is quiet, count its effect, compare with what was told."""
     operation.settled = not twin.settle()
-    there = len(twin.tasks(operation.marker))
-    operation.effect = int(there == 0) if operation.kind == "delete" else there
+    count_effects(twin, [operation])
     return judge(operation)
 
 
-def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until the condition holds."""
-    until = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < until, f"after {DEADLINE_SECONDS:g} s still not: {what}"
-        time.sleep(POLL_SECONDS)
-
-
-def _carry_out(twin: Twin, operation: Operation, method: str, path: str, json: Any) -> Operation:  # noqa: ANN401 - any JSON
+def _carry_out(twin: RunningTwin, operation: ClientOperation) -> ClientOperation:
     with requests.Session() as session:
-        return twin.operate(session, operation, method, path, json)
+        return twin.operate(session, operation)

@@ -8,12 +8,13 @@ from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer
 from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Verdict
+from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
     # Its user is told that the database cannot be reached, does it again, as one would, and has two.
-    "basic": ("503", Verdict.GHOST, Verdict.DUPLICATED),
+    PLAIN: ("503", Verdict.GHOST, Verdict.DUPLICATED),
     # The repeated step finds its row in the ledger, and the resubmitted request joins the first.
-    "restate": ("201", Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
+    RESTATE: ("201", Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
 }
 
 
@@ -27,4 +28,4 @@ def test_answer_to_commit_lost(lab: Laboratory) -> None:
 
     again = add(lab.twin, task, added.key)
 
-    assert (added.detail, verdict, came_to(lab.twin, again)) == EXPECTED[lab.name]
+    assert (added.detail, verdict, came_to(lab.twin, again)) == EXPECTED[lab.which]

@@ -8,12 +8,13 @@ from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Request
 from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Verdict
+from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
     # It says 503 and nothing is there: honest, and the user has to do it again.
-    "basic": ("503", Verdict.REFUSED),
+    PLAIN: ("503", Verdict.REFUSED),
     # Restate runs the step again on another connection, and the user never hears of it.
-    "restate": ("201", Verdict.EXACTLY_ONCE),
+    RESTATE: ("201", Verdict.EXACTLY_ONCE),
 }
 
 
@@ -24,7 +25,7 @@ def test_connection_dropped_before_commit(lab: Laboratory) -> None:
     added = add(lab.twin, task)
     dropped.wait()
 
-    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.name]
+    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.which]
 
     again = add(lab.twin, task, added.key)
     # In neither twin has the failed transaction left anything that could be doubled.

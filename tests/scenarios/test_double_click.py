@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.faultlab.laboratory import CLIENT, Laboratory
 from tests.faultlab.wire import Answer
 from tests.scenarios.stage import name
-from tests.support.twins import Browser
+from tests.support.browser import Browser
+from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
     # Two requests, two todos: it does not know that they are one.
-    "basic": 2,
+    PLAIN: 2,
     # The request id is the idempotency key: the second click joins the first.
-    "restate": 1,
+    RESTATE: 1,
 }
 
 
@@ -33,6 +34,6 @@ def test_double_click(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
 
     # Whoever clicked cannot see a difference.
     assert [first.result().status_code, second.status_code] == [302, 302]
-    assert len(lab.twin.tasks(task)) == EXPECTED[lab.name]
+    assert len(lab.twin.tasks(task)) == EXPECTED[lab.which]
     browser.close()
     second_browser.close()

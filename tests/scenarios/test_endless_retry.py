@@ -6,8 +6,9 @@ wrong for a todo that does not exist, so the service has to say which of the two
 
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
-from tests.scenarios.stage import came_to, delete, eventually, name, update
+from tests.scenarios.stage import came_to, delete, name, update
 from tests.support.history import Verdict
+from tests.support.waiting import until
 from todo_shared.schemas import TodoUpdateRequest
 
 ENOUGH_RETRIES = 3
@@ -35,7 +36,7 @@ def test_article_retries_what_cannot_succeed(article: Article) -> None:
     message = TodoUpdateRequest(todo_id=no_such_todo(article.lab), task=name("new name"))
     invocation = article.send("update_todo", message)
 
-    eventually(
+    until(
         lambda: (article.invocation(invocation)["retry_count"] or 0) > ENOUGH_RETRIES,
         f"the update tried more than {ENOUGH_RETRIES} times",
     )

@@ -6,12 +6,13 @@ Durable execution is one more thing that can be away. This is the failure that t
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Outcome, Verdict
+from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
     # It has no Restate server to miss.
-    "basic": ("201", Verdict.EXACTLY_ONCE),
+    PLAIN: ("201", Verdict.EXACTLY_ONCE),
     # Its web cannot hand the todo over, promises nothing, and says so.
-    "restate": ("503", Verdict.REFUSED),
+    RESTATE: ("503", Verdict.REFUSED),
 }
 
 
@@ -29,7 +30,7 @@ def test_restate_server_down(lab: Laboratory) -> None:
 
     # Reads go to the database in both.
     assert there in titles
-    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.name]
+    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.which]
 
 
 def test_resubmitted_when_it_is_back(durable: Laboratory) -> None:

@@ -10,12 +10,13 @@ from tests.scenarios.article.running import Article
 from tests.scenarios.stage import came_to, delete, name
 from tests.support.history import Verdict
 from todo_shared.schemas import TodoItemRequest
+from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
     # First "the database cannot be reached", then "not found": twice a failure, and the todo is gone.
-    "basic": (["503", "404"], Verdict.GHOST),
+    PLAIN: (["503", "404"], Verdict.GHOST),
     # The ledger has the result of the step that worked, and every repetition gets that.
-    "restate": (["204", "204"], Verdict.EXACTLY_ONCE),
+    RESTATE: (["204", "204"], Verdict.EXACTLY_ONCE),
 }
 
 
@@ -27,7 +28,7 @@ def test_retried_delete_finds_nothing(lab: Laboratory) -> None:
     lost.wait()
     again = delete(lab.twin, todo, deleted.key)
 
-    assert ([deleted.detail, again.detail], came_to(lab.twin, again)) == EXPECTED[lab.name]
+    assert ([deleted.detail, again.detail], came_to(lab.twin, again)) == EXPECTED[lab.which]
 
 
 def test_article_reports_its_own_delete_as_a_failure(article: Article) -> None:

@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
 from tests.scenarios.conftest import DELETE_SECONDS
-from tests.scenarios.stage import came_to, delete, eventually, name
+from tests.scenarios.stage import came_to, delete, name
+from tests.support.browser import Browser
 from tests.support.history import Outcome, Verdict
-from tests.support.twins import Browser
+from tests.support.waiting import until
 from todo_shared.schemas import TodoItemRequest
 
 OUTAGE_SECONDS = 5.0
@@ -55,12 +56,12 @@ def test_outage_longer_than_the_bound(durable: Laboratory) -> None:
     deleted = delete(twin, by_api)
     assert browser.submit(form).status_code == 302
     status = f"{twin.url}/api/operations/{deleted.operation_id}"
-    eventually(lambda: twin.call("GET", status).json()["status"] != "pending", "the delete given up")
+    until(lambda: twin.call("GET", status).json()["status"] != "pending", "the delete given up")
     told = twin.call("GET", status).json()
     # It was never deleted, so its end was not that somebody found the database again.
     assert told["status"] == "rejected"
     assert f"could not be deleted within {DELETE_SECONDS} s" in told["reason"]
-    eventually(lambda: twin.unfinished() == [], "the other delete given up")
+    until(lambda: twin.unfinished() == [], "the other delete given up")
     database.start()
 
     page = browser.get().text

@@ -10,13 +10,14 @@ from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer
 from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Outcome, Verdict
+from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
     # The one that dies is the one that would have answered. Who then submits the form again has two.
-    "basic": ({Outcome.UNKNOWN}, Verdict.GHOST, Verdict.DUPLICATED),
+    PLAIN: ({Outcome.UNKNOWN}, Verdict.GHOST, Verdict.DUPLICATED),
     # The service died, the web waits for Restate: it tells the result, or promises it where the start takes longer
     # than it waits. Restate calls the service again, and the ledger knows what was done.
-    "restate": ({Outcome.OK, Outcome.PENDING}, Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
+    RESTATE: ({Outcome.OK, Outcome.PENDING}, Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
 }
 
 
@@ -35,6 +36,6 @@ def test_server_dies_after_commit(lab: Laboratory, meanwhile: ThreadPoolExecutor
 
     again = add(lab.twin, task, added.key)
 
-    outcomes, after_the_death, after_the_second_try = EXPECTED[lab.name]
+    outcomes, after_the_death, after_the_second_try = EXPECTED[lab.which]
     assert added.outcome in outcomes
     assert (verdict, came_to(lab.twin, again)) == (after_the_death, after_the_second_try)

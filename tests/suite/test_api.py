@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.twins import Twin, new_key
+from tests.support.running_twin import RunningTwin, new_key
 
 JSON = {"content-type": "application/json"}
 
@@ -48,7 +48,7 @@ def assert_problem(response: requests.Response, status: int) -> dict[str, Any]:
     return body
 
 
-def test_contract_of_todo_backend(twin: Twin) -> None:
+def test_contract_of_todo_backend(twin: RunningTwin) -> None:
     """What a client of the Todo-Backend contract relies on holds, from the empty list to the empty list."""
     root = f"{twin.url}/api/todos"
     assert twin.call("DELETE").status_code == 204
@@ -83,7 +83,7 @@ def test_contract_of_todo_backend(twin: Twin) -> None:
 
 
 @pytest.mark.parametrize("title", BAD_TITLES.values(), ids=BAD_TITLES)
-def test_bad_title_is_422(twin: Twin, title: object) -> None:
+def test_bad_title_is_422(twin: RunningTwin, title: object) -> None:
     """A title that cannot be accepted is 422 when adding and when changing, and changes nothing."""
     todo = twin.add(name())
     before = twin.rows("SELECT id, task FROM todo ORDER BY id")
@@ -105,12 +105,12 @@ def test_bad_title_is_422(twin: Twin, title: object) -> None:
     ],
     ids=str,
 )
-def test_wrong_shape_is_422(twin: Twin, body: object) -> None:
+def test_wrong_shape_is_422(twin: RunningTwin, body: object) -> None:
     """A body of another shape is 422."""
     assert_problem(twin.call("POST", json=body), 422)
 
 
-def test_wrong_completed_is_422(twin: Twin) -> None:
+def test_wrong_completed_is_422(twin: RunningTwin) -> None:
     """Completed is a boolean and nothing else."""
     todo = twin.add(name())
     for value in ("true", 1, None):
@@ -122,12 +122,12 @@ def test_wrong_completed_is_422(twin: Twin) -> None:
     [b"", b"{", b"title=x", b'{"title": "\xff"}', b'{"title": "\\ud800"}', b"[" * 60_000],
     ids=["empty", "cut off", "form", "not UTF-8", "half a surrogate pair", "too deep"],
 )
-def test_broken_json_is_400(twin: Twin, body: bytes) -> None:
+def test_broken_json_is_400(twin: RunningTwin, body: bytes) -> None:
     """What is not JSON is 400."""
     assert_problem(twin.call("POST", headers=JSON, data=body), 400)
 
 
-def test_only_json(twin: Twin) -> None:
+def test_only_json(twin: RunningTwin) -> None:
     """A body that is not declared as JSON is 415, so that no form of another site can be a call."""
     todo = twin.add(name())
     for method, url in (("POST", f"{twin.url}/api/todos"), ("PATCH", todo["url"])):
@@ -136,7 +136,7 @@ def test_only_json(twin: Twin) -> None:
     assert_problem(twin.call("POST"), 415)
 
 
-def test_unknown_todo_is_404(twin: Twin) -> None:
+def test_unknown_todo_is_404(twin: RunningTwin) -> None:
     """What is not there is 404 at once, however large its number; and in the Restate twin nothing retries it."""
     for todo_id in ("2000000000", str(2**31), str(10**30), "x", "-1"):
         for method, body in (("GET", None), ("PATCH", {"completed": True}), ("DELETE", None)):
@@ -144,9 +144,9 @@ def test_unknown_todo_is_404(twin: Twin) -> None:
     assert twin.unfinished() == []
 
 
-def test_input_that_cannot_succeed_is_not_retried(twin: Twin) -> None:
+def test_input_that_cannot_succeed_is_not_retried(twin: RunningTwin) -> None:
     """Whatever bad input was refused, nothing is left in flight; not even if it reaches the service itself."""
-    if twin.durable:
+    if twin.which.durable:
         ingress = twin.stack.ports.ingress_url
         for handler, body in INPUT_THAT_CANNOT_SUCCEED:
             response = requests.post(f"{ingress}/TodoService/{handler}", json=body, timeout=10)
@@ -155,7 +155,7 @@ def test_input_that_cannot_succeed_is_not_retried(twin: Twin) -> None:
     assert twin.unfinished() == []
 
 
-def test_oversized_body_is_413(twin: Twin) -> None:
+def test_oversized_body_is_413(twin: RunningTwin) -> None:
     """A body larger than the limit is 413."""
     assert_problem(twin.call("POST", json={"title": "x" * 100_000}), 413)
 
@@ -166,14 +166,14 @@ def test_oversized_body_is_413(twin: Twin) -> None:
     assert_problem(twin.call("POST", headers=JSON, data=chunks()), 413)
 
 
-def test_wrong_method_is_405(twin: Twin) -> None:
+def test_wrong_method_is_405(twin: RunningTwin) -> None:
     """A method that there is not is 405, with those that there are."""
     response = twin.call("PUT", json={"title": "x"})
     assert_problem(response, 405)
     assert {"GET", "POST", "DELETE"} <= set(response.headers["allow"].split(", "))
 
 
-def test_any_origin_may_call(twin: Twin) -> None:
+def test_any_origin_may_call(twin: RunningTwin) -> None:
     """A page of any origin may call the API: the preflight allows it, answers and errors can be read, no cookies."""
     headers = {
         "origin": "http://elsewhere.example",
@@ -190,7 +190,7 @@ def test_any_origin_may_call(twin: Twin) -> None:
     assert "access-control-allow-origin" not in requests.get(twin.url, headers=headers, timeout=10).headers
 
 
-def test_bad_idempotency_key_is_400(twin: Twin) -> None:
+def test_bad_idempotency_key_is_400(twin: RunningTwin) -> None:
     """An Idempotency-Key that cannot be one is 400; a good one is taken."""
     for key in ("", "x" * 256, "a b"):
         assert_problem(twin.call("POST", json={"title": "x"}, headers={"Idempotency-Key": key}), 400)

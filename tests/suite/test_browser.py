@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.support.twins import Twin
+from tests.support.running_twin import RunningTwin
 from todo_stack.stack import Stack
+from todo_stack.twins import TWINS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -39,7 +40,7 @@ def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     assert [error for error in errors if "status of 503" not in error] == []
 
 
-def test_a_day_with_todos(twin: Twin, page: Page) -> None:
+def test_a_day_with_todos(twin: RunningTwin, page: Page) -> None:
     """Somebody adds a todo, completes it, renames it and deletes it, by what the page says."""
     task = f"browser {uuid4()}"
     page.goto(twin.url)
@@ -64,7 +65,7 @@ def test_a_day_with_todos(twin: Twin, page: Page) -> None:
 
 def test_both_side_by_side(stack: Stack, page: Page) -> None:
     """Both twins can be used in turn in one browser: the session of one does not disturb the other's forms."""
-    urls = [stack.ports.web_url(name) for name in ("basic", "restate")]
+    urls = [stack.ports.web_url(twin) for twin in TWINS]
     for url in [*urls, *urls]:
         page.goto(url)
         page.get_by_label("New task").fill(f"side by side {uuid4()}")
@@ -75,14 +76,14 @@ def test_both_side_by_side(stack: Stack, page: Page) -> None:
     expect(page.locator(".notice")).to_have_count(0)
 
 
-def test_promise_in_the_browser(twin: Twin, page: Page) -> None:
+def test_promise_in_the_browser(twin: RunningTwin, page: Page) -> None:
     """With the database away, the one page says that it failed and keeps the text; the other, that it will be done."""
     task = f"promise {uuid4()}"
     page.goto(twin.url)
     page.get_by_label("New task").fill(task)
     twin.stack.servers["db"].kill()
     page.get_by_role("button", name="Add", exact=True).click()
-    if twin.durable:
+    if twin.which.durable:
         expect(page.get_by_role("status")).to_contain_text(f"{task}” is saved and will be applied")
     else:
         expect(page.get_by_label("New task")).to_have_value(task)
@@ -91,4 +92,4 @@ def test_promise_in_the_browser(twin: Twin, page: Page) -> None:
     assert twin.settle() == []
     page.goto(twin.url)
     expect(page.get_by_role("status")).to_have_count(0)
-    assert twin.tasks(task) == ([task] if twin.durable else [])
+    assert twin.tasks(task) == ([task] if twin.which.durable else [])

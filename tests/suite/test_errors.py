@@ -12,7 +12,7 @@ import tenacity
 
 from flask_restate.errors import ERRORS, SLOW_INTERVAL, Ends, Repeats
 from tests.suite.failing_service import RAISED
-from tests.support.twins import Twin, twins_of
+from tests.support.running_twin import RunningTwin, restate_twin
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import tcp_open
 from todo_stack.ports import Ports
@@ -30,7 +30,7 @@ ENOUGH_ATTEMPTS = 4
 class FailingService:
     """The running service of tests/failing_service.py."""
 
-    durable: Twin
+    durable: RunningTwin
     lines: list[str]
 
     def send(self, handler: str, name: str) -> str:
@@ -58,7 +58,7 @@ class FailingService:
 @pytest.fixture(scope="module")
 def failing(stack: Stack) -> Iterator[FailingService]:
     """The failing service beside the Restate twin; what it has not finished at the end is killed."""
-    durable, port, lines = twins_of(stack)["restate"], Ports.free().restate_service, list[str]()
+    durable, port, lines = restate_twin(stack), Ports.free().restate_service, list[str]()
     env = {**durable.writer.env, "RESTATE_SERVICE_PORT": str(port)}
     command = [sys.executable, "-m", "tests.suite.failing_service"]
     server = Server("failing", command, env, tcp_open(port), lambda _name, line: lines.append(line), cwd=REPOSITORY)

@@ -18,6 +18,7 @@ from todo_stack.checks import Check, tcp_open
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 PACKAGE = REPOSITORY / "flask-todo-restate" / "flask-restate"
 README = (PACKAGE / "README.md").read_text()
@@ -56,9 +57,9 @@ class Application:
 
     def __init__(self, python: Path, folder: Path, stack: Stack) -> None:
         self.ports = Ports.free()
-        self.database = stack.database_url("restate").rpartition("/")[0] + "/readers"
+        self.database = stack.database_url(RESTATE).rpartition("/")[0] + "/readers"
         for statement in ("DROP DATABASE IF EXISTS readers WITH (FORCE)", "CREATE DATABASE readers"):
-            execute(stack.database_url("restate"), statement)
+            execute(stack.database_url(RESTATE), statement)
         self._env = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": self.database.replace("postgresql:", "postgresql+psycopg2:"),

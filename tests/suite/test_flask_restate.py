@@ -19,15 +19,15 @@ from flask_restate.extension import (
     idempotency_key,
 )
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service
-from tests.support.twins import Twin, twins_of
+from tests.support.running_twin import RunningTwin, restate_twin
 from todo_shared.schemas import ClearRequest, TodoItemRequest, TodoRequest
 from todo_stack.stack import Stack
 
 
 @pytest.fixture
-def durable(stack: Stack) -> Twin:
+def durable(stack: Stack) -> RunningTwin:
     """The Restate twin."""
-    return twins_of(stack)["restate"]
+    return restate_twin(stack)
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def restate(app: Flask) -> Iterator[FlaskRestate]:
     app.extensions["restate"].close()
 
 
-def ask_admin(durable: Twin, method: str, path: str) -> requests.Response:
+def ask_admin(durable: RunningTwin, method: str, path: str) -> requests.Response:
     """Do as an operator does in the dashboard."""
     return requests.request(method, f"{durable.stack.ports.admin_url}{path}", timeout=10)
 
 
-def test_result(restate: FlaskRestate, durable: Twin) -> None:
+def test_result(restate: FlaskRestate, durable: RunningTwin) -> None:
     """A call returns the handler's result, as its type, and the same one again for the same key."""
     task, key = f"client {uuid4()}", str(uuid4())
     first = restate.call(add_todo, TodoRequest(task=task), key)
@@ -71,7 +71,7 @@ def test_rejection(restate: FlaskRestate) -> None:
         assert (rejection.value.code, rejection.value.reason) == (404, "There is no todo 1999999999.")
 
 
-def test_pending(restate: FlaskRestate, durable: Twin) -> None:
+def test_pending(restate: FlaskRestate, durable: RunningTwin) -> None:
     """Without its service endpoint a call is pending, and can be followed until it is done."""
     task = f"client {uuid4()}"
     durable.writer.kill()
@@ -86,7 +86,7 @@ def test_pending(restate: FlaskRestate, durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_send_with_delay(restate: FlaskRestate, durable: Twin) -> None:
+def test_send_with_delay(restate: FlaskRestate, durable: RunningTwin) -> None:
     """A call that is handed over is made after its delay, and once per key."""
     task, key = f"client {uuid4()}", str(uuid4())
     operation_id = restate.send(add_todo, TodoRequest(task=task), key, delay=timedelta(seconds=2))
@@ -97,7 +97,7 @@ def test_send_with_delay(restate: FlaskRestate, durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_killed_call(restate: FlaskRestate, durable: Twin) -> None:
+def test_killed_call(restate: FlaskRestate, durable: RunningTwin) -> None:
     """Of a call that an operator has killed it is not known how far it had come, and nobody says that it failed."""
     message, key = TodoRequest(task=f"client {uuid4()}"), str(uuid4())
     durable.writer.kill()
@@ -110,7 +110,7 @@ def test_killed_call(restate: FlaskRestate, durable: Twin) -> None:
         restate.call(add_todo, message, key)
 
 
-def test_restart_as_new(restate: FlaskRestate, durable: Twin) -> None:
+def test_restart_as_new(restate: FlaskRestate, durable: RunningTwin) -> None:
     """A completed add that an operator restarts as new adds nothing: the ledger knows it by its key."""
     task = f"client {uuid4()}"
     operation_id = restate.send(add_todo, TodoRequest(task=task), str(uuid4()))
@@ -123,7 +123,7 @@ def test_restart_as_new(restate: FlaskRestate, durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_key_that_restate_has_forgotten(restate: FlaskRestate, durable: Twin) -> None:
+def test_key_that_restate_has_forgotten(restate: FlaskRestate, durable: RunningTwin) -> None:
     """A form that is submitted again after Restate has forgotten its key adds nothing."""
     message, key = TodoRequest(task=f"client {uuid4()}"), str(uuid4())
     first = restate.call(add_todo, message, key)
@@ -159,7 +159,7 @@ def test_proxy_of_the_shell(restate: FlaskRestate, monkeypatch: pytest.MonkeyPat
     restate.check()
 
 
-def test_answers_of_an_application_without_words(app: Flask, durable: Twin) -> None:
+def test_answers_of_an_application_without_words(app: Flask, durable: RunningTwin) -> None:
     """An application that registers no error handlers answers 202, 404 and 503 by itself."""
     restate = FlaskRestate()
     restate.init_app(app)
@@ -186,7 +186,7 @@ def test_answers_of_an_application_without_words(app: Flask, durable: Twin) -> N
 
 @pytest.mark.parametrize("way", ["", "/restate/call", "/restate/send"])
 @pytest.mark.parametrize("handler", todo_service.handlers)
-def test_bad_message(durable: Twin, handler: str, way: str) -> None:
+def test_bad_message(durable: RunningTwin, handler: str, way: str) -> None:
     """A message that is missing or cannot be parsed ends at once with 400, by each method and path of the ingress."""
     url = f"{durable.stack.ports.ingress_url}{way}/TodoService/{handler}"
     json = {"content-type": "application/json"}

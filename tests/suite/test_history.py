@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.history import NothingProvedError, Operation, Outcome, Verdict, count, describe, judge
+from tests.support.history import ClientOperation, NothingProvedError, Outcome, Verdict, count, describe, judge
 
 EVERY = [
     (Outcome.OK, 1, True, Verdict.EXACTLY_ONCE),
@@ -23,10 +23,10 @@ EVERY = [
 ]
 
 
-def operation(outcome: Outcome, effect: int | None, *, settled: bool = True) -> Operation:
+def operation(outcome: Outcome, effect: int | None, *, settled: bool = True) -> ClientOperation:
     """Return a made-up operation."""
-    made_up = Operation("add", "marker", "key", effect=effect, settled=settled)
-    made_up.told(outcome, "")
+    made_up = ClientOperation("add", "marker", "key", effect=effect, settled=settled)
+    made_up.record(outcome, "")
     return made_up
 
 

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from tests.scenarios.stage import add, eventually, name
+from tests.scenarios.stage import add, name
 from tests.support.history import Outcome
-from tests.support.twins import Twin
+from tests.support.running_twin import RunningServer, RunningTwin
+from tests.support.waiting import until
 from todo_shared.models.database import DATABASE_UNAVAILABLE, engine_options
 from todo_shared.settings import DatabaseSettings
-from todo_stack.process import Server
 from todo_stack.stack import Stack
+from todo_stack.twins import PLAIN
 
 SHORT = {"db_connect_timeout_seconds": 2, "db_silence_timeout_seconds": 2}
 MUCH_LONGER = 10.0
@@ -33,12 +34,12 @@ def engine_for(url: str) -> Iterator[Engine]:
 @pytest.fixture
 def engine(stack: Stack) -> Iterator[Engine]:
     """Such an engine on the plain twin's database."""
-    with engine_for(stack.database_url("basic")) as engine:
+    with engine_for(stack.database_url(PLAIN)) as engine:
         yield engine
 
 
 @contextlib.contextmanager
-def hung(server: Server) -> Iterator[None]:
+def hung(server: RunningServer) -> Iterator[None]:
     """Let a server hang."""
     server.pause()
     try:
@@ -52,19 +53,19 @@ def backend(connection: Connection) -> int:
     return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
-def test_twin_gives_it_up(twin: Twin) -> None:
+def test_twin_gives_it_up(twin: RunningTwin) -> None:
     """The plain twin says that it failed, the Restate twin that it is pending; afterwards both go on, without it."""
     before, during, after = (name(f"hung {when}") for when in ("before", "during", "after"))
     assert add(twin, before).outcome is Outcome.OK
     with hung(twin.stack.servers["db"]):
         operation = add(twin, during)
-        if twin.durable:
+        if twin.which.durable:
             # The first attempt counts: only a step that was given up has a second.
-            eventually(lambda: any(call["retry_count"] > 1 for call in twin.unfinished()), "the step is given up")
-    assert operation.outcome is (Outcome.PENDING if twin.durable else Outcome.FAIL)
+            until(lambda: any(call["retry_count"] > 1 for call in twin.unfinished()), "the step is given up")
+    assert operation.outcome is (Outcome.PENDING if twin.which.durable else Outcome.FAIL)
     assert add(twin, after).outcome is Outcome.OK
     assert twin.settle() == []
-    assert [len(twin.tasks(task)) for task in (before, during, after)] == [1, int(twin.durable), 1]
+    assert [len(twin.tasks(task)) for task in (before, during, after)] == [1, int(twin.which.durable), 1]
 
 
 @pytest.mark.parametrize("exchange", [backend, Connection.commit], ids=["a statement", "COMMIT"])

@@ -14,18 +14,19 @@ from sqlalchemy.orm import Session
 
 from flask_todo_restate.services import database
 from flask_todo_restate.services.database import ledger
-from tests.support.twins import Twin, twins_of
+from tests.support.running_twin import RunningTwin, restate_twin
 from todo_shared import operations
 from todo_shared.schemas import TodoData
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 
 @pytest.fixture
-def durable(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
+def durable(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningTwin]:
     """The Restate twin, with its ledger usable in this process."""
-    monkeypatch.setenv("DATABASE_URL", stack.database_url("restate"))
+    monkeypatch.setenv("DATABASE_URL", stack.database_url(RESTATE))
     database.sessions.cache_clear()
-    yield twins_of(stack)["restate"]
+    yield restate_twin(stack)
     database.sessions().kw["bind"].dispose()
     database.sessions.cache_clear()
 
@@ -39,7 +40,7 @@ def adding(task: str) -> Callable[[Session], TodoData]:
     return add
 
 
-def test_repeat_returns_the_first_result(durable: Twin) -> None:
+def test_repeat_returns_the_first_result(durable: RunningTwin) -> None:
     """A step that is run again returns what it returned, and changes nothing."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
     results = [ledger.apply(operation_id, adding(task)) for _ in range(3)]
@@ -47,7 +48,7 @@ def test_repeat_returns_the_first_result(durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_repeated_deletion_succeeds(durable: Twin) -> None:
+def test_repeated_deletion_succeeds(durable: RunningTwin) -> None:
     """A deletion whose answer was lost is not told that there is nothing to delete."""
     operation_id, todo = f"inv_{uuid4()}", durable.add(f"ledger {uuid4()}")
     for _ in range(2):
@@ -56,7 +57,7 @@ def test_repeated_deletion_succeeds(durable: Twin) -> None:
         ledger.apply(f"inv_{uuid4()}", lambda session: operations.delete(session, todo["id"]))
 
 
-def test_failure_leaves_no_row(durable: Twin) -> None:
+def test_failure_leaves_no_row(durable: RunningTwin) -> None:
     """A step that fails leaves neither change nor row, so that its repeat does it."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
 
@@ -72,7 +73,7 @@ def test_failure_leaves_no_row(durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_same_step_twice_at_once(durable: Twin) -> None:
+def test_same_step_twice_at_once(durable: RunningTwin) -> None:
     """If a step runs twice at the same time, one of them is kept, and both return that one's result."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
     inside, go_on = threading.Event(), threading.Event()
@@ -93,7 +94,7 @@ def test_same_step_twice_at_once(durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_repeated_clearing_spares_what_is_new(durable: Twin) -> None:
+def test_repeated_clearing_spares_what_is_new(durable: RunningTwin) -> None:
     """If all todos are deleted, and one is added before the answer arrives, the repeat leaves that one alone."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
     ledger.apply(operation_id, operations.clear)
@@ -102,7 +103,7 @@ def test_repeated_clearing_spares_what_is_new(durable: Twin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_same_deletion_twice_at_once(durable: Twin) -> None:
+def test_same_deletion_twice_at_once(durable: RunningTwin) -> None:
     """A deletion that is repeated before its first COMMIT has come through succeeds: it does not find itself."""
     operation_id, todo = f"inv_{uuid4()}", durable.add(f"ledger {uuid4()}")
     inside, go_on = threading.Event(), threading.Event()
@@ -123,7 +124,7 @@ def test_same_deletion_twice_at_once(durable: Twin) -> None:
     assert durable.rows("SELECT id FROM todo WHERE id = %s", todo["id"]) == []
 
 
-def wait_for_lock(durable: Twin) -> None:
+def wait_for_lock(durable: RunningTwin) -> None:
     """Wait until somebody waits for another's transaction."""
     waiting = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda rows: not rows),
@@ -133,7 +134,7 @@ def wait_for_lock(durable: Twin) -> None:
     waiting(durable.rows, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
 
-def test_violation_by_its_own_first_success(durable: Twin) -> None:
+def test_violation_by_its_own_first_success(durable: RunningTwin) -> None:
     """A repeat whose change breaks a constraint because it was made before returns the first result."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
 
@@ -153,7 +154,7 @@ def test_violation_by_its_own_first_success(durable: Twin) -> None:
         ledger.apply(f"inv_{uuid4()}", unique)
 
 
-def test_purge_deletes_old_rows(durable: Twin) -> None:
+def test_purge_deletes_old_rows(durable: RunningTwin) -> None:
     """Rows older than the retention are deleted, in as many batches as it takes; younger ones are kept."""
     old, young = [f"inv_{uuid4()}" for _ in range(5)], f"inv_{uuid4()}"
     for operation_id in (*old, young):

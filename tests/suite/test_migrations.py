@@ -15,10 +15,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
 import flask_todo_restate.services.database  # noqa: F401 - the ledger is a model, too
-from tests.scenarios.stage import eventually
 from tests.support.database import execute
+from tests.support.waiting import until
 from todo_shared.models.database import Base
 from todo_stack.stack import Stack
+from todo_stack.twins import PLAIN
 
 PROCESSES = 4
 SILENCE_SECONDS = 2
@@ -36,7 +37,7 @@ EARLIER = """
 def empty_database(stack: Stack) -> str:
     """The address of a new database, whose name has what a URL must quote."""
     name = f"new {uuid4().hex[:6]}"
-    address = stack.database_url("basic")
+    address = stack.database_url(PLAIN)
     execute(address, f'CREATE DATABASE "{name}"')
     return address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
 
@@ -83,7 +84,7 @@ def test_long_statement(empty_database: str, monkeypatch: pytest.MonkeyPatch) ->
             other.cursor().execute("CREATE TABLE todo ()")
             migrating = pool.submit(migrate, "flask_todo", empty_database)
             waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            eventually(lambda: execute(empty_database, waiting), "the migration waits")
+            until(lambda: execute(empty_database, waiting), "the migration waits")
             # This is how long its statement takes, not a wait for something.
             threading.Event().wait(2 * SILENCE_SECONDS)
             assert not migrating.done()

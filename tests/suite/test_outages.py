@@ -9,8 +9,7 @@ from collections import Counter
 
 from tests.support import burst
 from tests.support.history import Outcome, Verdict
-from tests.support.twins import Twin
-from todo_stack.process import Server
+from tests.support.running_twin import RunningServer, RunningTwin
 
 BURST = 100
 OUTAGE_SECONDS = 5.0
@@ -30,7 +29,7 @@ def never(verdicts: Counter[Verdict]) -> None:
     }
 
 
-def kill_and_restart(*servers: Server) -> None:
+def kill_and_restart(*servers: RunningServer) -> None:
     """Kill servers with SIGKILL, all before the first is started again."""
     for server in servers:
         server.kill()
@@ -38,7 +37,7 @@ def kill_and_restart(*servers: Server) -> None:
         server.start()
 
 
-def test_database_away_for_five_seconds(twin: Twin) -> None:
+def test_database_away_for_five_seconds(twin: RunningTwin) -> None:
     """While the database is away the plain twin refuses writes; the Restate twin accepts them and applies each once."""
     work = burst.mixed(twin, BURST // 3)
     database = twin.stack.servers["db"]
@@ -52,22 +51,22 @@ def test_database_away_for_five_seconds(twin: Twin) -> None:
 
     verdicts = work.verdicts("database away for 5 s", minimum_ok=BURST // 10)
     never(verdicts)
-    if twin.durable:
+    if twin.which.durable:
         # Nobody is refused and nobody is left in doubt: what is not done within the write budget is pending.
-        assert verdicts == {Verdict.EXACTLY_ONCE: len(work.works)}
+        assert verdicts == {Verdict.EXACTLY_ONCE: len(work.operations)}
     else:
         # Nothing can be written, and there is nobody to do it later.
         assert verdicts[Verdict.REFUSED] > 0
 
 
-def test_writing_process_killed(twin: Twin) -> None:
+def test_writing_process_killed(twin: RunningTwin) -> None:
     """Kill the process that writes: the plain twin's users get no answer; those of the Restate twin notice nothing."""
     work = burst.adds(twin, BURST)
     work.run(lambda: kill_and_restart(twin.writer))
 
     verdicts = work.verdicts("writing process killed", minimum_ok=BURST // 4)
     never(verdicts)
-    if twin.durable:
+    if twin.which.durable:
         # The calls are in Restate, which calls the service again when it is back.
         assert verdicts == {Verdict.EXACTLY_ONCE: BURST}
     else:
@@ -75,7 +74,7 @@ def test_writing_process_killed(twin: Twin) -> None:
         assert verdicts[Verdict.REFUSED] + verdicts[Verdict.NOT_APPLIED] + verdicts[Verdict.GHOST] > 0
 
 
-def test_web_killed(twin: Twin) -> None:
+def test_web_killed(twin: RunningTwin) -> None:
     """Kill the web application: in both twins its users get no answer, and do not know whether it was done."""
     work = burst.adds(twin, BURST)
     work.run(lambda: kill_and_restart(twin.web))
@@ -86,18 +85,18 @@ def test_web_killed(twin: Twin) -> None:
     assert verdicts[Verdict.REFUSED] + verdicts[Verdict.NOT_APPLIED] + verdicts[Verdict.GHOST] > 0
 
 
-def test_restate_server_killed(twin: Twin) -> None:
+def test_restate_server_killed(twin: RunningTwin) -> None:
     """Kill the Restate server: the plain twin has none to miss; what the other accepted is done after the restart."""
     work = burst.adds(twin, BURST)
     work.run(lambda: kill_and_restart(twin.stack.servers["restate"]))
 
     verdicts = work.verdicts("Restate server killed", minimum_ok=BURST // 4)
     never(verdicts)
-    if not twin.durable:
+    if not twin.which.durable:
         assert verdicts == {Verdict.EXACTLY_ONCE: BURST}
 
 
-def test_power_cut(twin: Twin) -> None:
+def test_power_cut(twin: RunningTwin) -> None:
     """Kill everything at once and start it again: what was confirmed or promised is there once, nobody resubmits."""
     work = burst.adds(twin, BURST)
 
@@ -113,7 +112,7 @@ def test_power_cut(twin: Twin) -> None:
     assert verdicts[Verdict.REFUSED] + verdicts[Verdict.NOT_APPLIED] + verdicts[Verdict.GHOST] > 0
 
 
-def test_power_cut_while_promises_are_open(twin: Twin) -> None:
+def test_power_cut_while_promises_are_open(twin: RunningTwin) -> None:
     """What was promised while the database was away is done after a power cut, though nobody asks again."""
     work = burst.adds(twin, 10)
     twin.stack.servers["db"].kill()
@@ -121,14 +120,14 @@ def test_power_cut_while_promises_are_open(twin: Twin) -> None:
     twin.stack.kill()
     twin.stack.start()
 
-    verdicts = work.verdicts("power cut, promises open", minimum_ok=10 if twin.durable else 0)
+    verdicts = work.verdicts("power cut, promises open", minimum_ok=10 if twin.which.durable else 0)
     # The plain twin promises nothing.
-    assert verdicts == {Verdict.EXACTLY_ONCE if twin.durable else Verdict.REFUSED: 10}
-    if twin.durable:
+    assert verdicts == {Verdict.EXACTLY_ONCE if twin.which.durable else Verdict.REFUSED: 10}
+    if twin.which.durable:
         assert {operation.outcome for operation in work.operations} == {Outcome.PENDING}
 
 
-def test_five_users_add_two_hundred(twin: Twin) -> None:
+def test_five_users_add_two_hundred(twin: RunningTwin) -> None:
     """Five parallel users add 200 todos: 200 rows, each of them once."""
     work = burst.adds(twin, 200)
     work.clients = 5

@@ -6,7 +6,8 @@ import pytest
 import requests
 from bs4 import BeautifulSoup
 
-from tests.support.twins import Browser, Twin
+from tests.support.browser import Browser
+from tests.support.running_twin import RunningTwin
 
 BAD_TASKS = {
     "blank": "   ",
@@ -37,7 +38,7 @@ def alert(response: requests.Response) -> str:
     return element.get_text()
 
 
-def test_add_update_delete(twin: Twin, browser: Browser) -> None:
+def test_add_update_delete(twin: RunningTwin, browser: Browser) -> None:
     """A todo is added, completed, renamed, reopened and deleted by forms that answer 302 to the list."""
     task, renamed = name(), name()
 
@@ -62,7 +63,7 @@ def test_add_update_delete(twin: Twin, browser: Browser) -> None:
     assert renamed not in listed(browser)
 
 
-def test_task_and_completed_at_once(twin: Twin, browser: Browser) -> None:
+def test_task_and_completed_at_once(twin: RunningTwin, browser: Browser) -> None:
     """One form may change both the task and whether it is completed; updated_at moves on."""
     todo = twin.add(name())
     renamed = name()
@@ -74,7 +75,7 @@ def test_task_and_completed_at_once(twin: Twin, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("task", BAD_TASKS.values(), ids=BAD_TASKS)
-def test_bad_task_is_refused_and_kept(twin: Twin, browser: Browser, task: str) -> None:
+def test_bad_task_is_refused_and_kept(twin: RunningTwin, browser: Browser, task: str) -> None:
     """A task that cannot be accepted is answered with 400, a message, and the form as it was submitted."""
     before = twin.rows("SELECT count(*), max(id) FROM todo")
     form = browser.form("/add")
@@ -88,7 +89,7 @@ def test_bad_task_is_refused_and_kept(twin: Twin, browser: Browser, task: str) -
     assert twin.rows("SELECT count(*), max(id) FROM todo") == before
 
 
-def test_bad_rename_is_refused_and_kept(twin: Twin, browser: Browser) -> None:
+def test_bad_rename_is_refused_and_kept(twin: RunningTwin, browser: Browser) -> None:
     """A rename that cannot be accepted is answered with 400 and the edit form as it was submitted."""
     todo = twin.add(name())
     _, rename = [form for form in browser.forms() if form.action == f"/update/{todo['id']}"]
@@ -101,7 +102,7 @@ def test_bad_rename_is_refused_and_kept(twin: Twin, browser: Browser) -> None:
     assert twin.rows("SELECT task FROM todo WHERE id = %s", todo["id"]) == [(todo["title"],)]
 
 
-def test_update_without_anything_is_refused(twin: Twin, browser: Browser) -> None:
+def test_update_without_anything_is_refused(twin: RunningTwin, browser: Browser) -> None:
     """An update that gives nothing, or a value of completed that is none, is answered with 400."""
     todo = twin.add(name())
     token = browser.form("/add").fields["csrf_token"]
@@ -110,7 +111,7 @@ def test_update_without_anything_is_refused(twin: Twin, browser: Browser) -> Non
         assert browser.session.post(path, data={"csrf_token": token, **data}).status_code == 400
 
 
-def test_unknown_todo_is_404(twin: Twin, browser: Browser) -> None:
+def test_unknown_todo_is_404(twin: RunningTwin, browser: Browser) -> None:
     """Changing or deleting what is not there is answered with a 404 page, whatever the size of the number."""
     token = browser.form("/add").fields["csrf_token"]
     for todo_id in (2_000_000_000, 2**31, 10**30):
@@ -121,7 +122,7 @@ def test_unknown_todo_is_404(twin: Twin, browser: Browser) -> None:
     assert twin.unfinished() == []
 
 
-def test_csrf_token_is_required(twin: Twin, browser: Browser) -> None:
+def test_csrf_token_is_required(twin: RunningTwin, browser: Browser) -> None:
     """A form without a token, or with another session's, changes nothing; its text is still on the 400 page."""
     task = name()
     form = browser.form("/add")
@@ -134,7 +135,7 @@ def test_csrf_token_is_required(twin: Twin, browser: Browser) -> None:
     assert twin.tasks(task) == []
 
 
-def test_wrong_request_id_is_refused(twin: Twin, browser: Browser) -> None:
+def test_wrong_request_id_is_refused(twin: RunningTwin, browser: Browser) -> None:
     """A request id that is no UUID is answered with 400; none at all is allowed."""
     task = name()
     form = browser.form("/add")
@@ -144,7 +145,7 @@ def test_wrong_request_id_is_refused(twin: Twin, browser: Browser) -> None:
     assert twin.tasks(task) == [task]
 
 
-def test_markup_is_text(twin: Twin, browser: Browser) -> None:
+def test_markup_is_text(twin: RunningTwin, browser: Browser) -> None:
     """Markup in a task is shown as the text that it is."""
     task = f"<script>alert(1)</script><b>{uuid.uuid4()}</b> \"'& ü 漢 😀"
     assert browser.submit(browser.form("/add"), task=task).status_code == 302
@@ -153,7 +154,7 @@ def test_markup_is_text(twin: Twin, browser: Browser) -> None:
     assert twin.tasks(task) == [task]
 
 
-def test_two_hundred_characters_are_accepted(twin: Twin, browser: Browser) -> None:
+def test_two_hundred_characters_are_accepted(twin: RunningTwin, browser: Browser) -> None:
     """The longest task has 200 characters, however many bytes they take."""
     task = f"{uuid.uuid4()}".ljust(200, "😀")
     assert browser.submit(browser.form("/add"), task=task).status_code == 302
@@ -169,7 +170,7 @@ def test_wrong_method_and_unknown_page(browser: Browser) -> None:
     assert "text/html" in wrong.headers["content-type"]
 
 
-def test_oversized_form_is_413(twin: Twin, browser: Browser) -> None:
+def test_oversized_form_is_413(twin: RunningTwin, browser: Browser) -> None:
     """A form larger than the limit is answered with a 413 page."""
     response = browser.session.post(f"{twin.url}/add", data={"task": "x" * 100_000}, timeout=10)
     assert response.status_code == 413
@@ -185,13 +186,13 @@ def test_security_headers(browser: Browser) -> None:
     assert "SameSite=Lax" in response.headers["set-cookie"]
 
 
-def test_health(twin: Twin) -> None:
+def test_health(twin: RunningTwin) -> None:
     """Both health checks answer 200 while everything is there."""
     for path in ("/healthz", "/readyz"):
         assert requests.get(twin.url + path, timeout=10).status_code == 200
 
 
-def test_long_list_has_pages(twin: Twin, browser: Browser) -> None:
+def test_long_list_has_pages(twin: RunningTwin, browser: Browser) -> None:
     """The list shows a hundred todos at a time, the newest first, and links to the others."""
     first = twin.add(name())
     for _ in range(100):

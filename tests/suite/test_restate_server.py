@@ -17,12 +17,13 @@ import requests
 import tenacity
 
 from flask_restate.identity import check_public_key, public_key
-from tests.support.twins import Twin, twin_of, twins_of
+from tests.support.running_twin import RunningTwin, restate_twin
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import tcp_open
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 OURS = ["-m", "flask_todo_restate.restate_server"]
 HYPERCORN = ["-m", "hypercorn", "--bind", "127.0.0.1:{port}", "flask_todo_restate.restate_server:app"]
@@ -85,17 +86,17 @@ def test_port_that_is_taken(settings: dict[str, str]) -> None:
 
 
 @pytest.fixture(params=[1, 3], ids=["one process", "three processes"])
-def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Twin]:
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningTwin]:
     """The Restate twin with so many processes of its service endpoint."""
     overrides = {"restate_app": {"RESTATE_SERVICE_WORKERS": str(request.param), **PATIENT}}
-    with Stack(["restate"], data=tmp_path, ports=Ports.free(), overrides=overrides) as stack:
-        yield twin_of(stack, "restate")
+    with Stack([RESTATE], data=tmp_path, ports=Ports.free(), overrides=overrides) as stack:
+        yield restate_twin(stack)
 
 
-def test_stop_with_calls_in_flight(durable: Twin) -> None:
+def test_stop_with_calls_in_flight(durable: RunningTwin) -> None:
     """SIGTERM to the first process alone ends all, in order, while steps wait for the database; none is done twice."""
     titles = [f"in flight {uuid4()}" for _ in range(IN_FLIGHT)]
-    database = psycopg2.connect(durable.stack.database_url("restate"))
+    database = psycopg2.connect(durable.stack.database_url(RESTATE))
     with contextlib.closing(database) as lock, ThreadPoolExecutor(IN_FLIGHT) as pool:
         lock.cursor().execute("LOCK TABLE todo")
         answers = list(pool.map(lambda title: durable.call("POST", json={"title": title}), titles))
@@ -114,7 +115,7 @@ def test_stop_with_calls_in_flight(durable: Twin) -> None:
 
 def test_hypercorn_serves_too(stack: Stack) -> None:
     """Started by hypercorn's own command, the endpoint takes a call."""
-    durable, port = twins_of(stack)["restate"], Ports.free().restate_service
+    durable, port = restate_twin(stack), Ports.free().restate_service
     command = [sys.executable, *(word.format(port=port) for word in HYPERCORN)]
     server = Server("hypercorn", command, durable.writer.env, tcp_open(port), lambda *_line: None, cwd=REPOSITORY)
     admin, title = stack.ports.admin_url, f"hypercorn {uuid4()}"

@@ -5,9 +5,10 @@ from pathlib import Path
 import requests
 import tenacity
 
-from tests.support.twins import twin_of
+from tests.support.running_twin import restate_twin
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 RESTATE_GIVES_UP_AFTER = 70
 """Restate's own default: then a call is paused until somebody resumes it."""
@@ -18,8 +19,8 @@ HURRIED = {"RETRY_INITIAL_INTERVAL_SECONDS": "0.01", "RETRY_MAX_INTERVAL_SECONDS
 
 def test_more_attempts_than_restate_would_make(tmp_path: Path) -> None:
     """After more failed attempts than Restate's default allows a write is still being tried, and then done once."""
-    with Stack(["restate"], data=tmp_path, ports=Ports.free(), overrides={"restate_app": HURRIED}) as stack:
-        twin = twin_of(stack, "restate")
+    with Stack([RESTATE], data=tmp_path, ports=Ports.free(), overrides={"restate_app": HURRIED}) as stack:
+        twin = restate_twin(stack)
         todo = twin.add("before")
         stack.servers["db"].kill()
         added = twin.call("POST", json={"title": "after all"})

@@ -15,17 +15,18 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from tests.scenarios.stage import add, came_to, eventually
+from tests.scenarios.stage import add, came_to
 from tests.scenarios.stage import name as task
 from tests.support.history import Verdict
-from tests.support.twins import Twin, twins_of
+from tests.support.running_twin import RunningTwin
+from tests.support.waiting import until
 from todo_stack import tree, watched
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.plan import SERVERS
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
+from todo_stack.twins import SERVERS, TWINS
 
 DEADLINE_SECONDS = 60.0
 HONEST = {Verdict.EXACTLY_ONCE, Verdict.REFUSED, Verdict.NOT_APPLIED, Verdict.GHOST}
@@ -62,22 +63,22 @@ def supervised(stack: Stack) -> Iterator[Supervised]:
     supervised = Supervised(stack)
     thread = threading.Thread(target=supervised.run, name="supervisor")
     thread.start()
-    eventually(lambda: (stack.data / "orders" / "supervisor").exists(), "the supervisor takes orders")
+    until(lambda: (stack.data / "orders" / "supervisor").exists(), "the supervisor takes orders")
     yield supervised
     supervised.cancelled.set()
     thread.join()
 
 
 @contextlib.contextmanager
-def table_locked(twin: Twin) -> Iterator[None]:
+def table_locked(twin: RunningTwin) -> Iterator[None]:
     """Lock the table of todos, so that a write waits inside its statement."""
-    with contextlib.closing(psycopg2.connect(twin.stack.database_url(twin.name))) as connection:
+    with contextlib.closing(psycopg2.connect(twin.stack.database_url(twin.which))) as connection:
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE todo IN ACCESS EXCLUSIVE MODE")
         yield
 
 
-def waits_for_the_table(twin: Twin) -> bool:
+def waits_for_the_table(twin: RunningTwin) -> bool:
     """Say whether a statement waits for the lock."""
     return bool(twin.rows("SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'todo'::regclass"))
 
@@ -96,17 +97,17 @@ def test_killed_while_a_write_is_in_flight(supervised: Supervised, name: str) ->
 
     The plain twin's client is told what is true, or nothing. Nothing of the killed server is left.
     """
-    plain, durable = twins_of(supervised.stack).values()
+    plain, durable = (RunningTwin(which, supervised.stack) for which in TWINS)
     server = supervised.stack.servers[name]
     others = {other.name: other.pid for other in supervised.stack.servers.values() if other is not server}
     with ThreadPoolExecutor(2) as clients:
         with table_locked(plain), table_locked(durable):
             adding = [clients.submit(add, twin, task("in flight")) for twin in (plain, durable)]
-            eventually(lambda: waits_for_the_table(plain) and waits_for_the_table(durable), "both writes are in flight")
+            until(lambda: waits_for_the_table(plain) and waits_for_the_table(durable), "both writes are in flight")
             members = tree.family(server.pid or 0)
             pid = kill_process(server)
-            eventually(lambda: server.pid != pid or not server.running, f"{name} is dead")
-        eventually(lambda: server.pid != pid and server.healthy, f"{name} is back")
+            until(lambda: server.pid != pid or not server.running, f"{name} is dead")
+        until(lambda: server.pid != pid and server.healthy, f"{name} is back")
         operations = [one.result() for one in adding]
 
     assert came_to(durable, operations[1]) in (Verdict.EXACTLY_ONCE, Verdict.GHOST)
@@ -114,7 +115,7 @@ def test_killed_while_a_write_is_in_flight(supervised: Supervised, name: str) ->
     assert came_to(plain, operations[0]) in (HONEST if name in ("db", "flask-todo") else {Verdict.EXACTLY_ONCE})
     assert {other: supervised.stack.servers[other].pid for other in others} == others
     assert not [member for member in members if not tree.is_dead(member)]
-    eventually(lambda: len(supervised.lines) > 1, "the supervisor says that it is healthy")
+    until(lambda: len(supervised.lines) > 1, "the supervisor says that it is healthy")
     assert supervised.lines == [
         f"{name} (process {pid}) ended: killed by SIGKILL. It is started again in 0.5 s",
         f"{name} (process {server.pid}) is healthy again",
@@ -132,7 +133,7 @@ def test_frozen_server_is_not_dead(supervised: Supervised) -> None:
     assert (server.running, server.pid) == (True, pid)
     # Its children are still frozen, and hold the shared memory that the next one needs.
     kill_process(server)
-    eventually(lambda: server.pid != pid and server.healthy, "the database is back")
+    until(lambda: server.pid != pid and server.healthy, "the database is back")
 
 
 def test_cannot_stay_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +142,7 @@ def test_cannot_stay_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch)
     server = supervised.stack.servers["flask-todo"]
     monkeypatch.setitem(server.env, "PORT", "nonsense")
     kill_process(server)
-    eventually(lambda: supervised.ends, "the supervisor gives up")
+    until(lambda: supervised.ends, "the supervisor gives up")
     assert "flask-todo ended 5 times in a row soon after its start (exit code " in str(supervised.ends[0])
     assert "PORT" in str(supervised.ends[0])
     assert supervised.lines[-1] == "flask-todo cannot stay up: everything is stopped"
@@ -158,7 +159,7 @@ def test_orders_by_name(supervised: Supervised) -> None:
     assert killed
     assert server.pid != killed
     # It may not be healthy yet: stopped all the same, and no start is pending afterwards.
-    eventually(lambda: server.running, "restate_app is started again")
+    until(lambda: server.running, "restate_app is started again")
     stopped = server.pid
     stays = "and stays so until make start WHAT=restate_app"
     assert supervised.order("stop", "restate_app") == (0, f"restate_app (process {stopped}) is stopped, {stays}")
@@ -182,7 +183,7 @@ def test_stopped_while_it_is_to_be_started_again(supervised: Supervised, monkeyp
     assert supervised.order("stop", "flask-todo")[0] == 0
     assert supervised.order("start", "flask-todo") == (0, f"flask-todo (process {server.pid}) is healthy")
     kill_process(server)
-    eventually(lambda: supervised.lines[-1].endswith("3600 s"), "the supervisor has seen it")
+    until(lambda: supervised.lines[-1].endswith("3600 s"), "the supervisor has seen it")
     assert supervised.order("start", "flask-todo") == (0, f"flask-todo (process {server.pid}) is healthy")
 
 
@@ -208,7 +209,7 @@ def test_make(repository: Path) -> None:
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Path, str]]:
-    """`up basic` in a process of its own; its log, and the mark that all its processes have in their environment."""
+    """`up plain` in a process of its own; its log, and the mark that all its processes have in their environment."""
     ports, mark, log = Ports.free(), uuid4().hex, tmp_path / "log"
     env = {
         **os.environ,
@@ -217,10 +218,10 @@ def up(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Path, str]]:
         "TEST_MARK": mark,
     }
     env.pop("DATABASE_URL", None)
-    command = [sys.executable, "-m", "todo_stack", "up", "basic", "--data", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "todo_stack", "up", "plain", "--data", str(tmp_path / "data")]
     with log.open("wb") as output, subprocess.Popen(command, env=env, stdout=output, stderr=output) as process:
         try:
-            eventually(lambda: "Ctrl-C stops everything" in log.read_text(), "the stack is up")
+            until(lambda: "Ctrl-C stops everything" in log.read_text(), "the stack is up")
             yield process, log, mark
         finally:
             process.terminate()
@@ -237,7 +238,7 @@ def test_stop_during_a_restart(up: tuple["subprocess.Popen[bytes]", Path, str], 
     web = next(one for one in tree.family(process.pid) if "gunicorn" in one.cmdline())
     before = len(log.read_text())
     web.kill()
-    eventually(lambda: moment in log.read_text()[before:], f"{moment!r} in the log")
+    until(lambda: moment in log.read_text()[before:], f"{moment!r} in the log")
     process.send_signal(number)
     assert process.wait(DEADLINE_SECONDS) == 0, log.read_text()
     assert log.read_text().endswith("stopped\n")

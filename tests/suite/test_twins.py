@@ -13,7 +13,8 @@ from flask import Flask
 from flask_todo.app import create_app as plain_app
 from flask_todo_restate.app import create_app as restate_app
 from flask_todo_restate.settings import WebSettings
-from tests.support.twins import Browser, Twin, new_key
+from tests.support.browser import Browser
+from tests.support.running_twin import RunningTwin, new_key
 from todo_shared.settings import Settings
 from todo_stack.stack import Stack
 
@@ -33,45 +34,45 @@ def test_route_tables_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [rule for rule, _, _ in durable - plain] == ["/api/operations/<operation_id>"]
 
 
-def test_same_form_twice(twin: Twin, browser: Browser) -> None:
+def test_same_form_twice(twin: RunningTwin, browser: Browser) -> None:
     """A form submitted a second time adds a second todo in the plain twin, and none in the Restate twin."""
     task = f"twice {uuid4()}"
     form = browser.form("/add")
     answers = [browser.submit(form, task=task).status_code for _ in range(2)]
     assert answers == [302, 302]
     # Only the Restate twin knows the request id again.
-    assert len(twin.tasks(task)) == (1 if twin.durable else 2)
+    assert len(twin.tasks(task)) == (1 if twin.which.durable else 2)
 
 
-def test_double_click(twin: Twin, browser: Browser) -> None:
+def test_double_click(twin: RunningTwin, browser: Browser) -> None:
     """The same holds for a form that is submitted many times at once."""
     task = f"double {uuid4()}"
     form = browser.form("/add")
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: browser.submit(form, task=task).status_code, range(8)))
     assert answers == [302] * 8
-    assert len(twin.tasks(task)) == (1 if twin.durable else 8)
+    assert len(twin.tasks(task)) == (1 if twin.which.durable else 8)
 
 
-def test_same_key_twice(twin: Twin) -> None:
+def test_same_key_twice(twin: RunningTwin) -> None:
     """A call repeated with its Idempotency-Key gets the same todo in the Restate twin, another in the plain twin."""
     title, headers = f"key {uuid4()}", {"Idempotency-Key": new_key()}
     first, second = (twin.call("POST", json={"title": title}, headers=headers) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
-    assert (first.json() == second.json()) is twin.durable
-    assert len(twin.tasks(title)) == (1 if twin.durable else 2)
+    assert (first.json() == second.json()) is twin.which.durable
+    assert len(twin.tasks(title)) == (1 if twin.which.durable else 2)
 
 
-def test_delete_repeated_with_its_key(twin: Twin) -> None:
+def test_delete_repeated_with_its_key(twin: RunningTwin) -> None:
     """A repeated deletion finds nothing in the plain twin; the Restate twin knows that it has done it."""
     todo, headers = twin.add(f"doomed {uuid4()}"), {"Idempotency-Key": new_key()}
     answers = [twin.call("DELETE", todo["url"], headers=headers).status_code for _ in range(2)]
-    assert answers == [204, 204 if twin.durable else 404]
+    assert answers == [204, 204 if twin.which.durable else 404]
     # With another key it is another deletion, and that has nothing to delete.
     assert twin.call("DELETE", todo["url"], headers={"Idempotency-Key": new_key()}).status_code == 404
 
 
-def test_form_edited_after_the_back_button(twin: Twin, browser: Browser) -> None:
+def test_form_edited_after_the_back_button(twin: RunningTwin, browser: Browser) -> None:
     """A form that comes back with its old request id and is submitted with another text is something new."""
     form = browser.form("/add")
     tasks = [f"back {uuid4()}" for _ in range(2)]
@@ -80,7 +81,7 @@ def test_form_edited_after_the_back_button(twin: Twin, browser: Browser) -> None
     assert [twin.tasks(task) for task in tasks] == [[task] for task in tasks]
 
 
-def test_database_away_when_a_form_is_submitted(twin: Twin, browser: Browser) -> None:
+def test_database_away_when_a_form_is_submitted(twin: RunningTwin, browser: Browser) -> None:
     """With the database away the plain twin keeps the form on a 503 page; the Restate twin promises, and keeps it."""
     task = f"away {uuid4()}"
     form = browser.form("/add")
@@ -96,7 +97,7 @@ def test_database_away_when_a_form_is_submitted(twin: Twin, browser: Browser) ->
     # The list cannot be read in either twin, but a todo can be written down.
     assert page.status_code == 503
     assert browser.form("/add", page).fields["task"] == ""
-    if twin.durable:
+    if twin.which.durable:
         assert (answer.status_code, answer.headers["location"]) == (302, "/")
         assert f"Your new todo “{task}” is saved and will be applied" in page.text
         assert twin.settle() == []
@@ -110,7 +111,7 @@ def test_database_away_when_a_form_is_submitted(twin: Twin, browser: Browser) ->
     assert twin.tasks(task) == [task]
 
 
-def test_database_away_when_the_api_is_called(twin: Twin) -> None:
+def test_database_away_when_the_api_is_called(twin: RunningTwin) -> None:
     """With the database away the plain twin answers 503; the Restate twin 202, and later tells the result."""
     title = f"away {uuid4()}"
     database = twin.stack.servers["db"]
@@ -118,7 +119,7 @@ def test_database_away_when_the_api_is_called(twin: Twin) -> None:
     database.kill()
     added = twin.call("POST", json={"title": title})
     deleted = twin.call("DELETE", doomed["url"])
-    while_away = twin.call("GET", added.headers["location"]) if twin.durable else None
+    while_away = twin.call("GET", added.headers["location"]) if twin.which.durable else None
     database.start()
 
     if while_away is None:
@@ -137,7 +138,7 @@ def test_database_away_when_the_api_is_called(twin: Twin) -> None:
     assert twin.tasks(title) == [title]
 
 
-def test_restate_away_when_a_form_is_submitted(twin: Twin, browser: Browser) -> None:
+def test_restate_away_when_a_form_is_submitted(twin: RunningTwin, browser: Browser) -> None:
     """Without the Restate server the plain twin works on; the other keeps the form, and reads still work."""
     task = f"away {uuid4()}"
     form = browser.form("/add")
@@ -149,7 +150,7 @@ def test_restate_away_when_a_form_is_submitted(twin: Twin, browser: Browser) -> 
     restate.start()
 
     assert page.status_code == 200
-    if not twin.durable:
+    if not twin.which.durable:
         assert answer.status_code == 302
         assert ready.status_code == 200
         assert twin.tasks(task) == [task]
@@ -164,7 +165,7 @@ def test_restate_away_when_a_form_is_submitted(twin: Twin, browser: Browser) -> 
     assert twin.tasks(task) == [task]
 
 
-def test_unknown_operation_is_404(twin: Twin) -> None:
+def test_unknown_operation_is_404(twin: RunningTwin) -> None:
     """An operation that there is not is 404 in both twins: the plain one has none."""
     for operation_id in ("inv_16hVqTBnKXDv6vOmVJ4iTQ0JLFsPkVY3Bx", "x", "..%2f..%2fTodoService"):
         response = twin.call("GET", f"{twin.url}/api/operations/{operation_id}")

@@ -11,22 +11,23 @@ import requests
 import tenacity
 
 from tests.suite.next_version import MARK
-from tests.support.twins import Twin, twins_of
+from tests.support.running_twin import RunningTwin, restate_twin
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import tcp_open
 from todo_stack.ports import Ports
 from todo_stack.process import Server, Step
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 CALLS = 4
 JOURNAL_MISMATCH = "RT0016"
 
 
 @pytest.fixture
-def durable(tmp_path: Path) -> Iterator[Twin]:
+def durable(tmp_path: Path) -> Iterator[RunningTwin]:
     """The Restate twin on servers of its own, for they are not the same afterwards."""
-    with Stack(["restate"], data=tmp_path, ports=Ports.free()) as stack:
-        yield twins_of(stack)["restate"]
+    with Stack([RESTATE], data=tmp_path, ports=Ports.free()) as stack:
+        yield restate_twin(stack)
 
 
 @pytest.fixture
@@ -35,21 +36,21 @@ def next_port() -> int:
     return Ports.free().restate_service
 
 
-def next_version(twin: Twin, port: int) -> Server:
+def next_version(twin: RunningTwin, port: int) -> Server:
     """Return the next version's service endpoint, not yet started."""
     command = [sys.executable, "-m", "tests.suite.next_version"]
     env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port)}
     return Server("next_version", command, env, tcp_open(port), lambda *_line: None, cwd=REPOSITORY)
 
 
-def step(twin: Twin, command: str, port: int, **env: str) -> Step:
+def step(twin: RunningTwin, command: str, port: int, **env: str) -> Step:
     """Return a program that tells Restate of the endpoint at this port, not yet started."""
     address = f"http://127.0.0.1:{port}"
     env = {**twin.writer.env, "RESTATE_SERVICE_URL": address, "RESTATE_REGISTER_FORCE": "false", **env}
     return Step(command, [sys.executable, "-m", "flask_restate", command], env, lambda *_line: None, cwd=REPOSITORY)
 
 
-def pending(twin: Twin, name: str) -> list[str]:
+def pending(twin: RunningTwin, name: str) -> list[str]:
     """Have calls that cannot be finished now, because the database is away; return their titles."""
     titles = [f"{name} {uuid.uuid4()}" for _ in range(CALLS)]
     with ThreadPoolExecutor(CALLS) as pool:
@@ -58,7 +59,7 @@ def pending(twin: Twin, name: str) -> list[str]:
     return titles
 
 
-def deployments(twin: Twin) -> list[str]:
+def deployments(twin: RunningTwin) -> list[str]:
     """Return the addresses that Restate knows of the service."""
     response = requests.get(f"{twin.stack.ports.admin_url}/deployments", timeout=10)
     return [one["uri"].rstrip("/") for one in response.json()["deployments"]]
@@ -80,7 +81,7 @@ def marked(titles: list[str]) -> list[str]:
     return [title + MARK for title in titles]
 
 
-def test_new_version_with_calls_in_flight(durable: Twin, next_port: int) -> None:
+def test_new_version_with_calls_in_flight(durable: RunningTwin, next_port: int) -> None:
     """At an address of its own the new version takes new calls, and the old one finishes those that it has begun."""
     stack, old = durable.stack, durable.writer
     new = next_version(durable, next_port)
@@ -110,7 +111,7 @@ def test_new_version_with_calls_in_flight(durable: Twin, next_port: int) -> None
         new.kill()
 
 
-def test_careless_version_with_calls_in_flight(durable: Twin) -> None:
+def test_careless_version_with_calls_in_flight(durable: RunningTwin) -> None:
     """At the old address the new version cannot finish what the old one began: those calls hang until that is back."""
     stack, old = durable.stack, durable.writer
     port = stack.ports.restate_service
@@ -141,7 +142,7 @@ def test_careless_version_with_calls_in_flight(durable: Twin) -> None:
         new.kill()
 
 
-def failures(twin: Twin) -> list[str | None]:
+def failures(twin: RunningTwin) -> list[str | None]:
     """Return Restate's code for the last failure of each call that is not finished."""
     response = requests.post(
         f"{twin.stack.ports.admin_url}/query",

@@ -33,7 +33,7 @@ class Verdict(enum.Enum):
 
 
 @dataclass
-class Operation:
+class ClientOperation:
     """One operation of one client; times are seconds of the monotonic clock."""
 
     kind: str
@@ -42,6 +42,8 @@ class Operation:
     """What its effect is recognised by in the database."""
     key: str
     """Its request id."""
+    todo_id: int | None = None
+    """The todo that it changes or deletes."""
     invoked_at: float = field(default_factory=time.monotonic)
     completed_at: float | None = None
     outcome: Outcome = Outcome.UNKNOWN
@@ -54,12 +56,25 @@ class Operation:
     settled: bool = True
     """Whether nothing was still working on it when the effects were counted."""
 
-    def told(self, outcome: Outcome, detail: str) -> None:
+    def request(self) -> tuple[str, str, dict[str, str] | None]:
+        """Return method, path below /api/todos and body with which the JSON API is asked for it."""
+        return {
+            "add": ("POST", "", {"title": self.marker}),
+            "update": ("PATCH", f"/{self.todo_id}", {"title": self.marker}),
+            "delete": ("DELETE", f"/{self.todo_id}", None),
+        }[self.kind]
+
+    def count_effect(self, tasks: Counter[str]) -> None:
+        """Count its effect among the tasks in the database: of a deletion that the todo is gone, else its text."""
+        there = tasks[self.marker]
+        self.effect = int(there == 0) if self.kind == "delete" else there
+
+    def record(self, outcome: Outcome, detail: str) -> None:
         """Record what the client was told, now."""
         self.outcome, self.detail, self.completed_at = outcome, detail, time.monotonic()
 
 
-def judge(operation: Operation) -> Verdict:
+def judge(operation: ClientOperation) -> Verdict:
     """Return the verdict on an operation whose effect has been counted.
 
     Raises:
@@ -84,7 +99,7 @@ class NothingProvedError(AssertionError):
     """Too few operations succeeded for the run to say anything."""
 
 
-def count(operations: Iterable[Operation], *, minimum_ok: int) -> Counter[Verdict]:
+def count(operations: Iterable[ClientOperation], *, minimum_ok: int) -> Counter[Verdict]:
     """Return how many operations came to each verdict.
 
     Raises:

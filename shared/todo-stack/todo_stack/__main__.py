@@ -1,4 +1,4 @@
-"""The command line: `python -m todo_stack up basic|restate|both`, `kill`, `stop` and `start` of a server, `reset`."""
+"""The command line: `python -m todo_stack up plain|restate|both`, `kill`, `stop` and `start` of a server, `reset`."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from todo_stack import data_folder, orders
-from todo_stack.applications import WEBS
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.lock import locked
-from todo_stack.ports import RESTATE, TWINS, Ports
+from todo_stack.ports import Ports
 from todo_stack.stack import DATA, Stack
 from todo_stack.supervisor import Supervisor
 from todo_stack.terminal import Terminal
+from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _data_option = click.option(
     "--data",
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("which", type=click.Choice([*TWINS, "both"]))
+@click.argument("which", type=click.Choice([*map(str, TWINS), "both"]))
 @_data_option
 def up(which: str, data: Path) -> None:
     """Start the servers of one twin or both, start again what dies, and stop them on Ctrl-C."""
@@ -44,7 +44,7 @@ def up(which: str, data: Path) -> None:
         # An event and not an exception: all that waits looks at it, and nothing is interrupted half-way.
         # A second Ctrl-C finds it set, and the stop goes on.
         signal.signal(number, lambda _number, _frame: stop_requested.set())
-    twins = TWINS if which == "both" else (which,)
+    twins = TWINS if which == "both" else (twin_named(which),)
     try:
         stack = Stack(
             twins,
@@ -122,7 +122,7 @@ def _order(verb: str, what: str, data: Path) -> None:
 
 def _announce(stack: Stack, terminal: Terminal) -> None:
     lines = [
-        f"{WEBS[twin]:<20}{stack.ports.web_url(twin)}/    JSON: {stack.ports.web_url(twin)}/api/todos"
+        f"{twin.title:<20}{stack.ports.web_url(twin)}/    JSON: {stack.ports.web_url(twin)}/api/todos"
         for twin in stack.twins
     ]
     if RESTATE in stack.twins:

@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from todo_stack.checks import Check, http_ok, tcp_open
-from todo_stack.ports import BASIC, HOST, RESTATE, SETTINGS, Ports
+from todo_stack.ports import HOST, SETTINGS, Ports
 from todo_stack.process import Log, Server, Step
+from todo_stack.twins import RESTATE, Twin
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-
-WEBS = {BASIC: "flask-todo", RESTATE: "flask-todo-restate"}
-"""The name of a twin's web."""
-
-_PACKAGES = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
-_GUNICORN = {BASIC: "todo_shared.gunicorn_conf", RESTATE: "flask_todo_restate.gunicorn_conf"}
 
 _SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
 """What a process gets from us or not at all, whatever the environment says."""
@@ -36,7 +31,7 @@ class Applications:
     """Inherited by all."""
     overrides: Mapping[str, Mapping[str, str]]
     """By the name of the server or step: these win."""
-    database_urls: Mapping[str, str]
+    database_urls: Mapping[Twin, str]
     """By twin."""
     secret_key: str
     identity_key: str
@@ -44,10 +39,10 @@ class Applications:
     log: Log
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def migration(self, twin: str) -> Step:
+    def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
         return self._step(
-            f"migration {twin}", ["flask", "--app", f"{_PACKAGES[twin]}.app", "db", "upgrade", "heads"], twin
+            f"migration {twin}", ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"], twin
         )
 
     def registration(self) -> Step:
@@ -63,25 +58,25 @@ class Applications:
             tcp_open(self.ports.restate_service),
         )
 
-    def web(self, twin: str) -> Server:
+    def web(self, twin: Twin) -> Server:
         """Return the server of a twin's pages and JSON API."""
         command = [
             "gunicorn",
             "--config",
-            f"python:{_GUNICORN[twin]}",
-            f"{_PACKAGES[twin]}.app:create_app()",
+            f"python:{twin.gunicorn_conf}",
+            f"{twin.package}.app:create_app()",
         ]
-        return self._server(WEBS[twin], command, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
+        return self._server(twin.title, command, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
 
-    def _step(self, name: str, module: list[str], twin: str) -> Step:
+    def _step(self, name: str, module: list[str], twin: Twin) -> Step:
         env = {**self._env(twin), **self.overrides.get(name, {})}
         return Step(name, _python(module), env, self.log, cwd=REPOSITORY, cancelled=self.cancelled)
 
-    def _server(self, name: str, module: list[str], twin: str, ready: Check) -> Server:
+    def _server(self, name: str, module: list[str], twin: Twin, ready: Check) -> Server:
         env = {**self._env(twin), **self.overrides.get(name, {})}
         return Server(name, _python(module), env, ready, self.log, cwd=REPOSITORY, cancelled=self.cancelled)
 
-    def _env(self, twin: str) -> dict[str, str]:
+    def _env(self, twin: Twin) -> dict[str, str]:
         env = {
             **self.environment,
             # Lines are to be seen when they are written.
@@ -91,7 +86,7 @@ class Applications:
             "HOST": HOST,
             "PORT": str(self.ports.web(twin)),
         }
-        if twin == RESTATE:
+        if twin.durable:
             env |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,
                 "RESTATE_ADMIN_URL": self.ports.admin_url,

@@ -19,7 +19,7 @@ import psutil
 from todo_stack import tree
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
-from todo_stack.plan import SERVERS
+from todo_stack.twins import SERVERS
 
 POLL_SECONDS = 0.05
 

@@ -7,29 +7,20 @@ from pathlib import Path
 
 from flask_restate.identity import public_key
 from todo_stack import postgres, restate
-from todo_stack.applications import REPOSITORY, WEBS, Applications
+from todo_stack.applications import REPOSITORY, Applications
 from todo_stack.errors import StackError
 from todo_stack.output import Log
-from todo_stack.ports import BASIC, RESTATE, Ports
+from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.secrets import secret_key
-
-SERVERS = ("db", "restate_app", "restate", *WEBS.values())
-"""The names of all servers, those that are called before those that call. Not every stack has all of them."""
-
-# One each, so that side by side their lists show what each has kept.
-_DATABASES = {BASIC: "todos", RESTATE: "todos_restate"}
-_PORTS = {
-    BASIC: ["flask_todo"],
-    RESTATE: ["flask_todo_restate", "restate_service", "restate_ingress", "restate_admin", "restate_node"],
-}
+from todo_stack.twins import RESTATE, Twin
 
 
 @dataclass(frozen=True)
 class Parts:
     """What a stack consists of, made and not started."""
 
-    twins: Sequence[str]
+    twins: Sequence[Twin]
     servers: Mapping[str, Server]
     """By name, in the order of SERVERS."""
     applications: Applications
@@ -44,7 +35,7 @@ class Parts:
 class Plan:
     """Describes a stack; what each field means is said where a stack is made."""
 
-    twins: Sequence[str]
+    twins: Sequence[Twin]
     data: Path
     ports: Ports
     external_database: str | None
@@ -57,11 +48,11 @@ class Plan:
     def wanted_ports(self) -> list[str]:
         """The ports that must be free, by field name."""
         ours = [] if self.external_database else ["postgres"]
-        return ours + [port for twin in self.twins for port in _PORTS[twin]]
+        return ours + [port for twin in self.twins for port in twin.ports]
 
-    def database_url(self, twin: str) -> str:
+    def database_url(self, twin: Twin) -> str:
         """Return the address of a twin's database, as it is without any override."""
-        return self.external_database or postgres.address(self.ports.postgres, _DATABASES[twin])
+        return self.external_database or postgres.address(self.ports.postgres, twin.database)
 
     def make(self) -> Parts:
         """Make the servers; secrets that are not there yet are made and kept in the data folder.
@@ -96,7 +87,7 @@ class Plan:
         if RESTATE in self.twins:
             servers += [applications.service(), self._restate(identity_file)]
         servers += [applications.web(twin) for twin in self.twins]
-        names = [_DATABASES[twin] for twin in self.twins]
+        names = [twin.database for twin in self.twins]
         return Parts(self.twins, {server.name: server for server in servers}, applications, database, names)
 
     def _restate(self, identity_file: Path) -> Server:

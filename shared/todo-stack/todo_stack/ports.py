@@ -11,12 +11,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from todo_stack.errors import StackError
+from todo_stack.twins import Twin
 
 HOST = "127.0.0.1"
-
-BASIC = "basic"
-RESTATE = "restate"
-TWINS = (BASIC, RESTATE)
 
 _NAMES = {
     "postgres": "POSTGRES_PORT",
@@ -28,7 +25,6 @@ _NAMES = {
     "restate_node": "RESTATE_NODE_PORT",
 }
 _ADDRESSES = {"RESTATE_ENDPOINT", "RESTATE_ADMIN_URL"}
-_WEBS = {BASIC: "flask_todo", RESTATE: "flask_todo_restate"}
 PORT = "PORT"
 
 SETTINGS = frozenset({*_NAMES.values(), PORT})
@@ -48,7 +44,7 @@ class Ports:
     restate_node: int = 5122
 
     @classmethod
-    def from_environment(cls, twins: Collection[str], environment: Mapping[str, str]) -> Self:
+    def from_environment(cls, twins: Collection[Twin], environment: Mapping[str, str]) -> Self:
         """Read the ports from their settings.
 
         The web of a single twin listens on PORT, unless the setting of its own name is there too.
@@ -59,7 +55,7 @@ class Ports:
         """
         names = dict(_NAMES)
         if len(twins) == 1:
-            web = _WEBS[next(iter(twins))]
+            web = next(iter(twins)).package
             names[web] = names[web] if environment.get(names[web]) else PORT
         values = {field: (name, environment[name]) for field, name in names.items() if environment.get(name)}
         return cls(**{field: _parse(name, value) for field, (name, value) in values.items()})
@@ -91,11 +87,11 @@ class Ports:
         """Where Restate reaches the service endpoint."""
         return f"http://{HOST}:{self.restate_service}"
 
-    def web(self, twin: str) -> int:
+    def web(self, twin: Twin) -> int:
         """Return the port of a twin's web."""
-        return self.flask_todo if twin == BASIC else self.flask_todo_restate
+        return int(getattr(self, twin.package))
 
-    def web_url(self, twin: str) -> str:
+    def web_url(self, twin: Twin) -> str:
         """Return the address of a twin's web, without a slash at its end."""
         return f"http://{HOST}:{self.web(twin)}"
 

@@ -13,9 +13,10 @@ from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.leftovers import Leftovers
 from todo_stack.output import Log
 from todo_stack.plan import Parts, Plan
-from todo_stack.ports import TWINS, Ports
+from todo_stack.ports import Ports
 from todo_stack.process import Process, Server
 from todo_stack.starting import start_in_order
+from todo_stack.twins import TWINS, Twin
 
 DATA = REPOSITORY / ".data"
 
@@ -30,7 +31,7 @@ class Stack:
 
     def __init__(
         self,
-        twins: Collection[str] = TWINS,
+        twins: Collection[Twin] = TWINS,
         *,
         data: Path = DATA,
         ports: Ports | None = None,
@@ -43,7 +44,7 @@ class Stack:
         """Describe a stack; nothing is looked for, written or started yet.
 
         Args:
-            twins: "basic", "restate" or both.
+            twins: one or both.
             data: folder that keeps everything from one start to the next.
             ports: where the servers listen.
             database_url: one PostgreSQL database for all; without it a server is started here, with one
@@ -137,6 +138,6 @@ class Stack:
             self._steps.append(process)
         self._leftovers.record(one.pid for one in (*servers, *self._steps) if one.pid)
 
-    def database_url(self, twin: str) -> str:
+    def database_url(self, twin: Twin) -> str:
         """Return the address of a twin's database, as it is without any override."""
         return self._plan.database_url(twin)

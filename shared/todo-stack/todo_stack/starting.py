@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
-from todo_stack.applications import WEBS
 from todo_stack.plan import Parts
-from todo_stack.ports import RESTATE
 from todo_stack.process import Process
+from todo_stack.twins import RESTATE
 
 
 def start_in_order(parts: Parts, spawn: Callable[[Process], None]) -> None:
@@ -34,7 +33,7 @@ def start_in_order(parts: Parts, spawn: Callable[[Process], None]) -> None:
     if RESTATE in parts.twins:
         spawn(servers["restate_app"])
     for twin in parts.twins:
-        spawn(servers[WEBS[twin]])
+        spawn(servers[twin.title])
     if RESTATE in parts.twins:
         servers["restate"].wait_ready()
         servers["restate_app"].wait_ready()
@@ -42,4 +41,4 @@ def start_in_order(parts: Parts, spawn: Callable[[Process], None]) -> None:
         spawn(registration)
         registration.finish()
     for twin in parts.twins:
-        servers[WEBS[twin]].wait_ready()
+        servers[twin.title].wait_ready()

@@ -5,7 +5,7 @@ import threading
 from rich.console import Console
 from rich.text import Text
 
-from todo_stack.plan import SERVERS
+from todo_stack.twins import SERVERS
 
 _COLOURS = dict(zip(SERVERS, ("blue", "cyan", "magenta", "yellow", "green"), strict=True))
 _WIDTH = max(map(len, _COLOURS))

@@ -17,10 +17,10 @@ from tests.costs.measure.twin_internals import web_settings
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import TWINS, Application
 from tests.support.database import execute
-from todo_stack.applications import WEBS
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
+from todo_stack.twins import twin_named
 
 USAGE_SECONDS = 3.0
 LONGEST_OUTAGE_SECONDS = 300.0
@@ -78,7 +78,7 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     return {
         "PostgreSQL": ", ".join(postgres),
         "Restate": ", ".join(ours) or "its defaults",
-        **{WEBS[twin]: _web_settings(twin) for twin in TWINS},
+        **{twin_named(twin).title: _web_settings(twin) for twin in TWINS},
         "tables": f"{ROWS:,} todos when a sample begins",
     }
 

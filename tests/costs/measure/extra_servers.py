@@ -16,6 +16,7 @@ from todo_stack.leftovers import Leftovers
 from todo_stack.ports import HOST
 from todo_stack.process import Log, Server, Step
 from todo_stack.stack import Stack
+from todo_stack.twins import PLAIN
 
 READY = "ready"
 """What a worker, which listens on no port, prints when it works."""
@@ -44,7 +45,7 @@ class ExtraServers:
 
     def database(self, name: str) -> str:
         """Make a database with the twins' tables and return its address."""
-        base = urlsplit(self.stack.database_url("basic"))
+        base = urlsplit(self.stack.database_url(PLAIN))
         # The name is ours; an identifier cannot be a parameter.
         execute(base.geturl(), f'CREATE DATABASE "{name}"')
         url = base._replace(path=f"/{name}").geturl()

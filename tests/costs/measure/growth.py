@@ -25,11 +25,12 @@ from tests.costs.measure.running_apps import RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Application, Grown, GrownPart
 from tests.support.database import execute
-from tests.support.twins import twin_of
+from tests.support.running_twin import restate_twin
 from todo_stack.applications import REPOSITORY
-from todo_stack.ports import RESTATE, Ports
+from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 SERVICE = "restate_app"
 SETTINGS: Mapping[GrownPart, str] = {
@@ -72,7 +73,7 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
-        services = {twin: twin.servers[SERVICE] for twin in twins if twin.name == RESTATE}
+        services = {twin: twin.servers[SERVICE] for twin in twins if twin.name == RESTATE.key}
         growth = [
             *_with_processes("web processes", webs, plan.web_workers, plan, progress),
             *_with_processes("service processes", services, plan.service_workers, plan, progress),
@@ -114,7 +115,7 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progres
     """Measure adds and the list on tables that have so many rows in the beginning, and the purge of half the ledger."""
     for twin in twins:
         fill(twin.database, rows)
-        if twin.name == RESTATE:
+        if twin.name == RESTATE.key:
             execute(twin.database, _LEDGER, rows // 2, rows // 2, rows)
         # Now and not by themselves in the middle of a sample.
         for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
@@ -134,7 +135,7 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progres
             rows,
             adds[twin.name],
             list_p50_ms=rounds.latency(lists[twin.name]).p50,
-            purge_seconds=_purge_seconds(twin.servers[SERVICE].env, rows // 2) if twin.name == RESTATE else None,
+            purge_seconds=_purge_seconds(twin.servers[SERVICE].env, rows // 2) if twin.name == RESTATE.key else None,
         )
 
 
@@ -155,7 +156,7 @@ def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress
     if (missing := plan.journals - remembered_calls(many.ports.admin_url)) > 0:
         message = add_by_message("grown")
         put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
-        twin_of(many, RESTATE).settle()
+        restate_twin(many).settle()
     for stack in (few, many):
         _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
     journals = {stack: remembered_calls(stack.ports.admin_url) for stack in (few, many)}

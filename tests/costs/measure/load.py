@@ -144,7 +144,7 @@ def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> TwinRatio:
 
 def _against_minimal(plan: LoadPlan, samples: Samples) -> Spread | None:
     minimal = samples.get(Turn("add", plan.most_clients, "minimal"))
-    return _throughput_ratios(samples[Turn("add", plan.most_clients, "basic")], minimal) if minimal else None
+    return _throughput_ratios(samples[Turn("add", plan.most_clients, "plain")], minimal) if minimal else None
 
 
 def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> Spread:

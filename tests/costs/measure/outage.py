@@ -14,7 +14,7 @@ import psycopg2
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.records import Killed, Recovery
-from tests.support.twins import Twin
+from tests.support.running_twin import RunningTwin
 from todo_stack.errors import StopRequested
 
 SERVERS: dict[Killed, str] = {"service endpoint": "restate_app", "database": "db", "Restate server": "restate"}
@@ -36,7 +36,7 @@ class Outage:
     the write will be done: to the ingress, under a key, without waiting for the result.
     """
 
-    def __init__(self, twin: Twin, killed: Killed, operations: int, seconds: float) -> None:
+    def __init__(self, twin: RunningTwin, killed: Killed, operations: int, seconds: float) -> None:
         """Prepare one that lasts so many seconds from the kill on, at least; nothing happens yet."""
         self.twin = twin
         self.killed = killed
@@ -46,7 +46,7 @@ class Outage:
         self._given_up = threading.Event()
         self._marker = f"outage-{uuid4().hex[:8]}"
         self._server = twin.stack.servers[SERVERS[killed]]
-        self._database_url = twin.stack.database_url(twin.name)
+        self._database_url = twin.stack.database_url(twin.which)
 
     def begin(self) -> None:
         """Kill the server (SIGKILL), with the operations in flight."""

@@ -9,10 +9,11 @@ from tests.costs.measure import MeasurementError, Progress
 from tests.costs.measure.outage import SERVERS, Outage
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
-from tests.support.twins import Twin, twin_of
-from todo_stack.ports import RESTATE, Ports
+from tests.support.running_twin import RunningTwin, restate_twin
+from todo_stack.ports import Ports
 from todo_stack.process import Log
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 IN_FLIGHT = 32
 IN_FLIGHT_IN_BACKGROUND = 8
@@ -74,15 +75,15 @@ def finish(outages: Sequence[Outage], progress: Progress) -> list[Recovery]:
 
 
 @contextlib.contextmanager
-def _running_twin(data: Path, log: Log) -> Iterator[Twin]:
+def _running_twin(data: Path, log: Log) -> Iterator[RunningTwin]:
     """Run the Restate twin with default settings; its connections are made and its code is loaded."""
     with Stack([RESTATE], data=data, ports=Ports.free(), log=log) as stack:
-        twin = twin_of(stack, RESTATE)
+        twin = restate_twin(stack)
         twin.add("warm-up")
         yield twin
 
 
-def _drain(twin: Twin) -> Drain:
+def _drain(twin: RunningTwin) -> Drain:
     """Let a backlog wait for the service endpoint."""
     outage = Outage(twin, "service endpoint", WAITING, WAITING_SECONDS)
     outage.begin()

@@ -8,12 +8,13 @@ from tests.costs.records import TWINS, Application, RequestKind
 from tests.support.database import execute
 from todo_stack.process import Server
 from todo_stack.stack import Stack
+from todo_stack.twins import twin_named
 
 ROWS = 1000
 """In each database when a sample is taken: a page of the list is full then, and there are more."""
 
 SERVERS: Mapping[Application, tuple[str, ...]] = {
-    "basic": ("flask-todo", "db"),
+    "plain": ("flask-todo", "db"),
     "restate": ("flask-todo-restate", "restate", "restate_app", "db"),
 }
 """The servers that take part in a write of a twin, in the order in which it reaches them first."""
@@ -53,12 +54,12 @@ def twins_of(stack: Stack) -> list[RunningApp]:
     return [
         RunningApp(
             name,
-            stack.ports.web_url(name),
-            stack.database_url(name),
+            stack.ports.web_url(twin_named(name)),
+            stack.database_url(twin_named(name)),
             {server: stack.servers[server] for server in SERVERS[name]},
         )
         for name in TWINS
-        if name in stack.twins
+        if twin_named(name) in stack.twins
     ]
 
 

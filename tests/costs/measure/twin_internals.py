@@ -25,7 +25,7 @@ PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn",
 """Whose versions belong to a measurement."""
 
 TRACE_FILE = "TRACE_FILE"
-TRACED_SERVERS = {"basic": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
+TRACED_SERVERS = {"plain": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
 
 _OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
 _RESTATE_TWIN, _FLASK_RESTATE = (
@@ -34,7 +34,7 @@ _RESTATE_TWIN, _FLASK_RESTATE = (
 )
 _STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
 CODE_OF_ADD: dict[str, dict[str, Sequence[str]]] = {
-    "basic": {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
+    "plain": {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
     "restate": {
         f"{_RESTATE_TWIN}/app.py": (),
         f"{_RESTATE_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),

@@ -24,6 +24,7 @@ from tests.costs.records import TWINS, Application, Hop, Waterfall
 from todo_stack.ports import Ports
 from todo_stack.process import Log
 from todo_stack.stack import Stack
+from todo_stack.twins import twin_named
 
 REQUESTS = 300
 _WARM_UP = 50
@@ -44,7 +45,7 @@ _REQUEST = Stretch("request to Flask", "client", "flask begins")
 _ANSWER = Stretch("answer to the client", "client", "client answered")
 _CHECKOUT, _COMMIT_BEGINS, _CHECKIN = "pool checkout", "commit begins", "pool checkin"
 WAYS: dict[Application, tuple[Stretch, ...]] = {
-    "basic": (
+    "plain": (
         _REQUEST,
         Stretch("Flask: route, input, pool checkout with ping", "web", _CHECKOUT),
         Stretch("statements (BEGIN, todo)", "database", _COMMIT_BEGINS),
@@ -81,14 +82,15 @@ def measure(folder: Path, progress: Progress, requests: int = REQUESTS) -> list[
 
 
 def _measure(twin: Application, folder: Path, requests: int, log: Log) -> Waterfall:
+    which = twin_named(twin)
     files = {name: folder / f"{name}.trace" for name in TRACED_SERVERS[twin]}
     overrides = {name: traced_environment(folder / "trace", file) for name, file in files.items()}
     with contextlib.ExitStack() as stacks:
-        plain = stacks.enter_context(Stack([twin], data=folder / "plain", ports=Ports.free(), log=log))
+        plain = stacks.enter_context(Stack([which], data=folder / "plain", ports=Ports.free(), log=log))
         traced = stacks.enter_context(
-            Stack([twin], data=folder / "traced", ports=Ports.free(), log=log, overrides=overrides)
+            Stack([which], data=folder / "traced", ports=Ports.free(), log=log, overrides=overrides)
         )
-        untouched, noting = (stacks.enter_context(_client(stack.ports.web_url(twin))) for stack in (plain, traced))
+        untouched, noting = (stacks.enter_context(_client(stack.ports.web_url(which))) for stack in (plain, traced))
         for _ in range(_WARM_UP):
             _add(untouched)
             _add(noting)

@@ -34,10 +34,11 @@ from tests.support.run_environment import machine, versions
 from todo_stack.errors import StackError
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
+from todo_stack.twins import PLAIN
 
 PEERS: Sequence[Peer] = (
-    twins.PLAIN,
-    twins.RESTATE,
+    twins.PLAIN_TWIN,
+    twins.RESTATE_TWIN,
     dbos_peer.PEER,
     celery_peer.PEER,
     temporal_peer.PEER,
@@ -81,7 +82,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         rows, postgres = measured(peers, rounds, seconds, kills, console)
     except (StackError, MeasurementError, NothingProvedError) as error:
         sys.exit(f"error: {error}; the servers' log is in {FOLDER}")
-    web = web_settings("basic").model_fields
+    web = web_settings("plain").model_fields
     costs = PeerCosts(
         started=started,
         seconds=round(time.monotonic() - began, 1),
@@ -124,7 +125,7 @@ def measured(
                         **speeds[one.name],
                     )
                 )
-            return rows, postgres_version(extra.stack.database_url("basic"))
+            return rows, postgres_version(extra.stack.database_url(PLAIN))
 
 
 def versions_of_peers() -> dict[str, str]:

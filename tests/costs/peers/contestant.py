@@ -12,12 +12,13 @@ from tests.costs.measure.twin_internals import web_settings
 from tests.costs.peers.records import About
 from tests.costs.source import Counted
 from tests.support.database import execute
-from tests.support.twins import Twin
+from tests.support.running_twin import RunningTwin
 from todo_stack import tree
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import http_ok
 from todo_stack.errors import StackError
 from todo_stack.process import KILL_SECONDS, Server
+from todo_stack.twins import PLAIN
 
 FOR_ALL = {
     # A line for each request costs time.
@@ -60,7 +61,7 @@ class Peer:
         return "; ".join(reasons)
 
 
-class Contestant(Twin):
+class Contestant(RunningTwin):
     """An application with the twins' JSON API, running, as the checker knows a twin.
 
     `components` are its servers beside the web; the last of them executes the write, without any the web does.
@@ -77,7 +78,8 @@ class Contestant(Twin):
         unfinished: Unfinished | None = None,
     ) -> None:
         server, url = web
-        super().__init__(about.name, web="", writer="", stack=extra.stack, url=url)
+        super().__init__(PLAIN, extra.stack, url)
+        self.name = about.name
         self.about = about
         self.components = components
         self._web_server = server

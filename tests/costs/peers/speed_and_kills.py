@@ -11,7 +11,7 @@ from tests.costs.peers.contestant import Contestant
 from tests.costs.peers.records import KillOutcome
 from tests.costs.records import Spread
 from tests.support.burst import adds, count_effects
-from tests.support.history import Operation, Outcome, Verdict, count, judge
+from tests.support.history import ClientOperation, Outcome, Verdict, count, judge
 
 CLIENTS = 32
 
@@ -53,7 +53,7 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
     Raises NothingProvedError if not even half of the adds were done exactly once.
     """
     contestant.answer_within(BUDGET_SECONDS)
-    operations: list[Operation] = []
+    operations: list[ClientOperation] = []
     for _ in range(times):
         burst = adds(contestant, BURST)
         burst.run(contestant.kill_writer)
@@ -74,7 +74,7 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
     )
 
 
-def count_late_effects(contestant: Contestant, operations: Sequence[Operation]) -> None:
+def count_late_effects(contestant: Contestant, operations: Sequence[ClientOperation]) -> None:
     """Count the effects; what seems to be lost is waited for, in case that the contestant only seemed to be done."""
     deadline = time.monotonic() + LATE_SECONDS
     while True:

@@ -3,15 +3,14 @@
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import requests
 
 from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
 from tests.faultlab.matrix.rules import RESUBMITS
 from tests.faultlab.matrix.seams import Target
-from tests.support.history import Operation, Outcome
-from tests.support.twins import Twin
+from tests.support.history import ClientOperation, Outcome
+from tests.support.running_twin import RunningTwin
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -21,18 +20,18 @@ POLL_SECONDS = 0.05
 class Client:
     """Carries out one operation. `answered` is set when its first submission has an outcome."""
 
-    twin: Twin
+    twin: RunningTwin
     target: Target
     behaviour: str
     over: threading.Event
     """Set when the fault is over: nobody submits again before."""
-    operation: Operation = field(init=False)
+    operation: ClientOperation = field(init=False)
     told: list[tuple[float, Outcome, str]] = field(default_factory=list)
     """What each submission was told, and when (monotonic clock)."""
     answered: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.operation = Operation(self.target.operation, self.target.text, self.target.key)
+        self.operation = ClientOperation(self.target.operation, self.target.text, self.target.key, self.target.todo_id)
 
     def run(self) -> None:
         """Submit; a client that resubmits does so until it is told that it worked, or that there is nothing to do."""
@@ -56,15 +55,9 @@ class Client:
         return self.operation.outcome is Outcome.OK or self.operation.detail == "404"
 
     def _submit(self) -> None:
-        body: dict[str, Any] | None = None if self.target.operation == "delete" else {"title": self.target.text}
-        method, path = {
-            "add": ("POST", ""),
-            "update": ("PATCH", f"/{self.target.todo_id}"),
-            "delete": ("DELETE", f"/{self.target.todo_id}"),
-        }[self.target.operation]
         # A connection of its own, so that what happens to it happens to this operation alone.
         with requests.Session() as session:
-            self.twin.operate(session, self.operation, method, path, body, timeout=CLIENT_TIMEOUT_SECONDS)
+            self.twin.operate(session, self.operation, timeout=CLIENT_TIMEOUT_SECONDS)
         self._note()
 
     def _ask(self) -> None:
@@ -75,10 +68,10 @@ class Client:
         except requests.RequestException:
             return
         if answer["status"] == "done":
-            self.operation.told(Outcome.OK, "done")
+            self.operation.record(Outcome.OK, "done")
             self._note()
         elif answer["status"] == "rejected":
-            self.operation.told(Outcome.FAIL, answer["reason"])
+            self.operation.record(Outcome.FAIL, answer["reason"])
             self._note()
 
     def _note(self) -> None:

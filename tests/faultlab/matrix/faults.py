@@ -13,7 +13,8 @@ from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SI
 from tests.faultlab.matrix.seams import Seam
 from tests.faultlab.wire import Held, Request
 from tests.support.database import execute
-from todo_stack.process import Server
+from tests.support.running_twin import RunningServer
+from todo_stack.twins import PLAIN, RESTATE
 
 SHORT_STALL_SECONDS = 1.0
 FILLER = "filler of the pool"
@@ -73,9 +74,9 @@ def _faults(processes: Sequence[str]) -> list[Fault]:
 
 
 APPLICATIONS = ("web", "service")
-PROCESSES = {"basic": ("web", "database"), "restate": ("web", "Restate", "service", "database")}
+PROCESSES = {PLAIN.key: ("web", "database"), RESTATE.key: ("web", "Restate", "service", "database")}
 
-FAULTS = {twin: _faults(PROCESSES["restate"]) for twin in PROCESSES}
+FAULTS = {twin: _faults(PROCESSES[RESTATE.key]) for twin in PROCESSES}
 """By twin: the same for both, though those of a process that a twin has not are impossible there."""
 
 
@@ -91,7 +92,7 @@ class Breaker:
         self._note = note
         self._fillers: list[threading.Thread] = []
 
-    def server(self, process: str) -> Server:
+    def server(self, process: str) -> RunningServer:
         """Return the server of a process as the seams call it."""
         if process == "web":
             return self._lab.twin.web
@@ -156,7 +157,7 @@ class Breaker:
         for server in self._lab.stack.servers.values():
             if not server.running:
                 server.start()
-                process = next(process for process in PROCESSES[self._lab.name] if self.server(process) is server)
+                process = next(process for process in PROCESSES[self._lab.which.key] if self.server(process) is server)
                 self._note("heal", f"{process} started again", process)
 
     def _release(self, held: Sequence[tuple[Seam, Held]]) -> None:
@@ -178,12 +179,12 @@ class Breaker:
         # This is how long the fault is, not a wait for something.
         threading.Event().wait(seconds)
 
-    def _shut_down(self, database: Server) -> None:
+    def _shut_down(self, database: RunningServer) -> None:
         assert database.pid is not None
         os.kill(database.pid, signal.SIGQUIT)
         _until(lambda: not database.running)
 
-    def _terminate(self, server: Server, held: Sequence[tuple[Seam, Held]]) -> None:
+    def _terminate(self, server: RunningServer, held: Sequence[tuple[Seam, Held]]) -> None:
         """Ask a server to end. What it has begun goes on; what it has not comes too late, when it listens no more."""
         begun = [(seam, message) for seam, message in held if seam.name != "request"]
         assert server.pid is not None
@@ -209,7 +210,7 @@ class Breaker:
     def _read_only(self, *, on: bool) -> None:
         kind, what = ("fault", "the database refuses writes") if on else ("heal", "the database takes writes again")
         self._note(kind, what, "")
-        database = self._lab.stack.database_url(self._lab.name)
+        database = self._lab.stack.database_url(self._lab.which)
         # Allowed in a read-only transaction: it changes no data.
         execute(database, f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
         execute(database, "SELECT pg_reload_conf()")

@@ -13,6 +13,8 @@ from tests.faultlab.matrix.batch import Batch, Case, TooSlowError, cases
 from tests.faultlab.matrix.faults import FAULTS, Breaker
 from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.seams import SEAMS
+from tests.support.logs import log_to
+from todo_stack.twins import twin_named
 
 CELLS_TOGETHER = 24
 """Held at the same time: as many as the pools have room for."""
@@ -73,19 +75,13 @@ class Lanes:
         # Another run's data would be read again with every cell.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with (folder / "servers.log").open("w") as log:
-
-            def write(name: str, line: str) -> None:
-                if not log.closed:
-                    print(f"{name}: {line}", file=log, flush=True)
-
-            with Laboratory(twin, folder / "data", write) as lab:
-                # The first call makes connections and prepares statements, which would be in every time line.
-                lab.twin.add("warm-up")
-                for batch in batches(wanted, self._seed):
-                    if self._stopped.is_set():
-                        return
-                    self._run_batch(lab, batch)
+        with log_to(folder / "servers.log") as log, Laboratory(twin_named(twin), folder / "data", log) as lab:
+            # The first call makes connections and prepares statements, which would be in every time line.
+            lab.twin.add("warm-up")
+            for batch in batches(wanted, self._seed):
+                if self._stopped.is_set():
+                    return
+                self._run_batch(lab, batch)
 
     def _run_batch(self, lab: Laboratory, batch: list[Case]) -> None:
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tests.faultlab.matrix.faults import Fault, How
 from tests.faultlab.matrix.seams import Seam
 from tests.support.history import Outcome, Verdict
+from todo_stack.twins import PLAIN, RESTATE
 
 GIVES_UP = "gives up"
 RESUBMITS = "resubmits"
@@ -32,7 +33,7 @@ def foretold(seam: Seam, fault: Fault) -> tuple[Outcome, ...]:
 
 def first_submission(seam: Seam, fault: Fault) -> Submission:
     """Return what the first submission comes to, whatever the operation."""
-    return _plain(seam, fault) if seam.twin == "basic" else _durable(seam, fault)
+    return _plain(seam, fault) if seam.twin == PLAIN.key else _durable(seam, fault)
 
 
 def expected(seam: Seam, fault: Fault, operation: str, client: str) -> tuple[Verdict, str]:
@@ -47,7 +48,7 @@ def expected(seam: Seam, fault: Fault, operation: str, client: str) -> tuple[Ver
         return Verdict.REFUSED if refused else Verdict.NOT_APPLIED, f"{first.because}; it is not in the database."
     if not first.applied:
         return Verdict.EXACTLY_ONCE, f"{first.because}; submitted again, it is done."
-    if seam.twin == "restate":
+    if seam.twin == RESTATE.key:
         return Verdict.EXACTLY_ONCE, f"{first.because}; submitted again, it joins the first under its request id."
     match operation:
         case "add":

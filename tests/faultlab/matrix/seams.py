@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from tests.faultlab.laboratory import CLIENT, DATABASE, INGRESS, SERVICE
 from tests.faultlab.wire import Answer, Match, Request
+from todo_stack.twins import PLAIN, RESTATE
+
+_PLAIN, _RESTATE = PLAIN.key, RESTATE.key
 
 OPERATIONS = ("add", "update", "delete")
 
@@ -49,7 +52,7 @@ class Seam:
     @property
     def involved(self) -> tuple[str, ...]:
         """The processes at the ends of the link and those that wait behind them, without the client."""
-        chain = ("web", "database") if self.twin == "basic" else ("web", "Restate", "service", "database")
+        chain = ("web", "database") if self.twin == _PLAIN else ("web", "Restate", "service", "database")
         return chain[: max(chain.index(end) for end in (self.sender, self.receiver) if end in chain) + 1]
 
 
@@ -119,24 +122,32 @@ def _ends(twin: str) -> tuple[Seam, Seam]:
 
 
 def _seams() -> dict[str, list[Seam]]:
-    first, last = _ends("basic")
-    plain = [first, *_on_database("basic", "web", accepted=False), last]
-    first, last = _ends("restate")
+    first, last = _ends(_PLAIN)
+    plain = [first, *_on_database(_PLAIN, "web", accepted=False), last]
+    first, last = _ends(_RESTATE)
     r, s = "Restate", "service"
     durable = [
         first,
-        Seam("restate", "call", INGRESS, "web", r, "the call on its way to Restate's ingress", _call),
+        Seam(_RESTATE, "call", INGRESS, "web", r, "the call on its way to Restate's ingress", _call),
         Seam(
-            "restate", "invocation", SERVICE, r, s, "the invocation on its way to the service", _invocation, False, True
+            _RESTATE,
+            "invocation",
+            SERVICE,
+            r,
+            s,
+            "the invocation on its way to the service",
+            _invocation,
+            False,
+            True,
         ),
-        *_on_database("restate", s, accepted=True),
-        Seam("restate", "result", SERVICE, s, r, "the step's result on its way into the journal", _result, True, True),
-        Seam("restate", "journalled", SERVICE, r, s, "the word that the result is journalled", _journalled, True, True),
-        Seam("restate", "output", SERVICE, s, r, "the handler's result on its way to Restate", _output, True, True),
-        Seam("restate", "return", INGRESS, r, "web", "the result on its way back to the web", _return, True, True),
+        *_on_database(_RESTATE, s, accepted=True),
+        Seam(_RESTATE, "result", SERVICE, s, r, "the step's result on its way into the journal", _result, True, True),
+        Seam(_RESTATE, "journalled", SERVICE, r, s, "the word that the result is journalled", _journalled, True, True),
+        Seam(_RESTATE, "output", SERVICE, s, r, "the handler's result on its way to Restate", _output, True, True),
+        Seam(_RESTATE, "return", INGRESS, r, "web", "the result on its way back to the web", _return, True, True),
         last,
     ]
-    return {"basic": plain, "restate": durable}
+    return {_PLAIN: plain, _RESTATE: durable}
 
 
 SEAMS = _seams()

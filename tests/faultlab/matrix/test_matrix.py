@@ -13,6 +13,7 @@ from tests.faultlab.matrix.rules import CLIENTS, expected
 from tests.faultlab.matrix.seams import OPERATIONS, SEAMS
 from tests.faultlab.wire import Held
 from tests.support.history import Verdict
+from todo_stack.twins import PLAIN, RESTATE
 
 SEED = 1
 
@@ -60,8 +61,8 @@ def test_rules_foretell_what_the_design_promises() -> None:
         (case.seam.twin, *expected(case.seam, case.fault, case.operation, case.client)) for case in every_case()
     }
     never = {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK}
-    assert not never & {verdict for twin, verdict, _ in foretold if twin == "restate"}
-    assert Verdict.DUPLICATED in {verdict for twin, verdict, _ in foretold if twin == "basic"}
+    assert not never & {verdict for twin, verdict, _ in foretold if twin == RESTATE.key}
+    assert Verdict.DUPLICATED in {verdict for twin, verdict, _ in foretold if twin == PLAIN.key}
     assert all(because.endswith(".") for _, _, because in foretold)
 
 
@@ -97,5 +98,5 @@ def test_without_the_faults_it_fails(tmp_path: Path) -> None:
     verdicts = {(cell.twin, cell.as_expected, cell.verdict) for cell in run(lost_answers, tmp_path, Harmless)}
     # Without the fault everything succeeds, whatever was foretold.
     assert {verdict for _, _, verdict in verdicts} == {Verdict.EXACTLY_ONCE}
-    assert ("basic", False, Verdict.EXACTLY_ONCE) in verdicts
-    assert ("restate", False, Verdict.EXACTLY_ONCE) in verdicts
+    assert (PLAIN.key, False, Verdict.EXACTLY_ONCE) in verdicts
+    assert (RESTATE.key, False, Verdict.EXACTLY_ONCE) in verdicts

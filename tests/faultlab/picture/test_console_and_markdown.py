@@ -13,7 +13,7 @@ from tests.faultlab.picture.console import print_run
 from tests.faultlab.picture.made_up import made_up_run
 from tests.faultlab.words import WORDS, Count
 from tests.support.history import Verdict
-from todo_stack.ports import TWINS
+from todo_stack.twins import TWINS
 
 
 def printed(run: MatrixRun) -> str:
@@ -45,7 +45,9 @@ def test_counts(verdict: Verdict) -> None:
     run = made_up_run()
     tried = Counter((cell.twin, cell.client) for cell in run.cells)
     came_to = Counter((cell.twin, cell.client) for cell in run.cells if cell.verdict is verdict)
-    expected = [[str(Count(came_to[twin, client], tried[twin, client])) for client in CLIENTS] for twin in TWINS]
+    expected = [
+        [str(Count(came_to[twin.key, client], tried[twin.key, client])) for client in CLIENTS] for twin in TWINS
+    ]
     assert [columns[:-1] for columns in rows(printed(run), verdict.value)] == expected
     ((_, _, *columns),) = rows(markdown.verdicts(run), f"{WORDS[verdict].symbol} {verdict.value}")
     assert columns == [count for of_twin in expected for count in of_twin]

@@ -14,7 +14,7 @@ from tests.faultlab.picture.made_up import made_up_run
 from tests.faultlab.picture.page import render
 from tests.faultlab.words import WORDS
 from tests.support.history import Verdict
-from todo_stack.ports import TWINS
+from todo_stack.twins import TWINS
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_legend_before_verdicts(document: BeautifulSoup) -> None:
 def test_counts(run: MatrixRun, document: BeautifulSoup) -> None:
     """A card for each twin has the number of each verdict with its share, per behaviour of the client and in all."""
     for twin, card in zip(TWINS, document.select("article.card"), strict=True):
-        found = Counter((cell.verdict, cell.client) for cell in run.cells if cell.twin == twin)
+        found = Counter((cell.verdict, cell.client) for cell in run.cells if cell.twin == twin.key)
         for verdict, row in zip(Verdict, card.select("tbody tr"), strict=True):
             heading, *columns = [part.get_text(" ", strip=True) for part in row.select("th, td")]
             numbers = [found[verdict, client] for client in CLIENTS]

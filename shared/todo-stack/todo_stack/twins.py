@@ -1,0 +1,65 @@
+"""The twins: what each is, written down once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One of the two applications."""
+
+    key: str
+    """In commands and in results."""
+    title: str
+    """Its name for people, that of its folder, and that of its web server in the stack."""
+    package: str
+    gunicorn_conf: str
+    """The module with gunicorn's settings."""
+    database: str
+    writer: str
+    """The server whose process writes to the database."""
+    servers: tuple[str, ...]
+    """Names of all servers that it needs, those that are called before those that call."""
+    ports: tuple[str, ...]
+    """Fields of Ports, without the database's."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether its writes go through Restate."""
+        return self.writer != self.title
+
+    def __str__(self) -> str:
+        return self.key
+
+
+PLAIN = Twin(
+    key="plain",
+    title="flask-todo",
+    package="flask_todo",
+    gunicorn_conf="todo_shared.gunicorn_conf",
+    database="todos",
+    writer="flask-todo",
+    servers=("db", "flask-todo"),
+    ports=("flask_todo",),
+)
+
+RESTATE = Twin(
+    key="restate",
+    title="flask-todo-restate",
+    package="flask_todo_restate",
+    gunicorn_conf="flask_todo_restate.gunicorn_conf",
+    # One each, so that side by side their lists show what each has kept.
+    database="todos_restate",
+    writer="restate_app",
+    servers=("db", "restate_app", "restate", "flask-todo-restate"),
+    ports=("flask_todo_restate", "restate_service", "restate_ingress", "restate_admin", "restate_node"),
+)
+
+TWINS = (PLAIN, RESTATE)
+
+SERVERS = ("db", "restate_app", "restate", *(twin.title for twin in TWINS))
+"""The names of all servers, those that are called before those that call."""
+
+
+def twin_named(key: str) -> Twin:
+    """Return the twin with this key."""
+    return next(twin for twin in TWINS if twin.key == key)

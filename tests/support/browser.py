@@ -1,0 +1,55 @@
+"""A browser without JavaScript."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+from bs4 import BeautifulSoup
+
+TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a page: where it goes and what it carries."""
+
+    action: str
+    fields: Mapping[str, str]
+
+
+class Browser:
+    """A client of the pages that keeps cookies and sends forms back as they were rendered."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.session.close()
+
+    def get(self, path: str = "/") -> requests.Response:
+        """Get a page."""
+        return self.session.get(self.url + path, timeout=TIMEOUT_SECONDS)
+
+    def forms(self, response: requests.Response | None = None) -> list[Form]:
+        """Return the forms of a page, by default of the list."""
+        page = BeautifulSoup((self.get() if response is None else response).text, "html.parser")
+        forms = []
+        for form in page.find_all("form"):
+            fields = form.find_all("input", {"name": True})
+            forms.append(Form(str(form["action"]), {str(f["name"]): str(f.get("value", "")) for f in fields}))
+        return forms
+
+    def form(self, pattern: str, response: requests.Response | None = None) -> Form:
+        """Return the first form whose action matches the pattern."""
+        found = [form for form in self.forms(response) if re.search(pattern, form.action)]
+        assert found, f"no form with action {pattern}"
+        return found[0]
+
+    def submit(self, form: Form, **changes: str) -> requests.Response:
+        """Submit a form with these fields changed; redirects are not followed."""
+        return self.session.post(
+            self.url + form.action, data={**form.fields, **changes}, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        )
