@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from tests.support.browser import Browser
 from tests.support.burst import RESULTS
 from tests.support.history import Verdict
-from tests.support.running_twin import RunningTwin
+from tests.support.running_twin import RunningStack, RunningTwin
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import TWINS, Twin
@@ -47,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Both twins with their servers, on free ports and data of their own."""
     folder = tmp_path_factory.mktemp("stack")
     if request.config.getoption("--stack") == "containers":
@@ -57,9 +56,8 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         # Only now: without the option nobody needs the library.
         from tests.containers.stack import ContainerStack
 
-        with ContainerStack(folder, Ports.free()) as containers:
-            # It has all that tests use of the other.
-            yield cast(Stack, containers)
+        with ContainerStack(folder) as containers:
+            yield containers
         return
     with (folder / "servers.log").open("w") as log:
 
@@ -82,7 +80,7 @@ def healed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(params=TWINS, ids=str)
-def twin(request: pytest.FixtureRequest, stack: Stack) -> RunningTwin:
+def twin(request: pytest.FixtureRequest, stack: RunningStack) -> RunningTwin:
     """Each of the twins in turn."""
     which: Twin = request.param
     return RunningTwin(which, stack)

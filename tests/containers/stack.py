@@ -1,51 +1,124 @@
-"""Both twins in containers: a second way to provide what todo_stack.stack.Stack provides to the suite."""
+"""Both twins in containers, from the compose files that a reader uses: one more RunningStack for the suite."""
 
 import contextlib
-import secrets
-import threading
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+import docker
 import psycopg2
-from docker.errors import ContainerError
-from testcontainers.core.image import DockerImage
-from testcontainers.core.network import Network
+import pytest
+from docker.models.containers import Container
 
-from flask_restate.identity import public_key
-from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
-from tests.containers.server import ContainerServer
-from todo_stack.applications import REPOSITORY
-from todo_stack.checks import all_of, http_ok
-from todo_stack.errors import StackError
-from todo_stack.ports import Ports
-from todo_stack.postgres import create_databases
-from todo_stack.twins import RESTATE, TWINS, Twin
+from tests.containers.project import Project, projects_up
+from tests.support.waiting import until
+from todo_stack.checks import Check, all_of, http_ok
+from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
+
+READY_SECONDS = 60
+OVERRIDES = {twin: Path(__file__).with_name(f"{twin.title}.override.yaml") for twin in TWINS}
+
+
+class ContainerServer:
+    """A server as its containers: one, or as the database one for each twin.
+
+    The files say `restart: unless-stopped`. What is killed here stays down all the same: to the engine a kill that goes
+    through it is an order to stop. A process that dies by itself it starts again: see test_ends_by_itself_and_is_restarted.
+    """
+
+    def __init__(self, name: str, containers: Sequence[Container], ready: Check) -> None:
+        """Describe a server that was made already."""
+        self.name = name
+        self._containers = containers
+        self._ready = ready
+
+    @property
+    def running(self) -> bool:
+        """Whether its main process is there, paused or not."""
+        return len(self.running_containers()) == len(self._containers)
+
+    @property
+    def pid(self) -> int | None:
+        """The number of its main process, of the first where there are two, as the engine's machine counts."""
+        return next((container.attrs["State"]["Pid"] for container in self.running_containers()), None)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Skip the test: only who starts a process beside the servers asks for it."""
+        pytest.skip("a process of this machine has no place in the containers' networks")
+
+    def start(self) -> None:
+        """Start it and return when it is healthy."""
+        self.spawn()
+        self.wait_ready()
+
+    def spawn(self) -> None:
+        """Start it without waiting for anything."""
+        at_once(Container.start, self._containers)
+
+    def wait_ready(self) -> None:
+        """Return when the started server is healthy."""
+        until(self._ready, f"{self.name} is healthy", READY_SECONDS)
+
+    def stop(self) -> None:
+        """Ask it to end, as the engine does, and return when it is gone."""
+        at_once(Container.stop, self.running_containers())
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL) and return when it is gone."""
+        kill_at_once([self])
+
+    def pause(self) -> None:
+        """Freeze it; connections stay open, unanswered."""
+        at_once(Container.pause, self._containers)
+
+    def resume(self) -> None:
+        """Let it go on after pause()."""
+        at_once(Container.unpause, self._containers)
+
+    def how_it_ended(self) -> str:
+        """Say in words how it ended."""
+        return "it runs" if self.running else f"exit code {self._containers[0].attrs['State']['ExitCode']}"
+
+    def running_containers(self) -> list[Container]:
+        """Return those whose main process is there, as the engine knows them now."""
+        for container in self._containers:
+            container.reload()
+        return [container for container in self._containers if container.attrs["State"]["Running"]]
 
 
 class ContainerStack:
-    """The servers of both twins in containers on one network, published on 127.0.0.1 at fixed ports."""
+    """Both twins' compose projects as one stack. Each twin has a database server of its own: `db` is both."""
 
-    def __init__(self, data: Path, ports: Ports) -> None:
-        """Describe it; nothing is built or started yet. `data` is a folder for Restate's key."""
-        self.ports = ports
-        self.twins = list(TWINS)
+    def __init__(self, folder: Path) -> None:
+        """Describe it; nothing is built or started yet. `folder` takes a copy of the repository."""
+        self.twins = TWINS
         self.servers: dict[str, ContainerServer] = {}
-        self._data = data
-        self._password = secrets.token_hex(16)
-        self._secret_key = secrets.token_hex(16)
+        self._folder = folder
+        self._projects: dict[Twin, Project] = {}
         self._resources = contextlib.ExitStack()
-        self._network: Network | None = None
-        self._images: dict[Twin, str] = {}
 
     def __enter__(self) -> Self:
-        with contextlib.ExitStack() as on_failure:
-            on_failure.callback(self._resources.close)
-            self._build()
-            self.start()
-            on_failure.pop_all()
+        with contextlib.ExitStack() as resources:
+            self._projects = resources.enter_context(projects_up(self._folder, OVERRIDES))
+            plain, restate = self._projects[PLAIN], self._projects[RESTATE]
+            self.ports = dataclasses.replace(restate.ports, flask_todo=plain.ports.flask_todo)
+            engine = resources.enter_context(contextlib.closing(docker.from_env()))
+
+            def server(name: str, ready: Check, service: str, *projects: Project) -> None:
+                ids = [project.containers()[service]["Id"] for project in projects]
+                self.servers[name] = ContainerServer(name, [engine.containers.get(one) for one in ids], ready)
+
+            server("db", all_of(*(self._database_answers(twin) for twin in TWINS)), "db", plain, restate)
+            server("restate_app", http_ok(f"{self.ports.service_url}/health"), "restate_app", restate)
+            healths = f"{self.ports.ingress_url}/restate/health", f"{self.ports.admin_url}/health"
+            server("restate", all_of(*map(http_ok, healths)), "restate", restate)
+            for twin, project in self._projects.items():
+                server(twin.title, http_ok(f"{project.url}/readyz"), "web", project)
+            self._resources = resources.pop_all()
         return self
 
     def __exit__(
@@ -54,131 +127,40 @@ class ContainerStack:
         self._resources.close()
 
     def start(self) -> None:
-        """Start all servers, those that are called before those that call, and return when all are healthy."""
+        """Start all containers in no order, as an engine does after a power cut; return when all are healthy."""
         for server in self.servers.values():
-            if server.name in {twin.title for twin in self.twins}:
-                continue
             server.spawn()
-        self.servers["db"].wait_ready()
-        create_databases(self._postgres_url, [twin.database for twin in self.twins])
-        for twin in self.twins:
-            self._step(twin, ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"])
-        self.servers["restate"].wait_ready()
-        self.servers["restate_app"].wait_ready()
-        self._step(RESTATE, ["flask_restate", "register"])
-        for twin in self.twins:
-            self.servers[twin.title].start()
+        for server in self.servers.values():
+            server.wait_ready()
 
     def kill(self) -> None:
-        """Kill all at once, as a power cut does. start() begins again on what the disks hold."""
-        at_once = threading.Barrier(len(self.servers))
-
-        def kill(server: ContainerServer) -> None:
-            at_once.wait()
-            server.kill()
-
-        with ThreadPoolExecutor(len(self.servers)) as pool:
-            list(pool.map(kill, self.servers.values()))
+        """Kill everything at one moment, as a power cut does."""
+        kill_at_once(list(self.servers.values()))
 
     def database_url(self, twin: Twin) -> str:
         """Return the address of a twin's database, from outside."""
-        return self._url("127.0.0.1", self.ports.postgres, twin.database)
+        project = self._projects[twin]
+        return f"postgresql://postgres:{project.secret('database_password')}@127.0.0.1:{project.ports.postgres}/todos"
 
-    @property
-    def _postgres_url(self) -> str:
-        return self._url("127.0.0.1", self.ports.postgres, "postgres")
+    def _database_answers(self, twin: Twin) -> Check:
+        def check() -> bool:
+            try:
+                psycopg2.connect(self.database_url(twin), connect_timeout=2).close()
+            except psycopg2.OperationalError:
+                return False
+            return True
 
-    def _url(self, host: str, port: int, database: str) -> str:
-        return f"postgresql://postgres:{self._password}@{host}:{port}/{database}"
+        return check
 
-    def _build(self) -> None:
-        """Build the images and describe the containers."""
-        for twin in self.twins:
-            folder = twin.title
-            image = DockerImage(
-                REPOSITORY, tag=f"{folder}:tested", dockerfile_path=f"{folder}/Dockerfile", clean_up=False, rm=True
-            )
-            self._images[twin] = str(image.build())
-        network = self._network = Network().create()
-        self._resources.callback(network.remove)
-        pem = self._data / "identity.pem"
-        self._public_key = public_key(pem)
-        ports = self.ports
-        self._add(
-            "db",
-            POSTGRES_IMAGE,
-            self._database_answers,
-            env={"POSTGRES_PASSWORD": self._password},
-            ports={5432: ports.postgres},
-        )
-        self._add(
-            "restate_app",
-            self._images[RESTATE],
-            http_ok(f"{ports.service_url}/health"),
-            command=["python", "-m", "flask_todo_restate.restate_server"],
-            env=self._env(RESTATE),
-            ports={9080: ports.restate_service},
-        )
-        self._add(
-            "restate",
-            RESTATE_IMAGE,
-            all_of(http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")),
-            env={
-                "RESTATE_NODE_NAME": "todo",
-                "RESTATE_DISABLE_TELEMETRY": "true",
-                "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
-                "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MiB",
-                "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": "/identity.pem",
-                "RESTATE_LOG_FILTER": "warn,octocrab=off",
-            },
-            ports={8080: ports.restate_ingress, 9070: ports.restate_admin},
-            mounts={pem: "/identity.pem"},
-        )
-        for twin in self.twins:
-            ready = http_ok(f"{ports.web_url(twin)}/readyz")
-            env = {**self._env(twin), "PORT": "5000"}
-            self._add(twin.title, self._images[twin], ready, env=env, ports={5000: ports.web(twin)})
 
-    def _add(self, name: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of ContainerServer
-        assert self._network
-        server = self.servers[name] = ContainerServer(name, *arguments, network=self._network, **options)
-        self._resources.callback(server.remove)
+def kill_at_once(servers: Sequence[ContainerServer]) -> None:
+    """Kill what runs of these servers at one moment, and return when it is gone."""
+    containers = [container for server in servers for container in server.running_containers()]
+    at_once(Container.kill, containers)
+    at_once(Container.wait, containers)
 
-    def _env(self, twin: Twin) -> dict[str, str]:
-        env = {"DATABASE_URL": self._url("db", 5432, twin.database), "SECRET_KEY": self._secret_key}
-        if twin.durable:
-            env |= {
-                "RESTATE_ENDPOINT": "http://restate:8080",
-                "RESTATE_ADMIN_URL": "http://restate:9070",
-                "RESTATE_SERVICE_URL": "http://restate_app:9080",
-                "RESTATE_IDENTITY_KEY": self._public_key,
-            }
-        return env
 
-    def _step(self, twin: Twin, module: Sequence[str]) -> None:
-        """Run a container to its end.
-
-        Raises:
-            StackError: it failed; with its last lines.
-
-        """
-        assert self._network
-        containers = self._network._docker.client.containers  # testcontainers starts servers only
-        try:
-            containers.run(
-                self._images[twin],
-                ["python", "-m", *module],
-                environment=self._env(twin),
-                network=self._network.name,
-                remove=True,
-                stderr=True,
-            )
-        except ContainerError as error:
-            raise StackError(f"{module[0]} failed", str(error).splitlines()) from None
-
-    def _database_answers(self) -> bool:
-        try:
-            psycopg2.connect(self._postgres_url, connect_timeout=2).close()
-        except psycopg2.OperationalError:
-            return False
-        return True
+def at_once(action: Callable[[Container], object], containers: Sequence[Container]) -> None:
+    """Do this to all containers at one moment."""
+    with ThreadPoolExecutor(max(1, len(containers))) as pool:
+        list(pool.map(action, containers))
