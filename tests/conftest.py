@@ -54,9 +54,9 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
         engine.needed()
         # Only now: without the option nobody needs the library.
-        from tests.containers.stack import ContainerStack
+        from tests.containers.stack import container_stack
 
-        with ContainerStack(folder) as containers:
+        with container_stack(folder) as containers:
             yield containers
         return
     with (folder / "servers.log").open("w") as log:

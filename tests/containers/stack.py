@@ -2,14 +2,12 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 import docker
-import psycopg2
 import pytest
 from docker.models.containers import Container
 
@@ -18,19 +16,21 @@ from tests.support.waiting import until
 from todo_stack.checks import Check, all_of, http_ok
 from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
+T = TypeVar("T")
+
 READY_SECONDS = 60
 OVERRIDES = {twin: Path(__file__).with_name(f"{twin.title}.override.yaml") for twin in TWINS}
 
 
 class ContainerServer:
-    """A server as its containers: one, or as the database one for each twin.
+    """A server as its containers: one, or for the database one for each twin.
 
-    The files say `restart: unless-stopped`. What is killed here stays down all the same: to the engine a kill that goes
-    through it is an order to stop. A process that dies by itself it starts again: see test_ends_by_itself_and_is_restarted.
+    The compose files say `restart: unless-stopped`, and what is killed here stays down all the same: a kill that goes
+    through the engine is an order. What ends by itself it starts again: see test_ends_by_itself_and_is_restarted.
     """
 
     def __init__(self, name: str, containers: Sequence[Container], ready: Check) -> None:
-        """Describe a server that was made already."""
+        """Describe a server that exists already."""
         self.name = name
         self._containers = containers
         self._ready = ready
@@ -38,38 +38,32 @@ class ContainerServer:
     @property
     def running(self) -> bool:
         """Whether its main process is there, paused or not."""
-        return len(self.running_containers()) == len(self._containers)
+        return len(self._running()) == len(self._containers)
 
     @property
     def pid(self) -> int | None:
         """The number of its main process, of the first where there are two, as the engine's machine counts."""
-        return next((container.attrs["State"]["Pid"] for container in self.running_containers()), None)
+        return next((container.attrs["State"]["Pid"] for container in self._running()), None)
 
     @property
     def env(self) -> Mapping[str, str]:
-        """Skip the test: only who starts a process beside the servers asks for it."""
+        """Skip the test: only a test that starts a process beside the servers asks for this."""
         pytest.skip("a process of this machine has no place in the containers' networks")
 
     def start(self) -> None:
         """Start it and return when it is healthy."""
-        self.spawn()
-        self.wait_ready()
-
-    def spawn(self) -> None:
-        """Start it without waiting for anything."""
         at_once(Container.start, self._containers)
-
-    def wait_ready(self) -> None:
-        """Return when the started server is healthy."""
         until(self._ready, f"{self.name} is healthy", READY_SECONDS)
 
     def stop(self) -> None:
         """Ask it to end, as the engine does, and return when it is gone."""
-        at_once(Container.stop, self.running_containers())
+        at_once(Container.stop, self._running())
 
     def kill(self) -> None:
         """Kill it (SIGKILL) and return when it is gone."""
-        kill_at_once([self])
+        containers = self._running()
+        at_once(Container.kill, containers)
+        at_once(Container.wait, containers)
 
     def pause(self) -> None:
         """Freeze it; connections stay open, unanswered."""
@@ -83,84 +77,66 @@ class ContainerServer:
         """Say in words how it ended."""
         return "it runs" if self.running else f"exit code {self._containers[0].attrs['State']['ExitCode']}"
 
-    def running_containers(self) -> list[Container]:
-        """Return those whose main process is there, as the engine knows them now."""
-        for container in self._containers:
-            container.reload()
+    def _running(self) -> list[Container]:
+        at_once(Container.reload, self._containers)
         return [container for container in self._containers if container.attrs["State"]["Running"]]
 
 
 class ContainerStack:
-    """Both twins' compose projects as one stack. Each twin has a database server of its own: `db` is both."""
+    """Both twins' compose projects as one stack. Each twin has its own database server; `db` is both."""
 
-    def __init__(self, folder: Path) -> None:
-        """Describe it; nothing is built or started yet. `folder` takes a copy of the repository."""
+    def __init__(self, projects: Mapping[Twin, Project], engine: docker.DockerClient) -> None:
+        """Take the containers of projects that are up."""
         self.twins = TWINS
-        self.servers: dict[str, ContainerServer] = {}
-        self._folder = folder
-        self._projects: dict[Twin, Project] = {}
-        self._resources = contextlib.ExitStack()
+        self._projects = projects
+        plain, restate = projects[PLAIN], projects[RESTATE]
+        self.ports = dataclasses.replace(restate.ports, flask_todo=plain.ports.flask_todo)
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as resources:
-            self._projects = resources.enter_context(projects_up(self._folder, OVERRIDES))
-            plain, restate = self._projects[PLAIN], self._projects[RESTATE]
-            self.ports = dataclasses.replace(restate.ports, flask_todo=plain.ports.flask_todo)
-            engine = resources.enter_context(contextlib.closing(docker.from_env()))
+        def container(service: str, project: Project) -> Container:
+            return engine.containers.get(project.containers()[service]["Id"])
 
-            def server(name: str, ready: Check, service: str, *projects: Project) -> None:
-                ids = [project.containers()[service]["Id"] for project in projects]
-                self.servers[name] = ContainerServer(name, [engine.containers.get(one) for one in ids], ready)
-
-            server("db", all_of(*(self._database_answers(twin) for twin in TWINS)), "db", plain, restate)
-            server("restate_app", http_ok(f"{self.ports.service_url}/health"), "restate_app", restate)
-            healths = f"{self.ports.ingress_url}/restate/health", f"{self.ports.admin_url}/health"
-            server("restate", all_of(*map(http_ok, healths)), "restate", restate)
-            for twin, project in self._projects.items():
-                server(twin.title, http_ok(f"{project.url}/readyz"), "web", project)
-            self._resources = resources.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._resources.close()
+        databases = [container("db", project) for project in projects.values()]
+        health = {
+            "restate_app": http_ok(f"{self.ports.service_url}/health"),
+            "restate": all_of(
+                http_ok(f"{self.ports.admin_url}/health"), http_ok(f"{self.ports.ingress_url}/restate/health")
+            ),
+        }
+        servers = [ContainerServer("db", databases, all_of(*map(accepts_connections, databases)))]
+        for service, ready in health.items():
+            servers.append(ContainerServer(service, [container(service, restate)], ready))
+        for twin, project in projects.items():
+            servers.append(ContainerServer(twin.title, [container("web", project)], http_ok(f"{project.url}/readyz")))
+        self.servers = {server.name: server for server in servers}
 
     def start(self) -> None:
         """Start all containers in no order, as an engine does after a power cut; return when all are healthy."""
-        for server in self.servers.values():
-            server.spawn()
-        for server in self.servers.values():
-            server.wait_ready()
+        at_once(ContainerServer.start, self.servers.values())
 
     def kill(self) -> None:
         """Kill everything at one moment, as a power cut does."""
-        kill_at_once(list(self.servers.values()))
+        at_once(ContainerServer.kill, self.servers.values())
 
     def database_url(self, twin: Twin) -> str:
-        """Return the address of a twin's database, from outside."""
+        """Return the address of a twin's database."""
         project = self._projects[twin]
         return f"postgresql://postgres:{project.secret('database_password')}@127.0.0.1:{project.ports.postgres}/todos"
 
-    def _database_answers(self, twin: Twin) -> Check:
-        def check() -> bool:
-            try:
-                psycopg2.connect(self.database_url(twin), connect_timeout=2).close()
-            except psycopg2.OperationalError:
-                return False
-            return True
 
-        return check
+def accepts_connections(database: Container) -> Check:
+    """Return a check that this PostgreSQL accepts connections."""
+    # By TCP: while the data is being made, the server listens on its socket alone.
+    return lambda: database.exec_run(["pg_isready", "--quiet", "--host=127.0.0.1"]).exit_code == 0
 
 
-def kill_at_once(servers: Sequence[ContainerServer]) -> None:
-    """Kill what runs of these servers at one moment, and return when it is gone."""
-    containers = [container for server in servers for container in server.running_containers()]
-    at_once(Container.kill, containers)
-    at_once(Container.wait, containers)
+def at_once(action: Callable[[T], object], subjects: Collection[T]) -> None:
+    """Do this to all of them at one moment."""
+    with ThreadPoolExecutor(max(1, len(subjects))) as pool:
+        list(pool.map(action, subjects))
 
 
-def at_once(action: Callable[[Container], object], containers: Sequence[Container]) -> None:
-    """Do this to all containers at one moment."""
-    with ThreadPoolExecutor(max(1, len(containers))) as pool:
-        list(pool.map(action, containers))
+@contextlib.contextmanager
+def container_stack(folder: Path) -> Iterator[ContainerStack]:
+    """Build and start both twins from a copy of the repository in this folder."""
+    with projects_up(folder, OVERRIDES) as projects, contextlib.closing(docker.from_env()) as engine:
+        yield ContainerStack(projects, engine)

@@ -16,6 +16,7 @@ from todo_stack.twins import RESTATE, TWINS, Twin
 
 STOP_SECONDS = 5
 BACK_SECONDS = 60
+only_restate = pytest.mark.parametrize("project", [RESTATE], ids=str, indirect=True)
 VERSION = "deployed"
 """Of the image that is deployed: always the same, so that images do not pile up."""
 ABSENT = {"todo_stack", "tests", "pytest", "pip", "setuptools", "wheel"}
@@ -31,18 +32,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Twin, Projec
 
 @pytest.fixture(params=TWINS, ids=str)
 def project(request: pytest.FixtureRequest, both: dict[Twin, Project]) -> Project:
-    """Each of the twins in turn, running."""
-    return running(both[request.param])
-
-
-@pytest.fixture
-def durable(both: dict[Twin, Project]) -> Project:
-    """The Restate twin, running."""
-    return running(both[RESTATE])
-
-
-def running(project: Project) -> Project:
-    """Start what a test has left stopped."""
+    """Each of the twins in turn; what a test has left stopped is started."""
+    project = both[request.param]
     if set(project.containers()) != project.servers:
         project.up()
     return project
@@ -117,9 +108,9 @@ def test_nobody_is_root(project: Project) -> None:
 
 def test_no_secret_in_sight(project: Project) -> None:
     """Secrets are in files: what `docker inspect` shows of a container has none of them."""
-    for name in ("secret_key", "database_password"):
-        for service, container in project.containers(running=False).items():
-            assert project.secret(name) not in str(container), service
+    for service, container in project.containers(running=False).items():
+        assert project.secret("secret_key") not in str(container), service
+        assert project.secret("database_password") not in str(container), service
 
 
 def test_only_the_application_is_in_the_image(project: Project) -> None:
@@ -147,8 +138,7 @@ def test_stops_in_time(project: Project) -> None:
         begun = time.monotonic()
         project.run("docker", "stop", "--time", str(4 * STOP_SECONDS), container["Id"])
         assert time.monotonic() - begun < STOP_SECONDS, service
-        ended = project.containers(running=False)[service]["State"]
-        assert ended["ExitCode"] == 0, service
+        assert project.containers(running=False)[service]["State"]["ExitCode"] == 0, service
 
 
 def test_add_survives_kills(project: Project) -> None:
@@ -190,14 +180,15 @@ def test_down_and_up_keeps_everything(project: Project) -> None:
     assert titles(project) == before
 
 
-def test_work_in_flight_survives(durable: Project) -> None:
+@only_restate
+def test_work_in_flight_survives(project: Project) -> None:
     """What the Restate twin has promised is done after `down` and `up`, although it was in flight meanwhile."""
     title = f"in flight {uuid4()}"
-    durable.kill("db")
-    assert add(durable, title).status_code == 202
-    durable.down()
-    durable.up()
-    until(lambda: titles(durable).count(title) == 1, "the promised todo", BACK_SECONDS)
+    project.kill("db")
+    assert add(project, title).status_code == 202
+    project.down()
+    project.up()
+    until(lambda: titles(project).count(title) == 1, "the promised todo", BACK_SECONDS)
 
 
 @contextlib.contextmanager
@@ -208,33 +199,32 @@ def locked(project: Project) -> Iterator[None]:
     with subprocess.Popen(psql, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
         assert session.stdin
         assert session.stdout
-        session.stdin.write("BEGIN; LOCK TABLE todo IN EXCLUSIVE MODE;\n")
-        session.stdin.flush()
-        assert session.stdout.readline() == "BEGIN\n"
-        assert session.stdout.readline() == "LOCK TABLE\n"
+        print("BEGIN; LOCK TABLE todo IN EXCLUSIVE MODE;", file=session.stdin, flush=True)
+        assert [session.stdout.readline() for _ in range(2)] == ["BEGIN\n", "LOCK TABLE\n"]
         yield
         session.stdin.close()
 
 
-def test_deploy_with_work_in_flight(durable: Project) -> None:
+@only_restate
+def test_deploy_with_work_in_flight(project: Project) -> None:
     """`deploy.sh VERSION` runs the new version beside the old one until that has finished its calls."""
     begun, later = f"begun {uuid4()}", f"later {uuid4()}"
     new = f"http://restate-app-{VERSION}:9080"
     with ThreadPoolExecutor(1) as pool:
-        with locked(durable):
-            assert add(durable, begun).status_code == 202
-            deployed = pool.submit(durable.run, "./deploy.sh", VERSION)
-            until(lambda: deployed.done() or new in addresses(durable), "the new version is registered", BACK_SECONDS)
-            assert add(durable, later).status_code == 202
+        with locked(project):
+            assert add(project, begun).status_code == 202
+            deployed = pool.submit(project.run, "./deploy.sh", VERSION)
+            until(lambda: deployed.done() or new in addresses(project), "the new version is registered", BACK_SECONDS)
+            assert add(project, later).status_code == 202
             # While the old version has calls, both are there.
             assert not deployed.done()
-            assert len(addresses(durable)) == 2
+            assert len(addresses(project)) == 2
         deployed.result()
-    assert addresses(durable) == [new]
+    assert addresses(project) == [new]
     for service in ("web", "restate_app"):
-        assert durable.containers()[service]["Config"]["Image"] == f"{RESTATE.title}:{VERSION}"
-    until(lambda: [titles(durable).count(title) for title in (begun, later)] == [1, 1], "both todos", BACK_SECONDS)
+        assert project.containers()[service]["Config"]["Image"] == f"{RESTATE.title}:{VERSION}"
+    until(lambda: [titles(project).count(title) for title in (begun, later)] == [1, 1], "both todos", BACK_SECONDS)
     # The version is remembered.
-    durable.up()
-    assert addresses(durable) == [new]
-    assert add(durable, f"afterwards {uuid4()}").status_code == 201
+    project.up()
+    assert addresses(project) == [new]
+    assert add(project, f"afterwards {uuid4()}").status_code == 201
