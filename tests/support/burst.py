@@ -26,6 +26,10 @@ class Burst:
     operations: Sequence[ClientOperation]
     clients: int = CLIENTS
 
+    def part(self, first: int, end: int | None = None) -> "Burst":
+        """Return the operations from this one on and before that one as a burst of their own."""
+        return Burst(self.twin, self.operations[first:end], self.clients)
+
     def run(self, middle: Callable[[], None] | None = None, *, at: float = 0.4) -> None:
         """Do all the work; when the share `at` of it has been answered, call `middle` while the rest goes on."""
         answered = threading.Semaphore(0)
