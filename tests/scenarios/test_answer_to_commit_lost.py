@@ -6,8 +6,8 @@ line. But here the row is there, and trying again makes a second one, unless som
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer
-from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Verdict
+from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
@@ -20,12 +20,12 @@ EXPECTED = {
 
 def test_answer_to_commit_lost(lab: Laboratory) -> None:
     """The plain twin reports a failure for a todo that is there, and the next try doubles it; the other has one."""
-    task = name("milk")
+    task = new_name("milk")
     lost = lab.database.cut(Answer("COMMIT", mentioning=task))
     added = add(lab.twin, task)
     lost.wait()
-    verdict = came_to(lab.twin, added)
+    verdict = verdict_on(lab.twin, added)
 
     again = add(lab.twin, task, added.key)
 
-    assert (added.detail, verdict, came_to(lab.twin, again)) == EXPECTED[lab.which]
+    assert (added.detail, verdict, verdict_on(lab.twin, again)) == EXPECTED[lab.which]

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import CLIENT, Laboratory
 from tests.faultlab.wire import Answer
-from tests.scenarios.stage import name
 from tests.support.browser import Browser
+from tests.support.user import new_name
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
@@ -22,7 +22,7 @@ EXPECTED = {
 
 def test_double_click(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     """The second click comes before the first is answered: two todos in the plain twin, one in the Restate twin."""
-    task = name("milk")
+    task = new_name("milk")
     browser, second_browser = Browser(lab.twin.url), Browser(lab.twin.url)
     form = browser.form("/add")
     second_browser.session.cookies.update(browser.session.cookies)

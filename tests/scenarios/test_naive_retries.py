@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer, Match, Request
-from tests.scenarios.stage import name
+from tests.support.user import new_name
 from todo_shared import operations
 
 EXPECTED = [
@@ -44,7 +44,7 @@ def add_with_retries(engine: Engine, task: str) -> None:
 @pytest.mark.parametrize(("message", "rows"), EXPECTED)
 def test_naive_retries(plain: Laboratory, engine: Engine, message: Match, rows: int) -> None:
     """The function succeeds in both cases and cannot tell them apart; in one of them it has added two todos."""
-    task = name("milk")
+    task = new_name("milk")
     cut = plain.database.cut(lambda seen: message(seen) and seen.mentions(task))
     add_with_retries(engine, task)
     cut.wait()

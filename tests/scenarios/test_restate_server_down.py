@@ -4,8 +4,8 @@ Durable execution is one more thing that can be away. This is the failure that t
 """
 
 from tests.faultlab.laboratory import Laboratory
-from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Outcome, Verdict
+from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
@@ -18,7 +18,7 @@ EXPECTED = {
 
 def test_restate_server_down(lab: Laboratory) -> None:
     """The plain twin works on; the Restate twin refuses writes, shows its list, and loses nothing by a later try."""
-    task, there = name("milk"), name("bread")
+    task, there = new_name("milk"), new_name("bread")
     lab.twin.add(there)
     restate = lab.stack.servers.get("restate")
     if restate:
@@ -30,12 +30,12 @@ def test_restate_server_down(lab: Laboratory) -> None:
 
     # Reads go to the database in both.
     assert there in titles
-    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.which]
+    assert (added.detail, verdict_on(lab.twin, added)) == EXPECTED[lab.which]
 
 
 def test_resubmitted_when_it_is_back(durable: Laboratory) -> None:
     """A form that was refused meanwhile can be submitted again as often as one likes, and adds one todo."""
-    task = name("milk")
+    task = new_name("milk")
     restate = durable.stack.servers["restate"]
     restate.kill()
     refused = add(durable.twin, task)
@@ -45,4 +45,4 @@ def test_resubmitted_when_it_is_back(durable: Laboratory) -> None:
     assert refused.outcome is Outcome.FAIL
     # Just started, it may need longer than the web waits, and then the todo is promised.
     assert all(again.outcome in (Outcome.OK, Outcome.PENDING) for again in tries)
-    assert came_to(durable.twin, tries[-1]) is Verdict.EXACTLY_ONCE
+    assert verdict_on(durable.twin, tries[-1]) is Verdict.EXACTLY_ONCE

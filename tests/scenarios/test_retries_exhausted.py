@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
 from tests.scenarios.conftest import DELETE_SECONDS
-from tests.scenarios.stage import came_to, delete, name
 from tests.support.browser import Browser
 from tests.support.history import Outcome, Verdict
+from tests.support.user import delete, new_name, verdict_on
 from tests.support.waiting import until
 from todo_shared.schemas import TodoItemRequest
 
@@ -24,7 +24,7 @@ OUTAGE_SECONDS = 5.0
 def test_outage_of_five_seconds(article: Article, meanwhile: ThreadPoolExecutor) -> None:
     """Three attempts are used up while the database is still away; a delete that is given a time outlasts it."""
     twin, database = article.lab.twin, article.lab.stack.servers["db"]
-    articles, ours = twin.add(name("doomed")), twin.add(name("doomed"))
+    articles, ours = twin.add(new_name("doomed")), twin.add(new_name("doomed"))
     database.kill()
     began = time.monotonic()
     calling = meanwhile.submit(article.call, "delete_todo", TodoItemRequest(todo_id=articles["id"]))
@@ -43,13 +43,13 @@ def test_outage_of_five_seconds(article: Article, meanwhile: ThreadPoolExecutor)
 
     deleted = deleting.result()
     assert deleted.outcome is Outcome.PENDING
-    assert came_to(twin, deleted) is Verdict.EXACTLY_ONCE
+    assert verdict_on(twin, deleted) is Verdict.EXACTLY_ONCE
 
 
 def test_outage_longer_than_the_bound(durable: Laboratory) -> None:
     """When the time of a delete is over while the database is away, its user is told that it could not be done."""
     twin, database = durable.twin, durable.stack.servers["db"]
-    by_api, by_form = twin.add(name("doomed")), twin.add(name("doomed"))
+    by_api, by_form = twin.add(new_name("doomed")), twin.add(new_name("doomed"))
     browser = Browser(twin.url)
     form = browser.form(f"/delete/{by_form['id']}$")
     database.kill()

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer
-from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Outcome, Verdict
+from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
@@ -23,7 +23,7 @@ EXPECTED = {
 
 def test_server_dies_after_commit(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     """The plain twin leaves its user without an answer and with a todo to be doubled; the Restate twin has one."""
-    task = name("milk")
+    task = new_name("milk")
     answer = lab.database.hold(Answer("COMMIT", mentioning=task))
     adding = meanwhile.submit(add, lab.twin, task)
     answer.wait()
@@ -32,10 +32,10 @@ def test_server_dies_after_commit(lab: Laboratory, meanwhile: ThreadPoolExecutor
     lab.twin.writer.kill()
     lab.twin.writer.start()
     added = adding.result()
-    verdict = came_to(lab.twin, added)
+    verdict = verdict_on(lab.twin, added)
 
     again = add(lab.twin, task, added.key)
 
     outcomes, after_the_death, after_the_second_try = EXPECTED[lab.which]
     assert added.outcome in outcomes
-    assert (verdict, came_to(lab.twin, again)) == (after_the_death, after_the_second_try)
+    assert (verdict, verdict_on(lab.twin, again)) == (after_the_death, after_the_second_try)

@@ -12,8 +12,8 @@ import requests
 from tests.faultlab.laboratory import SERVICE, Laboratory
 from tests.faultlab.wire import Answer
 from tests.scenarios.article.running import Article
-from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Verdict
+from tests.support.user import add, new_name, verdict_on
 from todo_shared.schemas import TodoRequest
 
 RESULT_OF_THE_STEP = "ProposeRunCompletion"
@@ -22,7 +22,7 @@ RESULT_OF_THE_STEP = "ProposeRunCompletion"
 
 def test_article_adds_two(article: Article, meanwhile: ThreadPoolExecutor) -> None:
     """The article's service, killed before its result is in the journal, adds the todo a second time."""
-    task = name("milk")
+    task = new_name("milk")
     result = article.link.hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
     calling = meanwhile.submit(article.call, "add_todo", TodoRequest(task=task))
     held = result.wait()
@@ -39,7 +39,7 @@ def test_article_adds_two(article: Article, meanwhile: ThreadPoolExecutor) -> No
 
 def test_ledger_adds_one(durable: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     """The TodoService, killed at the same moment, runs its step again too, and adds nothing."""
-    lab, task = durable, name("milk")
+    lab, task = durable, new_name("milk")
     result = lab.links[SERVICE].hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
     adding = meanwhile.submit(add, lab.twin, task)
     held = result.wait()
@@ -48,4 +48,4 @@ def test_ledger_adds_one(durable: Laboratory, meanwhile: ThreadPoolExecutor) -> 
     held.reset()
     lab.twin.writer.start()
 
-    assert came_to(lab.twin, adding.result()) is Verdict.EXACTLY_ONCE
+    assert verdict_on(lab.twin, adding.result()) is Verdict.EXACTLY_ONCE

@@ -18,9 +18,9 @@ from flask_restate.extension import (
     idempotency_key,
 )
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service
-from tests.scenarios.stage import name
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.user import new_name
 from todo_shared.schemas import ClearRequest, TodoItemRequest, TodoRequest
 
 NOBODY_LISTENS = "http://127.0.0.1:1"
@@ -62,7 +62,7 @@ def admin_url(durable: RunningTwin) -> str:
 
 def request() -> tuple[TodoRequest, str]:
     """Return a message that no other test sends, and a new key."""
-    return TodoRequest(task=name("client")), new_key()
+    return TodoRequest(task=new_name("client")), new_key()
 
 
 def pending(restate: FlaskRestate, message: TodoRequest, key: str) -> str:

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from flask_todo_restate.services import database
 from flask_todo_restate.services.database import ledger
-from tests.scenarios.stage import name
 from tests.support.running_twin import RunningStack, RunningTwin
 from tests.support.table_lock import waiting_for_locks
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_shared import operations
 from todo_shared.schemas import TodoData
@@ -42,7 +42,7 @@ def operation_id() -> str:
 @pytest.fixture
 def task() -> str:
     """A task that no other test has."""
-    return name("ledger")
+    return new_name("ledger")
 
 
 def adding(task: str) -> Callable[[Session], TodoData]:
@@ -131,7 +131,7 @@ def test_same_deletion_twice_at_once(durable: RunningTwin, operation_id: str, ta
 
 def test_repeated_clearing_spares_what_is_new(durable: RunningTwin, operation_id: str, task: str) -> None:
     """If all todos are deleted, and one is added before the answer arrives, the repeat leaves that one alone."""
-    durable.add(name("old"))
+    durable.add(new_name("old"))
     ledger.apply(operation_id, operations.clear)
     assert durable.tasks("") == []
     durable.add(task)

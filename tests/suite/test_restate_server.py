@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from flask_restate.identity import check_public_key, public_key
-from tests.scenarios.stage import name
 from tests.support.running_twin import restate_twin
 from tests.support.service_endpoint import registered, service_endpoint
 from tests.support.table_lock import todos_locked
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
@@ -83,7 +83,7 @@ def test_port_that_is_taken(settings: dict[str, str]) -> None:
 def test_stop_with_calls_in_flight(native_stack: Stack, monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
     """SIGTERM to the first process alone ends all, in order, while steps wait for the database; none is done twice."""
     twin, service = restate_twin(native_stack), native_stack.servers["restate_app"]
-    titles = sorted(name("in flight") for _ in range(IN_FLIGHT))
+    titles = sorted(new_name("in flight") for _ in range(IN_FLIGHT))
     with monkeypatch.context() as during:
         for setting, value in {"RESTATE_SERVICE_WORKERS": str(processes), **PATIENT}.items():
             during.setitem(service.env, setting, value)
@@ -103,7 +103,7 @@ def test_stop_with_calls_in_flight(native_stack: Stack, monkeypatch: pytest.Monk
 
 def test_hypercorn_serves_too(native_stack: Stack) -> None:
     """Started by hypercorn's own command, the endpoint takes a call."""
-    twin, port, title = restate_twin(native_stack), Ports.free().restate_service, name("hypercorn")
+    twin, port, title = restate_twin(native_stack), Ports.free().restate_service, new_name("hypercorn")
     server = service_endpoint(twin, [word.format(port=port) for word in HYPERCORN], port)
     with registered(server, twin, port):
         # With only one endpoint that runs, there is no doubt which of them has answered.

@@ -2,9 +2,9 @@
 
 import requests
 
-from tests.scenarios.stage import name
 from tests.support.running_twin import RunningTwin, restate_twin
 from tests.support.service_endpoint import endpoint_beside
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.stack import Stack
 
@@ -18,7 +18,7 @@ HURRIED = {"RETRY_INITIAL_INTERVAL_SECONDS": "0.01", "RETRY_MAX_INTERVAL_SECONDS
 def test_more_attempts_than_restate_would_make(native_stack: Stack) -> None:
     """After more failed attempts than Restate's default allows a write is still being tried, and then done once."""
     twin, database = restate_twin(native_stack), native_stack.servers["db"]
-    added, before, changed = name("added"), name("before"), name("changed")
+    added, before, changed = new_name("added"), new_name("before"), new_name("changed")
     todo = twin.add(before)
 
     def fewest_attempts() -> int:

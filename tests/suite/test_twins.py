@@ -10,9 +10,9 @@ from flask import Flask
 from flask_todo.app import create_app as plain_app
 from flask_todo_restate.app import create_app as restate_app
 from flask_todo_restate.settings import WebSettings
-from tests.scenarios.stage import name
 from tests.support.browser import Browser
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_shared.settings import Settings
 from todo_stack.stack import Stack
@@ -46,7 +46,7 @@ def test_same_key_twice(twin: RunningTwin) -> None:
         PLAIN: 2,  # It does not use the key.
         RESTATE: 1,  # The second call joins the first.
     }[twin.which]
-    title, headers = name("key"), {"Idempotency-Key": new_key()}
+    title, headers = new_name("key"), {"Idempotency-Key": new_key()}
     answers = [twin.call("POST", json={"title": title}, headers=headers) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]
     assert len({answer.json()["id"] for answer in answers}) == different_todos
@@ -55,7 +55,7 @@ def test_same_key_twice(twin: RunningTwin) -> None:
 
 def test_form_edited_after_the_back_button(twin: RunningTwin, browser: Browser) -> None:
     """A form that comes back with its old request id and is submitted with another text is something new."""
-    form, tasks = browser.form("/add"), [name("back"), name("back")]
+    form, tasks = browser.form("/add"), [new_name("back"), new_name("back")]
     for task in tasks:
         assert browser.submit(form, task=task).status_code == 302
     assert [twin.tasks(task) for task in tasks] == [[task] for task in tasks]
@@ -67,7 +67,7 @@ def test_form_while_the_database_is_down(twin: RunningTwin, browser: Browser) ->
         PLAIN: (503, [], []),  # Nothing can be written, and nobody would do it later.
         RESTATE: (302, ["Your new todo “{}” is saved and will be applied."], ["{}"]),  # Restate has the write.
     }[twin.which]
-    task, form, database = name("bread"), browser.form("/add"), twin.stack.servers["db"]
+    task, form, database = new_name("bread"), browser.form("/add"), twin.stack.servers["db"]
     database.kill()
     ready = readiness(twin)
     answer = browser.submit(form, task=task)
@@ -97,7 +97,7 @@ def test_api_while_the_database_is_down(twin: RunningTwin) -> None:
         PLAIN: (503, "application/problem+json"),  # It fails, and says so.
         RESTATE: (202, "application/json"),  # Restate has the write.
     }[twin.which]
-    title, doomed, database = name("bread"), twin.add(name("doomed")), twin.stack.servers["db"]
+    title, doomed, database = new_name("bread"), twin.add(new_name("doomed")), twin.stack.servers["db"]
     database.kill()
     answers = [twin.call("POST", json={"title": title}), twin.call("DELETE", doomed["url"])]
     database.start()
@@ -112,7 +112,7 @@ def test_api_while_the_database_is_down(twin: RunningTwin) -> None:
 
 def test_operation_tells_its_result(durable: RunningTwin) -> None:
     """A pending operation of the Restate twin tells at its address that it is pending, and later its result."""
-    title, doomed, database = name("bread"), durable.add(name("doomed")), durable.stack.servers["db"]
+    title, doomed, database = new_name("bread"), durable.add(new_name("doomed")), durable.stack.servers["db"]
     database.kill()
     answers = [durable.call("POST", json={"title": title}), durable.call("DELETE", doomed["url"])]
     addresses = [answer.headers["location"] for answer in answers]
@@ -133,7 +133,7 @@ def test_form_while_the_restate_server_is_down(twin: RunningTwin, browser: Brows
         PLAIN: (302, (200, []), 1),  # It has no Restate server.
         RESTATE: (503, (503, ["restate"]), 0),  # Its web cannot hand the write over.
     }[twin.which]
-    task, form, restate = name("bread"), browser.form("/add"), twin.stack.servers["restate"]
+    task, form, restate = new_name("bread"), browser.form("/add"), twin.stack.servers["restate"]
     restate.kill()
     answer = browser.submit(form, task=task)
     assert (answer.status_code, readiness(twin), browser.get().status_code) == (status, ready, 200)
@@ -159,7 +159,7 @@ def test_unknown_operation_is_404(twin: RunningTwin) -> None:
 def test_unsigned_requests_to_the_service_are_refused(durable: RunningTwin) -> None:
     """A request that the Restate server has not signed gets 401 from the service endpoint, and runs no handler."""
     service_url = durable.stack.ports.service_url
-    durable.add(name("kept"))
+    durable.add(new_name("kept"))
     with durable.unchanged():
         assert requests.post(f"{service_url}/invoke/TodoService/clear_todos", timeout=10).status_code == 401
         assert requests.get(f"{service_url}/discover", timeout=10).status_code == 401

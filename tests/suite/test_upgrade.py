@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.scenarios.stage import name
 from tests.suite.next_version import MARK
 from tests.support import restate_admin
 from tests.support.logs import no_log
 from tests.support.running_twin import RunningTwin, restate_twin
 from tests.support.service_endpoint import service_endpoint
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.applications import REPOSITORY
 from todo_stack.ports import HOST, Ports
@@ -69,7 +69,7 @@ def command(twin: RunningTwin, verb: str, port: int, **environment: str) -> Step
 
 def pending_adds(twin: RunningTwin) -> list[str]:
     """Add todos that cannot be finished now, because the database is down; return their titles."""
-    titles = sorted(name("pending") for _ in range(CALLS))
+    titles = sorted(new_name("pending") for _ in range(CALLS))
     with ThreadPoolExecutor(CALLS) as pool:
         answers = list(pool.map(lambda title: twin.call("POST", json={"title": title}), titles))
     assert [answer.status_code for answer in answers] == [202] * CALLS
@@ -106,7 +106,7 @@ def test_deployed_with_calls_in_flight(twin: RunningTwin, new_version: Server, n
     assert twin.settle() == []
     assert added_by(twin, begun) == begun
     assert added_by(twin, later) == [title + MARK for title in later]
-    assert twin.add(last := name("afterwards"))["title"] == last + MARK
+    assert twin.add(last := new_name("afterwards"))["title"] == last + MARK
 
 
 def test_replaced_with_calls_in_flight(twin: RunningTwin, careless_version: Server) -> None:
@@ -120,7 +120,7 @@ def test_replaced_with_calls_in_flight(twin: RunningTwin, careless_version: Serv
     stack.servers["db"].start()
 
     # The new version works for new calls.
-    assert twin.add(new := name("new"))["title"] == new + MARK
+    assert twin.add(new := new_name("new"))["title"] == new + MARK
     until(
         lambda: [call.get("last_failure_error_code") for call in twin.unfinished()] == [JOURNAL_MISMATCH] * CALLS,
         "Restate says of each call that its journal is not the new version's",
