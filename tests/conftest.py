@@ -6,28 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.burst import RESULTS
 from tests.support.database import execute
-from tests.support.history import Verdict
 from tests.support.logs import log_to
 from tests.support.running_twin import RunningStack, RunningTwin, new_key, restate_twin
 from todo_stack.applications import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, TWINS
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the verdicts of this run's bursts as a table for a README."""
-    if not RESULTS:
-        return
-    terminalreporter.section("verdicts")
-    terminalreporter.write_line("| scenario | twin | " + " | ".join(verdict.value for verdict in Verdict) + " |")
-    terminalreporter.write_line("|---|---|" + "--:|" * len(Verdict))
-    for scenario, by_twin in RESULTS.items():
-        for name, verdicts in by_twin.items():
-            counts = " | ".join(str(verdicts[verdict]) for verdict in Verdict)
-            terminalreporter.write_line(f"| {scenario} | {name} | {counts} |")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

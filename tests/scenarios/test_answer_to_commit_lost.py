@@ -1,7 +1,7 @@
 """What happens when the COMMIT has worked and only its answer is lost?
 
 To the application this looks exactly like a connection that dropped before COMMIT: the same exception from the same
-line. But here the row is there, and trying again makes a second one, unless somebody remembers that it was done.
+line. But here the row is there, and a second try makes a second one, unless somebody remembers that it was done.
 """
 
 from tests.faultlab.laboratory import Laboratory
@@ -11,7 +11,7 @@ from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
-    # Its user is told that the database cannot be reached, does it again, as one would, and has two.
+    # Its user reads that the database cannot be reached, does it again, as one would, and has two.
     PLAIN: ("503", Verdict.GHOST, Verdict.DUPLICATED),
     # The repeated step finds its row in the ledger, and the resubmitted request joins the first.
     RESTATE: ("201", Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),
@@ -19,7 +19,7 @@ EXPECTED = {
 
 
 def test_answer_to_commit_lost(lab: Laboratory) -> None:
-    """The plain twin reports a failure for a todo that is there, and the next try doubles it; the other has one."""
+    """The plain twin reports a failure for a todo that it has, and a second try adds another; the Restate twin has one."""
     task = new_name("milk")
     lost = lab.database.cut(Answer("COMMIT", mentioning=task))
     added = add(lab.twin, task)

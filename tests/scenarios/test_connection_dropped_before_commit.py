@@ -1,6 +1,6 @@
 """What happens to an operation when the database drops the connection before COMMIT?
 
-Nothing has been written, and the application knows that something went wrong. This is the harmless failure: the only
+Nothing was written, and the application knows that something went wrong. This is the harmless failure: the only
 question is who tries again, the user or the machine.
 """
 

@@ -1,7 +1,8 @@
 """The ledger makes a step that is repeated change the database once."""
 
+import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -47,12 +48,20 @@ def task() -> str:
 
 def adding(task: str) -> Callable[[Session], TodoData]:
     """Return the change that adds a todo."""
-    return lambda session: operations.add(session, task)
+
+    def add(session: Session) -> TodoData:
+        return operations.add(session, task)
+
+    return add
 
 
-def deleting(todo: Mapping[str, Any]) -> Callable[[Session], None]:
+def deleting(todo: dict[str, Any]) -> Callable[[Session], None]:
     """Return the change that deletes a todo."""
-    return lambda session: operations.delete(session, todo["id"])
+
+    def delete(session: Session) -> None:
+        operations.delete(session, todo["id"])
+
+    return delete
 
 
 class Interrupted:
@@ -60,6 +69,8 @@ class Interrupted:
 
     def __init__(self, change: Callable[[Session], TodoData | None]) -> None:
         self._change = change
+        # The ledger takes the type of the result from its annotation.
+        functools.update_wrapper(self, change)
         self.made, self.may_commit = threading.Event(), threading.Event()
 
     def __call__(self, session: Session) -> TodoData | None:

@@ -1,27 +1,33 @@
-"""What the repository says of itself is true."""
+"""What the repository says of itself is true, and its commands do what they say."""
 
 import json
+import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
+
+
+def run(repository: Path, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command at the top of the repository."""
+    env, command = {**os.environ, **environment}, ("/usr/bin/env", *command)
+    return subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=False)
 
 
 def tracked(repository: Path) -> list[Path]:
     """Return the files that git keeps."""
-    git = shutil.which("git")
-    assert git
-    listed = subprocess.run([git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True).stdout
-    return [repository / name for name in listed.split("\0") if name]
+    return [repository / name for name in run(repository, "git", "ls-files", "-z").stdout.split("\0") if name]
 
 
 def test_commands_of_the_readmes_exist(repository: Path) -> None:
     """Every make target that a README names is one."""
     makefile = (repository / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    for page in repository.glob("**/README.md"):
-        if "node_modules" not in page.parts and ".venv" not in page.parts:
-            assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
+    pages = [path for path in tracked(repository) if path.name == "README.md"]
+    assert repository / "README.md" in pages
+    for page in pages:
+        assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
 
 
 def test_files_of_the_readmes_exist(repository: Path) -> None:
@@ -32,7 +38,7 @@ def test_files_of_the_readmes_exist(repository: Path) -> None:
 
 
 def test_no_registry_address(repository: Path) -> None:
-    """No file says from where packages are to be taken: that is the machine's business."""
+    """No file names a registry of packages: each machine has its own."""
     lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
     address = re.compile(
@@ -44,7 +50,7 @@ def test_no_registry_address(repository: Path) -> None:
 
 
 def test_every_requirement_is_pinned(repository: Path) -> None:
-    """Whatever is asked for by name has its version in the constraints."""
+    """Each package that the tests need by name has its version in the constraints."""
     pins = {
         line.partition("==")[0].lower().replace("_", "-")
         for line in (repository / "constraints.txt").read_text().split()
@@ -52,3 +58,18 @@ def test_every_requirement_is_pinned(repository: Path) -> None:
     asked = (repository / "tests" / "requirements.txt").read_text().splitlines()
     names = {re.split(r"[\[=<>~ ]", line)[0].lower().replace("_", "-") for line in asked if line and line[0] != "#"}
     assert names <= pins
+
+
+@pytest.mark.parametrize("verb", ["kill", "stop", "start"])
+def test_orders_by_make(repository: Path, verb: str) -> None:
+    """`make kill`, `make stop` and `make start` give these orders to the stack."""
+    assert f"-m todo_stack {verb} 'db'" in run(repository, "make", "-n", verb, "WHAT=db").stdout
+
+
+@pytest.mark.parametrize("target", ["up-basic", "up-restate", "deploy"])
+def test_without_docker(repository: Path, target: str) -> None:
+    """Where Docker does not answer, `make ... DOCKER=1` says so in its first line, and what to do without it."""
+    done = run(repository, "make", "--silent", target, "DOCKER=1", DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert done.returncode != 0
+    assert done.stderr.startswith("Docker is needed for this")
+    assert "Without it: make up-basic" in done.stderr.splitlines()[0]

@@ -183,14 +183,6 @@ def test_orders_that_name_nothing(supervised: Supervised, what: list[str], line:
     assert supervised.order("start", *what) == (1, line.format(", ".join(SERVERS)))
 
 
-def test_make(repository: Path) -> None:
-    """`make kill`, `make stop` and `make start` give these orders."""
-    for verb in ("kill", "stop", "start"):
-        command = ["/usr/bin/env", "make", "-n", verb, "WHAT=db"]
-        shown = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
-        assert f"-m todo_stack {verb} 'db'" in shown.stdout
-
-
 Up = tuple["subprocess.Popen[bytes]", Path, str]
 """A running `up plain`, its log, and the mark that all its processes have in their environment."""
 

@@ -105,8 +105,12 @@ class RunningTwin:
         return [row[0] for row in self.rows("SELECT task FROM todo WHERE starts_with(task, %s) ORDER BY id", prefix)]
 
     def todos(self) -> list[tuple[Any, ...]]:
-        """Return all todos in the database."""
+        """Return id, task, completed and order of all todos in the database."""
         return self.rows('SELECT id, task, completed, "order" FROM todo ORDER BY id')
+
+    def todos_named(self, task: str) -> list[tuple[Any, ...]]:
+        """Return those with exactly this task."""
+        return [todo for todo in self.todos() if todo[1] == task]
 
     @contextlib.contextmanager
     def unchanged(self) -> Iterator[None]:
