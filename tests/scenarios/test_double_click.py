@@ -13,7 +13,7 @@ from tests.support.user import new_name
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
-    # Two requests, two todos: it does not know that they are one.
+    # Two requests are two todos: it does not use the request id.
     PLAIN: 2,
     # The request id is the idempotency key: the second click joins the first.
     RESTATE: 1,
@@ -32,7 +32,7 @@ def test_double_click(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     second = second_browser.submit(form, task=task)
     held.release()
 
-    # Whoever clicked cannot see a difference.
+    # The user sees no difference.
     assert [first.result().status_code, second.status_code] == [302, 302]
     assert len(lab.twin.tasks(task)) == EXPECTED[lab.which]
     browser.close()

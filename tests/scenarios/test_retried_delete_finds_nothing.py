@@ -32,7 +32,7 @@ def test_retried_delete_finds_nothing(lab: Laboratory) -> None:
 
 
 def test_article_reports_its_own_delete_as_a_failure(article: Article) -> None:
-    """Without a ledger the step that Restate repeats finds nothing, three times, and the user is told of a failure."""
+    """Without a ledger the step that Restate repeats finds nothing, three times, and the user reads of a failure."""
     todo = article.lab.twin.add(new_name("doomed"))
     lost = article.lab.database.cut(Answer("COMMIT", mentioning=todo["id"]))
     answer = article.call("delete_todo", TodoItemRequest(todo_id=todo["id"]))

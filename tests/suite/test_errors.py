@@ -1,8 +1,9 @@
 """What becomes of a call whose handler fails, class by class of the table in flask_restate.errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -31,21 +32,20 @@ class FailingService:
     ports: Ports
     lines: list[str]
 
-    def call(self, handler: str, name: str) -> requests.Response:
-        """Let a handler raise this, and return its answer."""
-        return self._post("call", handler, name)
-
-    def send(self, handler: str, name: str) -> str:
-        """Let a handler raise this, and return the invocation's id."""
-        return str(self._post("send", handler, name).json()["invocationId"])
-
-    def retries(self, invocation_id: str) -> int:
-        """Return how often an invocation was tried."""
-        return int(restate_admin.invocation(self.ports.admin_url, invocation_id).get("retry_count", 0))
-
-    def _post(self, verb: str, handler: str, name: str) -> requests.Response:
+    def post(self, verb: str, handler: str, name: str) -> requests.Response:
+        """Let a handler raise this: `call` waits for its answer, `send` does not."""
         url = f"{self.ports.ingress_url}/restate/{verb}/FailingService/{handler}"
         return requests.post(url, json={"name": name}, timeout=10)
+
+    def invocation_when(self, condition: Callable[[dict[str, Any]], bool], handler: str, name: str) -> dict[str, Any]:
+        """Let a handler raise this, wait until the condition holds for its invocation, and return that."""
+        invocation_id = str(self.post("send", handler, name).json()["invocationId"])
+
+        def invocation() -> dict[str, Any]:
+            row = restate_admin.invocation(self.ports.admin_url, invocation_id)
+            return row if condition(row) else {}
+
+        return until(invocation, f"what is expected of {name} in {handler}")
 
 
 @pytest.fixture(scope="module")
@@ -68,41 +68,30 @@ def test_every_class_of_the_table_is_tried() -> None:
 @pytest.mark.parametrize(("name", "status"), ENDS.items())
 def test_ends(failing: FailingService, handler: str, name: str, status: int) -> None:
     """An error that no repeat can mend ends the call at once, with a status and without the words of the database."""
-    answer = failing.call(handler, name)
+    answer = failing.post("call", handler, name)
     assert answer.status_code == status
     assert "driver" not in answer.text
 
 
 @in_handler_and_step
-def test_repeats_soon(failing: FailingService, handler: str) -> None:
+@pytest.mark.parametrize("name", SOON)
+def test_repeats_soon(failing: FailingService, handler: str, name: str) -> None:
     """The error of a database or a receiver that is down is tried again and again."""
-    calls = {name: failing.send(handler, name) for name in SOON}
-    for name, call in calls.items():
-        until(lambda call=call: failing.retries(call) >= ENOUGH_ATTEMPTS, f"{ENOUGH_ATTEMPTS} attempts after {name}")
+    failing.invocation_when(lambda row: row.get("retry_count", 0) >= ENOUGH_ATTEMPTS, handler, name)
 
 
 @in_handler_and_step
-def test_repeats_slowly(failing: FailingService, handler: str) -> None:
+@pytest.mark.parametrize("name", SLOWLY)
+def test_repeats_slowly(failing: FailingService, handler: str, name: str) -> None:
     """A fault of the code is kept, is tried again a minute later, and is one line of the log that says where it is."""
     printed = len(failing.lines)
-    calls = {name: failing.send(handler, name) for name in SLOWLY}
-    for name, call in calls.items():
-
-        def tried(call: str = call) -> dict[str, str]:
-            row = restate_admin.invocation(failing.ports.admin_url, call)
-            return row if "next_retry_at" in row else {}
-
-        row = until(tried, f"the first attempt after {name}")
-        pause = datetime.fromisoformat(row["next_retry_at"]) - datetime.now(UTC)
-        assert SLOW_INTERVAL - timedelta(seconds=30) < pause <= SLOW_INTERVAL
-        assert name in row["last_failure"]
-        until(lambda name=name: _lines_about(name, failing.lines[printed:]), f"a line of the log about {name}")
-    assert [len(_lines_about(name, failing.lines[printed:])) for name in SLOWLY] == [1] * len(SLOWLY)
+    row = failing.invocation_when(lambda row: "next_retry_at" in row, handler, name)
+    pause = datetime.fromisoformat(row["next_retry_at"]) - datetime.now(UTC)
+    assert SLOW_INTERVAL - timedelta(seconds=30) < pause <= SLOW_INTERVAL
+    assert name in row["last_failure"]
+    (line,) = [line for line in failing.lines[printed:] if f"{name}: " in line]
+    assert "failing_service.py:" in line
     assert "Traceback" not in "".join(failing.lines)
-
-
-def _lines_about(name: str, lines: list[str]) -> list[str]:
-    return [line for line in lines if f"{name}: " in line and "failing_service.py:" in line]
 
 
 def test_nothing_is_dropped() -> None:

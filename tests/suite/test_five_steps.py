@@ -108,8 +108,8 @@ def application(python: Path, folder: Path, new_database: str) -> Iterator[Appli
 
 def test_five_steps(python: Path, application: Application) -> None:
     """After the README's five steps each write is made once, whatever is clicked twice, taken or killed."""
-    listed = [python, "-c", "import importlib.metadata as m; print(*(one.name for one in m.distributions()))"]
-    installed = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    listing = "import importlib.metadata as m; print(*(one.name for one in m.distributions()))"
+    installed = subprocess.run([python, "-c", listing], capture_output=True, text=True, check=True).stdout
     assert "flask-restate" in installed
     assert "todo" not in installed.lower()
     with ThreadPoolExecutor(4) as pool:

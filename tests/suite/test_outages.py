@@ -1,7 +1,7 @@
 """What a killed server does to operations, in numbers: the same bursts and the same faults for both twins.
 
 The plain twin loses nothing that it confirmed, as it confirms after COMMIT; the difference is in what its users are
-told, and what is left to them. Of the Restate twin's operations nothing is lost, nothing duplicated, nothing stuck.
+told, and what they have to do again. The Restate twin loses nothing, duplicates nothing, and has nothing that is stuck.
 """
 
 import contextlib

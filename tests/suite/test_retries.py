@@ -27,7 +27,7 @@ def test_more_attempts_than_restate_would_make(native_stack: Stack) -> None:
         assert "paused" not in {call["status"] for call in calls}
         return min(int(call["retry_count"]) for call in calls)
 
-    with endpoint_beside(twin, ["flask_todo_restate.restate_server"], **HURRIED):
+    with endpoint_beside(twin, ["flask_todo_restate.restate_server"], environment=HURRIED):
         database.kill()
         answers = [twin.call("POST", json={"title": added}), twin.call("PATCH", todo["url"], {"title": changed})]
         assert [answer.status_code for answer in answers] == [202, 202]

@@ -5,20 +5,38 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
-from flask_todo_restate.settings import ServiceSettings, WebSettings
+from flask_restate.identity import public_key
+from flask_todo_restate.settings import DeleteSettings, ServiceSettings, WebSettings
 from todo_shared.models.database import engine_options
 from todo_shared.settings import SECRET_FOLDERS, DatabaseSettings, Settings, SettingsError, load
 
 GOOD = {"DATABASE_URL": "postgresql://user:secret@db:5432/todos", "SECRET_KEY": "a secret for tests", "PORT": "5040"}
 
 
+KEY = "RESTATE_IDENTITY_KEY"
+
+WRONG: list[tuple[type[BaseSettings], str, str]] = [
+    *((Settings, "DATABASE_URL", value) for value in ("sqlite:///todos.db", "postgresql://db:5432", "nonsense")),
+    (Settings, "SECRET_KEY", "short"),
+    (Settings, "PORT", "http"),
+    (Settings, "PORT", "70000"),
+    (Settings, "WEB_THREADS", "0"),
+    (Settings, "DB_CONNECT_TIMEOUT_SECONDS", "1"),
+    (Settings, "LOG_LEVEL", "loud"),
+    *((ServiceSettings, KEY, value) for value in ("nonsense", "publickeyv1_abc", "publickeyv1_0OIl")),
+    (ServiceSettings, "RESTATE_SERVICE_WORKERS", "0"),
+    (DeleteSettings, "RETRY_MAX_INTERVAL_SECONDS", "soon"),
+]
+
+
 @pytest.fixture(autouse=True)
-def good_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def good_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let the process have just the settings that have no default."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in GOOD.items():
+    for name, value in {**GOOD, KEY: public_key(tmp_path / "identity.pem")}.items():
         monkeypatch.setenv(name, value)
 
 
@@ -31,33 +49,22 @@ def test_good_settings() -> None:
     assert ":secret@" not in repr(settings)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DATABASE_URL", "sqlite:///todos.db"),
-        ("DATABASE_URL", "postgresql://db:5432"),
-        ("DATABASE_URL", "nonsense"),
-        ("SECRET_KEY", "short"),
-        ("PORT", "http"),
-        ("PORT", "70000"),
-        ("WEB_THREADS", "0"),
-        ("DB_CONNECT_TIMEOUT_SECONDS", "1"),
-        ("LOG_LEVEL", "loud"),
-    ],
-)
-def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+@pytest.mark.parametrize(("kind", "name", "value"), WRONG)
+def test_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str, value: str
+) -> None:
     """A wrong value is refused with the name of its setting."""
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^Wrong settings. {name}: "):
-        load(Settings)
+        load(kind)
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), [*((Settings, name) for name in GOOD), (ServiceSettings, KEY)])
+def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str) -> None:
     """A setting without a default that is not given is named."""
-    monkeypatch.delenv(name)
+    monkeypatch.delenv(name, raising=False)
     with pytest.raises(SettingsError, match=f"{name}: Field required"):
-        load(Settings)
+        load(kind)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +73,9 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
         ["gunicorn", "--config", "python:todo_shared.gunicorn_conf", "flask_todo.app:create_app()"],
         ["gunicorn", "--config", "python:flask_todo_restate.gunicorn_conf", "flask_todo_restate.app:create_app()"],
         ["flask_todo_restate.restate_server"],
+        ["hypercorn", "flask_todo_restate.restate_server:app"],
     ],
-    ids=["flask-todo", "flask-todo-restate", "service endpoint"],
+    ids=["flask-todo", "flask-todo-restate", "service endpoint", "service endpoint by hypercorn"],
 )
 def test_process_ends_with_one_line(command: list[str]) -> None:
     """A process that is started with a wrong setting says so in one line and ends."""

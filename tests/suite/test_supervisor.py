@@ -30,11 +30,11 @@ DEADLINE_SECONDS = 60.0
 ONCE, REFUSED, NOT_APPLIED, GHOST = Verdict.EXACTLY_ONCE, Verdict.REFUSED, Verdict.NOT_APPLIED, Verdict.GHOST
 
 EXPECTED: dict[str, dict[Twin, set[Verdict]]] = {
-    # Its user is told that the database failed; Restate runs the step again.
+    # The plain twin says that the database failed; Restate runs the step again.
     "db": {PLAIN: {REFUSED}, RESTATE: {ONCE}},
     # Restate calls the service again when it is back.
     "restate_app": {PLAIN: {ONCE}, RESTATE: {ONCE}},
-    # The write is done after the restart; its user is told so where that takes no longer than the web tries.
+    # The write is done after the restart; the web says so where that takes no longer than it tries.
     "restate": {PLAIN: {ONCE}, RESTATE: {ONCE, GHOST}},
     # The process that dies is the one that would have committed and answered.
     "flask-todo": {PLAIN: {NOT_APPLIED}, RESTATE: {ONCE}},

@@ -91,25 +91,6 @@ def test_form_while_the_database_is_down(twin: RunningTwin, browser: Browser) ->
     assert twin.tasks(task) == [task]
 
 
-def test_api_while_the_database_is_down(twin: RunningTwin) -> None:
-    """The plain twin answers 503 and does nothing; the Restate twin answers 202 and does it later."""
-    status, media_type = {
-        PLAIN: (503, "application/problem+json"),  # It fails, and says so.
-        RESTATE: (202, "application/json"),  # Restate has the write.
-    }[twin.which]
-    title, doomed, database = new_name("bread"), twin.add(new_name("doomed")), twin.stack.servers["db"]
-    database.kill()
-    answers = [twin.call("POST", json={"title": title}), twin.call("DELETE", doomed["url"])]
-    database.start()
-    twin.settle()
-
-    assert [answer.status_code for answer in answers] == [status] * 2
-    assert [answer.headers["content-type"] for answer in answers] == [media_type] * 2
-    done = answers[0].status_code == 202
-    assert twin.tasks(title) == [title] * done
-    assert twin.tasks(doomed["title"]) == [doomed["title"]] * (not done)
-
-
 def test_operation_tells_its_result(durable: RunningTwin) -> None:
     """A pending operation of the Restate twin tells at its address that it is pending, and later its result."""
     title, doomed, database = new_name("bread"), durable.add(new_name("doomed")), durable.stack.servers["db"]

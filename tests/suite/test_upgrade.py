@@ -1,7 +1,8 @@
 """A new version of the service while calls are in flight: how it is deployed, and what a careless deployment breaks."""
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,7 +21,6 @@ from todo_stack.stack import Stack
 
 CALLS = 4
 JOURNAL_MISMATCH = "RT0016"
-NEXT_VERSION = ["tests.suite.next_version"]
 
 
 @pytest.fixture
@@ -39,25 +39,17 @@ def twin(native_stack: Stack) -> Iterator[RunningTwin]:
 
 
 @pytest.fixture
-def new_port() -> int:
-    """A port for the next version."""
-    return Ports.free().restate_service
+def run_next_version(twin: RunningTwin) -> Iterator[Callable[[int], Server]]:
+    """Runs the next version's service endpoint at a port."""
+    with contextlib.ExitStack() as afterwards:
 
+        def run(port: int) -> Server:
+            server = service_endpoint(twin, ["tests.suite.next_version"], port)
+            afterwards.callback(server.kill)
+            server.start()
+            return server
 
-@pytest.fixture
-def new_version(twin: RunningTwin, new_port: int) -> Iterator[Server]:
-    """The next version at an address of its own, not yet started."""
-    server = service_endpoint(twin, NEXT_VERSION, new_port)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def careless_version(twin: RunningTwin) -> Iterator[Server]:
-    """The next version at the address of the current one, not yet started."""
-    server = service_endpoint(twin, NEXT_VERSION, twin.stack.ports.restate_service)
-    yield server
-    server.kill()
+        yield run
 
 
 def command(twin: RunningTwin, verb: str, port: int, **environment: str) -> Step:
@@ -81,14 +73,15 @@ def added_by(twin: RunningTwin, titles: list[str]) -> list[str]:
     return [task for title in titles for task in twin.tasks(title)]
 
 
-def test_deployed_with_calls_in_flight(twin: RunningTwin, new_version: Server, new_port: int) -> None:
+def test_deployed_with_calls_in_flight(twin: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """At an address of its own the new version takes new calls, and the old one finishes those that it has begun."""
     stack, admin_url = twin.stack, twin.stack.ports.admin_url
+    new_port = Ports.free().restate_service
     old_address, new_address = stack.ports.service_url, f"http://{HOST}:{new_port}"
     deploy = command(twin, "deploy", new_port)
     stack.servers["db"].kill()
     begun = pending_adds(twin)
-    new_version.start()
+    run_next_version(new_port)
     deploy.spawn()
     try:
         until(lambda: new_address in restate_admin.deployments(admin_url).values(), "the new version is registered")
@@ -109,13 +102,13 @@ def test_deployed_with_calls_in_flight(twin: RunningTwin, new_version: Server, n
     assert twin.add(last := new_name("afterwards"))["title"] == last + MARK
 
 
-def test_replaced_with_calls_in_flight(twin: RunningTwin, careless_version: Server) -> None:
+def test_replaced_with_calls_in_flight(twin: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """At the old address the new version cannot finish what the old one began: those calls hang until that is back."""
     stack, port = twin.stack, twin.stack.ports.restate_service
     stack.servers["db"].kill()
     begun = pending_adds(twin)
     twin.writer.kill()
-    careless_version.start()
+    next_version = run_next_version(port)
     command(twin, "register", port, RESTATE_REGISTER_FORCE="true").run()
     stack.servers["db"].start()
 
@@ -128,7 +121,7 @@ def test_replaced_with_calls_in_flight(twin: RunningTwin, careless_version: Serv
     assert added_by(twin, begun) == []
 
     # Nothing is lost: with the old version back at its address the calls are finished, each once.
-    careless_version.kill()
+    next_version.kill()
     twin.writer.start()
     command(twin, "register", port, RESTATE_REGISTER_FORCE="true").run()
     assert twin.settle() == []

@@ -48,7 +48,7 @@ def deployments(admin_url: str) -> dict[str, str]:
 
 
 def forget(admin_url: str, deployment_id: str) -> None:
-    """Remove a deployment, whoever still needs it."""
+    """Remove a deployment, also where calls still need it."""
     _ask("DELETE", f"{admin_url}/deployments/{deployment_id}?force=true")
 
 

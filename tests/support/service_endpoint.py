@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.support import restate_admin
 from tests.support.logs import no_log
@@ -15,10 +15,14 @@ from todo_stack.process import Server
 
 
 def service_endpoint(
-    twin: RunningTwin, module: Sequence[str], port: int, log: Log = no_log, **environment: str
+    twin: RunningTwin,
+    module: Sequence[str],
+    port: int,
+    log: Log = no_log,
+    environment: Mapping[str, str] | None = None,
 ) -> Server:
     """Return an endpoint with the settings of the twin's own, these changed; it is not started."""
-    env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port), **environment}
+    env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port), **(environment or {})}
     return Server(module[0], [sys.executable, "-m", *module], env, tcp_open(port), log, cwd=REPOSITORY)
 
 
@@ -40,10 +44,10 @@ def registered(server: Server, twin: RunningTwin, port: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def endpoint_beside(
-    twin: RunningTwin, module: Sequence[str], log: Log = no_log, **environment: str
+    twin: RunningTwin, module: Sequence[str], log: Log = no_log, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Run another endpoint, registered, at a port of its own."""
     port = Ports.free().restate_service
-    server = service_endpoint(twin, module, port, log, **environment)
+    server = service_endpoint(twin, module, port, log, environment)
     with registered(server, twin, port):
         yield server

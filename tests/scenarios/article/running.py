@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import requests
 from pydantic import BaseModel
@@ -35,10 +34,6 @@ class Article:
     def send(self, handler: str, message: BaseModel) -> str:
         """Hand a call over without waiting for its result; return the id of the invocation."""
         return str(self._post(f"/ArticleService/{handler}/send", message).json()["invocationId"])
-
-    def invocation(self, invocation_id: str) -> dict[str, Any]:
-        """Return what Restate tells about an invocation."""
-        return restate_admin.invocation(self.lab.stack.ports.admin_url, invocation_id)
 
     def attempts(self, handler: str, since: float) -> list[float]:
         """Return when Restate has called the handler, of the monotonic clock, since such a moment."""
