@@ -19,7 +19,7 @@ EXPECTED = {
 
 
 def test_answer_to_commit_lost(lab: Laboratory) -> None:
-    """The plain twin reports a failure for a todo that it has, and has two after another try; the Restate twin has one."""
+    """The plain twin reports a failure for a todo that it has, and another try adds a second; the other has one."""
     task = new_name("milk")
     lost = lab.database.cut(Answer("COMMIT", mentioning=task))
     added = add(lab.twin, task)

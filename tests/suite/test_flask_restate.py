@@ -97,8 +97,10 @@ def test_send_with_delay(restate: FlaskRestate, durable: RunningTwin, message: T
 def test_killed_call(restate: FlaskRestate, durable: RunningTwin, message: TodoRequest) -> None:
     """Nobody knows how far a call had come that an operator kills: it is unknown, and not a failure."""
     key = new_key()
-    operation_id = restate.send(add_todo, message, key, delay=timedelta(minutes=1))
+    durable.writer.kill()
+    operation_id = restate.send(add_todo, message, key)
     operator(durable, "kill", operation_id)
+    durable.writer.start()
     assert durable.settle() == []
     assert restate.status(operation_id).status == "unknown"
     with pytest.raises(OutcomeUnknownError):
@@ -151,8 +153,8 @@ def test_application_without_error_handlers(
     app: Flask, restate: FlaskRestate, durable: RunningTwin, message: TodoRequest
 ) -> None:
     """An application that registers no error handlers answers 202, 404 and 503 by itself."""
-    app.add_url_rule("/add", view_func=lambda: restate.call(add_todo, message, new_key()).task)
-    app.add_url_rule("/delete", view_func=lambda: str(restate.call(delete_todo, NO_SUCH_TODO, new_key())))
+    app.add_url_rule("/add", "add", view_func=lambda: restate.call(add_todo, message, new_key()).task)
+    app.add_url_rule("/delete", "delete", view_func=lambda: str(restate.call(delete_todo, NO_SUCH_TODO, new_key())))
     client = app.test_client()
     assert client.get("/add").text == message.task
     assert client.get("/delete").status_code == 404
