@@ -11,17 +11,7 @@ from tests.support.user import new_name
 
 JSON = {"content-type": "application/json"}
 
-BAD_TITLES = {
-    "blank": "  ",
-    "empty": "",
-    "201 characters": "x" * 201,
-    "NUL": "a\x00b",
-    "control character": "a\x07b",
-    "number": 5,
-    "null": None,
-    "list": ["a"],
-}
-
+BAD_TITLES = ["  ", "", "x" * 201, "a\x00b", "a\x07b", 5, None, ["a"]]
 
 REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
     # Method, what goes with it, and the status of the answer.
@@ -95,7 +85,7 @@ def test_contract_of_todo_backend(twin: RunningTwin) -> None:
     assert twin.todos() == []
 
 
-@pytest.mark.parametrize("title", BAD_TITLES.values(), ids=BAD_TITLES)
+@pytest.mark.parametrize("title", BAD_TITLES, ids=lambda title: ascii(title)[:9])
 def test_bad_title_is_422(twin: RunningTwin, title: object) -> None:
     """A title that cannot be accepted is 422 when adding and when changing, and changes nothing."""
     todo = twin.add(new_name("kept"))

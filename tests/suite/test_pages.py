@@ -9,15 +9,7 @@ from tests.support.browser import Browser, Form
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 
-BAD_TASKS = {
-    "blank": "   ",
-    "empty": "",
-    "201 characters": "x" * 201,
-    "NUL": "a\x00b",
-    "escape": "a\x1bb",
-    "line break": "a\nb",
-    "delete character": "a\x7fb",
-}
+BAD_TASKS = ["   ", "", "x" * 201, "a\x00b", "a\x1bb", "a\nb", "a\x7fb"]
 
 
 def listed(browser: Browser) -> list[str]:
@@ -66,7 +58,7 @@ def test_task_and_completed_at_once(twin: RunningTwin, browser: Browser) -> None
     assert twin.rows(changed, renamed) == [(todo["id"], True, True)]
 
 
-@pytest.mark.parametrize("task", BAD_TASKS.values(), ids=BAD_TASKS)
+@pytest.mark.parametrize("task", BAD_TASKS, ids=lambda task: ascii(task)[:9])
 def test_bad_task_is_refused_and_kept(twin: RunningTwin, browser: Browser, task: str) -> None:
     """A bad task is answered with 400, a message, and the form as it was submitted, and adds nothing."""
     form = browser.form("/add")

@@ -24,14 +24,14 @@ JOURNAL_MISMATCH = "RT0016"
 
 
 @pytest.fixture
-def twin(native_stack: Stack) -> Iterator[RunningTwin]:
+def durable(native_stack: Stack) -> Iterator[RunningTwin]:
     """The Restate twin; afterwards its own version alone is registered again."""
-    twin, admin_url = restate_twin(native_stack), native_stack.ports.admin_url
-    yield twin
-    for server in (native_stack.servers["db"], twin.writer):
+    durable, admin_url = restate_twin(native_stack), native_stack.ports.admin_url
+    yield durable
+    for server in (native_stack.servers["db"], durable.writer):
         if not server.running:
             server.start()
-    command(twin, "register", native_stack.ports.restate_service, RESTATE_REGISTER_FORCE="true").run()
+    command(durable, "register", native_stack.ports.restate_service, RESTATE_REGISTER_FORCE="true").run()
     restate_admin.give_up(admin_url)
     for deployment, address in restate_admin.deployments(admin_url).items():
         if address != native_stack.ports.service_url:
@@ -39,12 +39,12 @@ def twin(native_stack: Stack) -> Iterator[RunningTwin]:
 
 
 @pytest.fixture
-def run_next_version(twin: RunningTwin) -> Iterator[Callable[[int], Server]]:
+def run_next_version(durable: RunningTwin) -> Iterator[Callable[[int], Server]]:
     """Runs the next version's service endpoint at a port."""
     with contextlib.ExitStack() as afterwards:
 
         def run(port: int) -> Server:
-            server = service_endpoint(twin, ["tests.suite.next_version"], port)
+            server = service_endpoint(durable, ["tests.suite.next_version"], port)
             afterwards.callback(server.kill)
             server.start()
             return server
@@ -73,19 +73,19 @@ def added_by(twin: RunningTwin, titles: list[str]) -> list[str]:
     return [task for title in titles for task in twin.tasks(title)]
 
 
-def test_deployed_with_calls_in_flight(twin: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+def test_deployed_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """At an address of its own the new version takes new calls, and the old one finishes those that it has begun."""
-    stack, admin_url = twin.stack, twin.stack.ports.admin_url
+    stack, admin_url = durable.stack, durable.stack.ports.admin_url
     new_port = Ports.free().restate_service
     old_address, new_address = stack.ports.service_url, f"http://{HOST}:{new_port}"
-    deploy = command(twin, "deploy", new_port)
+    deploy = command(durable, "deploy", new_port)
     stack.servers["db"].kill()
-    begun = pending_adds(twin)
+    begun = pending_adds(durable)
     run_next_version(new_port)
     deploy.spawn()
     try:
         until(lambda: new_address in restate_admin.deployments(admin_url).values(), "the new version is registered")
-        later = pending_adds(twin)
+        later = pending_adds(durable)
         # The old version stays as long as calls need it.
         assert deploy.running
         assert set(restate_admin.deployments(admin_url).values()) == {old_address, new_address}
@@ -94,35 +94,35 @@ def test_deployed_with_calls_in_flight(twin: RunningTwin, run_next_version: Call
     finally:
         deploy.kill()
     assert list(restate_admin.deployments(admin_url).values()) == [new_address]
-    twin.writer.kill()
+    durable.writer.kill()
 
-    assert twin.settle() == []
-    assert added_by(twin, begun) == begun
-    assert added_by(twin, later) == [title + MARK for title in later]
-    assert twin.add(last := new_name("afterwards"))["title"] == last + MARK
+    assert durable.settle() == []
+    assert added_by(durable, begun) == begun
+    assert added_by(durable, later) == [title + MARK for title in later]
+    assert durable.add(last := new_name("afterwards"))["title"] == last + MARK
 
 
-def test_replaced_with_calls_in_flight(twin: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """At the old address the new version cannot finish what the old one began: those calls hang until that is back."""
-    stack, port = twin.stack, twin.stack.ports.restate_service
+    stack, port = durable.stack, durable.stack.ports.restate_service
     stack.servers["db"].kill()
-    begun = pending_adds(twin)
-    twin.writer.kill()
+    begun = pending_adds(durable)
+    durable.writer.kill()
     next_version = run_next_version(port)
-    command(twin, "register", port, RESTATE_REGISTER_FORCE="true").run()
+    command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
     stack.servers["db"].start()
 
     # The new version works for new calls.
-    assert twin.add(new := new_name("new"))["title"] == new + MARK
+    assert durable.add(new := new_name("new"))["title"] == new + MARK
     until(
-        lambda: [call.get("last_failure_error_code") for call in twin.unfinished()] == [JOURNAL_MISMATCH] * CALLS,
+        lambda: [call.get("last_failure_error_code") for call in durable.unfinished()] == [JOURNAL_MISMATCH] * CALLS,
         "Restate says of each call that its journal is not the new version's",
     )
-    assert added_by(twin, begun) == []
+    assert added_by(durable, begun) == []
 
     # Nothing is lost: with the old version back at its address the calls are finished, each once.
     next_version.kill()
-    twin.writer.start()
-    command(twin, "register", port, RESTATE_REGISTER_FORCE="true").run()
-    assert twin.settle() == []
-    assert added_by(twin, begun) == begun
+    durable.writer.start()
+    command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
+    assert durable.settle() == []
+    assert added_by(durable, begun) == begun
