@@ -1,4 +1,4 @@
-"""What the repository says of itself is true, and its commands do what they say."""
+"""What the repository says about itself is true, and its commands do what they say."""
 
 import json
 import os
@@ -16,45 +16,48 @@ def run(repository: Path, *command: str, **environment: str) -> "subprocess.Comp
 
 
 def tracked(repository: Path) -> list[Path]:
-    """Return the files that git keeps."""
-    return [repository / name for name in run(repository, "git", "ls-files", "-z").stdout.split("\0") if name]
+    """Return the files that git tracks."""
+    listed = run(repository, "git", "ls-files", "-z")
+    assert listed.returncode == 0, listed.stderr
+    return [repository / name for name in listed.stdout.split("\0") if name]
+
+
+def pages(repository: Path) -> list[Path]:
+    """Return the pages that explain the repository."""
+    return [path for path in tracked(repository) if path.name in ("README.md", "CONTRIBUTING.md")]
 
 
 def test_commands_of_the_readmes_exist(repository: Path) -> None:
-    """Every make target that a README names is one."""
+    """Every make target that a README or CONTRIBUTING.md names exists."""
     makefile = (repository / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    pages = [path for path in tracked(repository) if path.name == "README.md"]
-    assert repository / "README.md" in pages
-    for page in pages:
+    for page in pages(repository):
         assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
 
 
 def test_files_of_the_readmes_exist(repository: Path) -> None:
-    """Every file that a README links to is there."""
-    for page in (path for path in tracked(repository) if path.name == "README.md"):
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    """Every file that a README or CONTRIBUTING.md links to exists."""
+    for page in pages(repository):
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
 
 
 def test_no_registry_address(repository: Path) -> None:
-    """No file names a registry of packages: each machine has its own."""
-    lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
-    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    """No file says where packages come from: each machine decides that."""
+    for path in (path for path in tracked(repository) if path.name == "package-lock.json"):
+        lock = json.loads(path.read_text())
+        assert not [name for name, package in lock["packages"].items() if "resolved" in package], path
     address = re.compile(
         "|".join([r"pypi\." + "org", r"registry\.npmjs" + r"\.org", "pythonhosted" + r"\.org", "index" + "-url"])
     )
     for path in tracked(repository):
-        text = path.read_text(errors="ignore")
-        assert not address.search(text), path
+        assert not address.search(path.read_text(errors="ignore")), path
 
 
 def test_every_requirement_is_pinned(repository: Path) -> None:
-    """Each package that the tests need by name has its version in the constraints."""
-    pins = {
-        line.partition("==")[0].lower().replace("_", "-")
-        for line in (repository / "constraints.txt").read_text().split()
-    }
+    """Every package that is asked for by name has its version in the constraints."""
+    lines = (repository / "constraints.txt").read_text().split()
+    pins = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     asked = (repository / "tests" / "requirements.txt").read_text().splitlines()
     names = {re.split(r"[\[=<>~ ]", line)[0].lower().replace("_", "-") for line in asked if line and line[0] != "#"}
     assert names <= pins
