@@ -1,4 +1,4 @@
-"""Starts both twins once for all tests, and heals after each what it broke."""
+"""Starts both twins once for all tests, and starts again after each test what it has stopped."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,25 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Browser
-from tests.support.burst import RESULTS
-from tests.support.history import Verdict
-from tests.support.running_twin import RunningStack, RunningTwin
+from tests.support.database import execute
+from tests.support.logs import log_to
+from tests.support.running_twin import RunningStack, RunningTwin, new_key, restate_twin
+from todo_stack.applications import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
-from todo_stack.twins import TWINS, Twin
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the bursts of this run came to, as a table that a README can take."""
-    if not RESULTS:
-        return
-    terminalreporter.section("verdicts")
-    terminalreporter.write_line("| scenario | twin | " + " | ".join(verdict.value for verdict in Verdict) + " |")
-    terminalreporter.write_line("|---|---|" + "--:|" * len(Verdict))
-    for scenario, by_twin in RESULTS.items():
-        for name, verdicts in by_twin.items():
-            counts = " | ".join(str(verdicts[verdict]) for verdict in Verdict)
-            terminalreporter.write_line(f"| {scenario} | {name} | {counts} |")
+from todo_stack.twins import PLAIN, TWINS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,14 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stack",
         choices=["native", "containers"],
         default="native",
-        help="run the twins as processes of this machine, or in containers (then only the tests that use them run)",
+        help="run the twins as processes of this machine, or in containers (then only the tests that can use them run)",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose the tests that the stack in containers is for."""
+    """Choose the tests that a stack in containers is for."""
     if config.getoption("--stack") == "containers":
-        others = [item for item in items if "stack" not in getattr(item, "fixturenames", ())]
+        fixtures = {item: set(getattr(item, "fixturenames", ())) for item in items}
+        others = [item for item in items if "stack" not in fixtures[item] or "native_stack" in fixtures[item]]
         items[:] = [item for item in items if item not in others]
         config.hook.pytest_deselected(items=others)
 
@@ -59,14 +48,18 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with container_stack(folder) as containers:
             yield containers
         return
-    with (folder / "servers.log").open("w") as log:
+    with (
+        log_to(folder / "servers.log") as log,
+        Stack(data=folder / "data", ports=Ports.free(), log=log) as running,
+    ):
+        yield running
 
-        def write(name: str, line: str) -> None:
-            if not log.closed:
-                print(f"{name}: {line}", file=log, flush=True)
 
-        with Stack(data=folder / "data", ports=Ports.free(), log=write) as running:
-            yield running
+@pytest.fixture(scope="session")
+def native_stack(stack: RunningStack) -> Stack:
+    """The same, for tests that need its processes on this machine; in containers they are not run."""
+    assert isinstance(stack, Stack)
+    return stack
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +75,22 @@ def healed(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(params=TWINS, ids=str)
 def twin(request: pytest.FixtureRequest, stack: RunningStack) -> RunningTwin:
     """Each of the twins in turn."""
-    which: Twin = request.param
-    return RunningTwin(which, stack)
+    return RunningTwin(request.param, stack)
+
+
+@pytest.fixture(scope="session")
+def durable(stack: RunningStack) -> RunningTwin:
+    """The Restate twin."""
+    return restate_twin(stack)
+
+
+@pytest.fixture
+def new_database(stack: RunningStack) -> Iterator[str]:
+    """The address of a new, empty database, whose name has what a URL must quote."""
+    address, name = stack.database_url(PLAIN), f"new {new_key()}"
+    execute(address, f'CREATE DATABASE "{name}"')
+    yield address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
+    execute(address, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -97,4 +104,4 @@ def browser(twin: RunningTwin) -> Iterator[Browser]:
 @pytest.fixture
 def repository() -> Path:
     """The top of the repository."""
-    return Path(__file__).parent.parent
+    return REPOSITORY

@@ -9,10 +9,10 @@ import pytest
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article, article_beside
 from tests.support.logs import log_to
-from todo_stack.process import Log
+from todo_stack.output import Log
 from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
-DELETE_SECONDS = 12
+DELETE_SECONDS = 10
 """How long the Restate twin tries a delete here: longer than the outages that it is to survive, and soon waited out."""
 
 Laboratories = Callable[[Twin], Laboratory]
@@ -44,22 +44,25 @@ def laboratories(tmp_path_factory: pytest.TempPathFactory, log: Log) -> Iterator
 @pytest.fixture(params=TWINS, ids=str)
 def lab(request: pytest.FixtureRequest, laboratories: Laboratories) -> Iterator[Laboratory]:
     """The laboratory of each twin in turn."""
-    with mended(laboratories(request.param)) as laboratory:
-        yield laboratory
+    laboratory = laboratories(request.param)
+    yield laboratory
+    laboratory.heal()
 
 
 @pytest.fixture
-def plain(laboratories: Laboratories) -> Iterator[Laboratory]:
+def plain_lab(laboratories: Laboratories) -> Iterator[Laboratory]:
     """The laboratory of the plain twin."""
-    with mended(laboratories(PLAIN)) as laboratory:
-        yield laboratory
+    laboratory = laboratories(PLAIN)
+    yield laboratory
+    laboratory.heal()
 
 
 @pytest.fixture
-def durable(laboratories: Laboratories) -> Iterator[Laboratory]:
+def restate_lab(laboratories: Laboratories) -> Iterator[Laboratory]:
     """The laboratory of the Restate twin."""
-    with mended(laboratories(RESTATE)) as laboratory:
-        yield laboratory
+    laboratory = laboratories(RESTATE)
+    yield laboratory
+    laboratory.heal()
 
 
 @pytest.fixture(scope="package")
@@ -70,14 +73,11 @@ def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
 
 
 @pytest.fixture
-def article(durable: Laboratory, article_running: Article) -> Iterator[Article]:
+def article(restate_lab: Laboratory, article_running: Article) -> Iterator[Article]:
     """The article's service, running when a scenario begins, with nothing left to do when it ends."""
-    del durable  # The twin is mended by it, later than the service.
+    del restate_lab  # It is mended after the service.
     yield article_running
-    article_running.link.clear()
-    if not article_running.server.running:
-        article_running.server.start()
-    article_running.give_up()
+    article_running.heal()
 
 
 @pytest.fixture
@@ -85,10 +85,3 @@ def meanwhile() -> Iterator[ThreadPoolExecutor]:
     """Threads for users who wait while something happens."""
     with ThreadPoolExecutor(4) as threads:
         yield threads
-
-
-@contextlib.contextmanager
-def mended(lab: Laboratory) -> Iterator[Laboratory]:
-    """Let everything pass and run again at the end."""
-    yield lab
-    lab.heal()

@@ -1,13 +1,13 @@
 """What happens to an operation when the database drops the connection before COMMIT?
 
-Nothing has been written, and the application knows that something went wrong. This is the harmless failure: the only
+Nothing was written, and the application knows that something went wrong. This is the harmless failure: the only
 question is who tries again, the user or the machine.
 """
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Request
-from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Verdict
+from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
@@ -20,13 +20,13 @@ EXPECTED = {
 
 def test_connection_dropped_before_commit(lab: Laboratory) -> None:
     """The plain twin refuses the todo and the Restate twin adds it; a user who tries again then has it once in both."""
-    task = name("milk")
+    task = new_name("milk")
     dropped = lab.database.cut(Request("COMMIT", mentioning=task))
     added = add(lab.twin, task)
     dropped.wait()
 
-    assert (added.detail, came_to(lab.twin, added)) == EXPECTED[lab.which]
+    assert (added.detail, verdict_on(lab.twin, added)) == EXPECTED[lab.which]
 
     again = add(lab.twin, task, added.key)
     # In neither twin has the failed transaction left anything that could be doubled.
-    assert came_to(lab.twin, again) is Verdict.EXACTLY_ONCE
+    assert verdict_on(lab.twin, again) is Verdict.EXACTLY_ONCE

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import CLIENT, Laboratory
 from tests.faultlab.wire import Answer
-from tests.scenarios.stage import name
 from tests.support.browser import Browser
+from tests.support.user import new_name
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
-    # Two requests, two todos: it does not know that they are one.
+    # Two requests are two todos: it does not use the request id.
     PLAIN: 2,
     # The request id is the idempotency key: the second click joins the first.
     RESTATE: 1,
@@ -22,7 +22,7 @@ EXPECTED = {
 
 def test_double_click(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     """The second click comes before the first is answered: two todos in the plain twin, one in the Restate twin."""
-    task = name("milk")
+    task = new_name("milk")
     browser, second_browser = Browser(lab.twin.url), Browser(lab.twin.url)
     form = browser.form("/add")
     second_browser.session.cookies.update(browser.session.cookies)
@@ -32,7 +32,7 @@ def test_double_click(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     second = second_browser.submit(form, task=task)
     held.release()
 
-    # Whoever clicked cannot see a difference.
+    # The user sees no difference.
     assert [first.result().status_code, second.status_code] == [302, 302]
     assert len(lab.twin.tasks(task)) == EXPECTED[lab.which]
     browser.close()

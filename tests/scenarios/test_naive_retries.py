@@ -1,7 +1,7 @@
-"""Would a few retries around the commit have done it, without Restate?
+"""Would a few retries around the commit be enough, without Restate?
 
-They mend what failed before COMMIT and double what failed after it, and the exception is the same. Retrying alone
-duplicates; it needs something that remembers, and that is the part that is work.
+They repair a failure before COMMIT and duplicate after a failure behind it, and the exception is the same. To retry is
+the easy part; to remember what was done is the work.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer, Match, Request
-from tests.scenarios.stage import name
+from tests.support.user import new_name
 from todo_shared import operations
+from todo_stack.twins import PLAIN
 
 EXPECTED = [
     # Nothing was written, so the second try is the first that works.
@@ -26,9 +27,10 @@ EXPECTED = [
 
 
 @pytest.fixture
-def engine(plain: Laboratory) -> Iterator[Engine]:
+def engine(plain_lab: Laboratory) -> Iterator[Engine]:
     """The plain twin's way to its database, through the proxy."""
-    engine = create_engine(f"postgresql+psycopg2://postgres@127.0.0.1:{plain.database.port}/todos", pool_pre_ping=True)
+    address = f"postgresql+psycopg2://postgres@127.0.0.1:{plain_lab.database.port}/{PLAIN.database}"
+    engine = create_engine(address, pool_pre_ping=True)
     yield engine
     engine.dispose()
 
@@ -42,11 +44,11 @@ def add_with_retries(engine: Engine, task: str) -> None:
 
 
 @pytest.mark.parametrize(("message", "rows"), EXPECTED)
-def test_naive_retries(plain: Laboratory, engine: Engine, message: Match, rows: int) -> None:
+def test_naive_retries(plain_lab: Laboratory, engine: Engine, message: Match, rows: int) -> None:
     """The function succeeds in both cases and cannot tell them apart; in one of them it has added two todos."""
-    task = name("milk")
-    cut = plain.database.cut(lambda seen: message(seen) and seen.mentions(task))
+    task = new_name("milk")
+    cut = plain_lab.database.cut(lambda seen: message(seen) and seen.mentions(task))
     add_with_retries(engine, task)
     cut.wait()
 
-    assert plain.twin.tasks(task) == [task] * rows
+    assert plain_lab.twin.tasks(task) == [task] * rows

@@ -1,8 +1,8 @@
 """Is `ctx.run` alone exactly once?
 
-It writes down a step's result after the step has run. Between the two, the COMMIT has happened and Restate does not
-know: whoever dies there has the step run again. So the step must recognise that it was done, and that is what the
-ledger is for, a row written in the same transaction as the change.
+Restate writes a step's result down after the step has run. Between the two, the COMMIT has happened and Restate does
+not know it: if the service dies there, Restate runs the step again. So the step must recognise that it was done. That
+is what the ledger is for, a row written in the same transaction as the change.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +12,8 @@ import requests
 from tests.faultlab.laboratory import SERVICE, Laboratory
 from tests.faultlab.wire import Answer
 from tests.scenarios.article.running import Article
-from tests.scenarios.stage import add, came_to, name
 from tests.support.history import Verdict
+from tests.support.user import add, new_name, verdict_on
 from todo_shared.schemas import TodoRequest
 
 RESULT_OF_THE_STEP = "ProposeRunCompletion"
@@ -22,11 +22,11 @@ RESULT_OF_THE_STEP = "ProposeRunCompletion"
 
 def test_article_adds_two(article: Article, meanwhile: ThreadPoolExecutor) -> None:
     """The article's service, killed before its result is in the journal, adds the todo a second time."""
-    task = name("milk")
+    task = new_name("milk")
     result = article.link.hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
     calling = meanwhile.submit(article.call, "add_todo", TodoRequest(task=task))
     held = result.wait()
-    # The todo is there; that the step has been done is still on its way.
+    # The todo is there; the result of the step is still on its way to the journal.
     assert article.lab.twin.tasks(task) == [task]
     article.server.kill()
     held.reset()
@@ -37,9 +37,9 @@ def test_article_adds_two(article: Article, meanwhile: ThreadPoolExecutor) -> No
     assert article.lab.twin.tasks(task) == [task, task]
 
 
-def test_ledger_adds_one(durable: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
-    """The TodoService, killed at the same moment, runs its step again too, and adds nothing."""
-    lab, task = durable, name("milk")
+def test_ledger_adds_one(restate_lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
+    """The TodoService, killed at the same moment, has added one todo in the end."""
+    lab, task = restate_lab, new_name("milk")
     result = lab.links[SERVICE].hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
     adding = meanwhile.submit(add, lab.twin, task)
     held = result.wait()
@@ -48,4 +48,4 @@ def test_ledger_adds_one(durable: Laboratory, meanwhile: ThreadPoolExecutor) -> 
     held.reset()
     lab.twin.writer.start()
 
-    assert came_to(lab.twin, adding.result()) is Verdict.EXACTLY_ONCE
+    assert verdict_on(lab.twin, adding.result()) is Verdict.EXACTLY_ONCE

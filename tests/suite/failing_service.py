@@ -1,4 +1,4 @@
-"""A service whose handlers raise what they are told to, for the table of errors.
+"""A service whose handlers raise the error that its message names, for the table of errors.
 
 Run as `python -m tests.suite.failing_service`, with the settings of the Restate twin's service endpoint.
 """
@@ -37,7 +37,7 @@ RAISED: dict[str, Exception] = {
     "TypeError": TypeError("a fault of the code"),
     "ValueError": ValueError("what the article raises"),
 }
-"""By name, what a handler can be told to raise."""
+"""The errors that a message can name."""
 
 
 class Failure(BaseModel):

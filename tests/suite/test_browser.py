@@ -1,16 +1,14 @@
 """A person with a real browser can use both twins, side by side, with and without JavaScript."""
 
-import re
 import shutil
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.support.running_twin import RunningTwin
-from todo_stack.stack import Stack
-from todo_stack.twins import TWINS
+from tests.support.running_twin import RunningStack, RunningTwin
+from tests.support.user import new_name
+from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -29,20 +27,19 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page whose errors in the console, such as blocked content, fail the test."""
+    """A page; errors in its browser's console, such as blocked content, fail the test."""
     context = chromium.new_context(java_script_enabled=request.param)
-    page = context.new_page()
     errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    yield page
+    context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield context.new_page()
     context.close()
-    # A page that tells with a 503 that something is away is no error of the page.
+    # A page that says with a 503 that something is down is no error of the page.
     assert [error for error in errors if "status of 503" not in error] == []
 
 
 def test_a_day_with_todos(twin: RunningTwin, page: Page) -> None:
-    """Somebody adds a todo, completes it, renames it and deletes it, by what the page says."""
-    task = f"browser {uuid4()}"
+    """A user adds a todo, completes it, renames it and deletes it, and the database follows."""
+    task = new_name("browser")
     page.goto(twin.url)
     page.get_by_label("New task").fill(task)
     page.get_by_role("button", name="Add", exact=True).click()
@@ -57,39 +54,44 @@ def test_a_day_with_todos(twin: RunningTwin, page: Page) -> None:
     todo.get_by_label("Task", exact=True).fill(f"{task} renamed")
     todo.get_by_role("button", name="Save").click()
     expect(page.get_by_text(f"{task} renamed", exact=True)).to_be_visible()
+    assert twin.tasks(task) == [f"{task} renamed"]
 
     todo.get_by_role("button", name="Delete").click()
     expect(todo).to_have_count(0)
     assert twin.tasks(task) == []
 
 
-def test_both_side_by_side(stack: Stack, page: Page) -> None:
+def test_both_side_by_side(stack: RunningStack, page: Page) -> None:
     """Both twins can be used in turn in one browser: the session of one does not disturb the other's forms."""
-    urls = [stack.ports.web_url(twin) for twin in TWINS]
-    for url in [*urls, *urls]:
-        page.goto(url)
-        page.get_by_label("New task").fill(f"side by side {uuid4()}")
-    other = page.context.new_page()
-    other.goto(urls[0])
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(page).to_have_url(re.compile(f"^{re.escape(urls[1])}/?$"))
-    expect(page.locator(".notice")).to_have_count(0)
+    tasks = {RunningTwin(which, stack): new_name("side by side") for which in TWINS}
+    pages = {twin: page.context.new_page() for twin in tasks}
+    for _ in range(2):
+        for twin, task in tasks.items():
+            pages[twin].goto(twin.url)
+            pages[twin].get_by_label("New task").fill(task)
+    for twin, task in tasks.items():
+        pages[twin].get_by_role("button", name="Add", exact=True).click()
+        expect(pages[twin].get_by_role("listitem").filter(has_text=task)).to_be_visible()
+        expect(pages[twin].locator(".notice")).to_have_count(0)
+        assert twin.tasks(task) == [task]
 
 
-def test_promise_in_the_browser(twin: RunningTwin, page: Page) -> None:
-    """With the database away, the one page says that it failed and keeps the text; the other, that it will be done."""
-    task = f"promise {uuid4()}"
+def test_database_down_in_the_browser(twin: RunningTwin, page: Page) -> None:
+    """With the database down the plain twin's page keeps the text; the other says that it will be done, and does it."""
+    notices, kept, added = {
+        PLAIN: ([], "{}", []),  # It failed: the user may submit the text again.
+        RESTATE: (["Your new todo “{}” is saved and will be applied."], "", ["{}"]),  # Restate has it.
+    }[twin.which]
+    task = new_name("promise")
     page.goto(twin.url)
     page.get_by_label("New task").fill(task)
     twin.stack.servers["db"].kill()
     page.get_by_role("button", name="Add", exact=True).click()
-    if twin.which.durable:
-        expect(page.get_by_role("status")).to_contain_text(f"{task}” is saved and will be applied")
-    else:
-        expect(page.get_by_label("New task")).to_have_value(task)
     expect(page.get_by_role("alert")).to_contain_text("The database cannot be reached")
+    expect(page.get_by_role("status")).to_have_text([notice.format(task) for notice in notices])
+    expect(page.get_by_label("New task")).to_have_value(kept.format(task))
     twin.stack.servers["db"].start()
-    assert twin.settle() == []
+    twin.settle()
     page.goto(twin.url)
     expect(page.get_by_role("status")).to_have_count(0)
-    assert twin.tasks(task) == ([task] if twin.which.durable else [])
+    assert twin.tasks(task) == [text.format(task) for text in added]

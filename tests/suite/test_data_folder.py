@@ -22,25 +22,23 @@ def test_new_folder_gets_the_mark(tmp_path: Path) -> None:
                 assert (folder / MARK).read_text() == f"{VERSION}\n"
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        pytest.param(["lock", "secret_key", "processes.json", "restate-identity.pem"], id="of a stack"),
-        pytest.param(["lock", "secret_key", "up.log"], id="of a stack, with something beside"),
-        pytest.param(["lock", "secret_key.new"], id="of a start that was interrupted"),
-        pytest.param(["compare", "bench"], id="of make compare and make bench alone"),
-    ],
-)
+OURS = {
+    "a stack": ["processes.json", "restate-identity.pem", "secret_key"],
+    "a stack, with something else": ["secret_key", "up.log"],
+    "a start that was interrupted": ["secret_key.new"],
+    "make compare and make bench alone": ["bench", "compare"],
+}
+
+
+@pytest.mark.parametrize("names", OURS.values(), ids=OURS)
 def test_folder_without_a_mark(tmp_path: Path, names: list[str]) -> None:
     """A folder from before there was a mark gets it, and everything in it stays."""
+    (tmp_path / "lock").touch()
     for name in names:
         (tmp_path / name).write_text(name)
     with held(tmp_path):
         there = content(tmp_path)
-    assert there.pop(MARK) == f"{VERSION}\n"
-    assert {name: text for name, text in there.items() if name != "lock"} == {
-        name: name for name in names if name != "lock"
-    }
+    assert there == {MARK: f"{VERSION}\n", "lock": there["lock"], **{name: name for name in names}}
 
 
 @pytest.mark.parametrize("version", [VERSION + 1, "", "nonsense"])
@@ -58,10 +56,8 @@ def test_folder_of_somebody_else(tmp_path: Path, names: list[str]) -> None:
     """A folder with something else in it is neither used nor written to; the start and the reset say so."""
     for name in names:
         (tmp_path / name).write_text("")
-    with (
-        pytest.raises(StackError, match=f"^{re.escape(str(tmp_path))} holds something that is not ours"),
-        held(tmp_path),
-    ):
+    refusal = f"^{re.escape(str(tmp_path))} holds something that is not ours"
+    with pytest.raises(StackError, match=refusal), held(tmp_path):
         pass
     with pytest.raises(StackError):
         check_ours(tmp_path)

@@ -12,13 +12,12 @@ import pytest
 import requests
 
 from tests.support.database import execute
+from tests.support.logs import no_log
 from todo_stack import restate as restate_server
 from todo_stack.applications import REPOSITORY
-from todo_stack.checks import Check, tcp_open
+from todo_stack.checks import tcp_open
 from todo_stack.ports import Ports
 from todo_stack.process import Server
-from todo_stack.stack import Stack
-from todo_stack.twins import RESTATE
 
 PACKAGE = REPOSITORY / "flask-todo-restate" / "flask-restate"
 README = (PACKAGE / "README.md").read_text()
@@ -26,13 +25,14 @@ FILE = re.compile(r"<!-- file (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 CHANGE = re.compile(r'<!-- app\.py (?:before|from) "(.*?)"(?: to "(.*?)")? -->\n```python\n(.*?)```', re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
     """The Python of a new environment with flask-restate, what a reader has beside it, and nothing else of ours."""
-    folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
-    subprocess.run([*pip, str(PACKAGE), "flask-sqlalchemy", "psycopg2-binary"], cwd=REPOSITORY, check=True)
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder), "--quiet", "--disable-pip-version-check"]
+    wanted = ["-c", "constraints.txt", str(PACKAGE), "flask-sqlalchemy", "psycopg2-binary"]
+    subprocess.run([*pip, "install", "--no-compile", *wanted], cwd=REPOSITORY, check=True)
     return folder / "bin" / "python"
 
 
@@ -55,35 +55,26 @@ def folder(tmp_path: Path) -> Path:
 class Application:
     """The reader's application with its servers, as the README starts them."""
 
-    def __init__(self, python: Path, folder: Path, stack: Stack) -> None:
-        self.ports = Ports.free()
-        self.database = stack.database_url(RESTATE).rpartition("/")[0] + "/readers"
-        for statement in ("DROP DATABASE IF EXISTS readers WITH (FORCE)", "CREATE DATABASE readers"):
-            execute(stack.database_url(RESTATE), statement)
+    def __init__(self, python: Path, folder: Path, database_url: str) -> None:
+        ports = Ports.free()
+        self._database_url = database_url
         self._env = {
             "PATH": os.environ["PATH"],
-            "DATABASE_URL": self.database.replace("postgresql:", "postgresql+psycopg2:"),
-            "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
-            "RESTATE_SERVICE_URL": self.ports.service_url,
-            "RESTATE_ADMIN_URL": self.ports.admin_url,
-            "RESTATE_ENDPOINT": self.ports.ingress_url,
+            "DATABASE_URL": database_url.replace("postgresql:", "postgresql+psycopg2:"),
+            "RESTATE_SERVICE_PORT": str(ports.restate_service),
+            "RESTATE_SERVICE_URL": ports.service_url,
+            "RESTATE_ADMIN_URL": ports.admin_url,
+            "RESTATE_ENDPOINT": ports.ingress_url,
         }
         self._python, self._folder = str(python), folder
         self.run("-m", "flask_restate", "identity", "identity.pem", "identity.pub")
         self._env["RESTATE_IDENTITY_KEY"] = (folder / "identity.pub").read_text()
-        self.restate = restate_server.server(
-            restate_server.find_binary(REPOSITORY),
-            folder / "restate",
-            folder / "identity.pem",
-            ports=self.ports,
-            env={},
-            log=lambda *_line: None,
-        )
-        port = self.ports.flask_todo
-        self.endpoint = self._server("endpoint", ["endpoint.py"], tcp_open(self.ports.restate_service))
-        flask = ["-m", "flask", "run", "--port", str(port)]
-        self.web = self._server("web", flask, tcp_open(port))
-        self.url = f"http://127.0.0.1:{port}/subscribe"
+        binary, identity = restate_server.find_binary(REPOSITORY), folder / "identity.pem"
+        restate = restate_server.server(binary, folder / "restate", identity, ports=ports, env={}, log=no_log)
+        flask = ["-m", "flask", "run", "--port", str(ports.flask_todo)]
+        self.endpoint = self._server("endpoint", ["endpoint.py"], ports.restate_service)
+        self.servers = [restate, self.endpoint, self._server("web", flask, ports.flask_todo)]
+        self._url = f"http://127.0.0.1:{ports.flask_todo}/subscribe"
 
     def run(self, *command: str) -> None:
         """Run a command of the README."""
@@ -91,35 +82,36 @@ class Application:
 
     def subscribe(self, email: str, key: str) -> requests.Response:
         """Submit the form."""
-        return requests.post(self.url, data={"email": email, "key": key}, timeout=10)
+        return requests.post(self._url, data={"email": email, "key": key}, timeout=10)
 
     def subscribers(self) -> list[str]:
         """Return who has subscribed."""
-        return [email for (email,) in execute(self.database, "SELECT email FROM subscriber ORDER BY id")]
+        return [email for (email,) in execute(self._database_url, "SELECT email FROM subscriber ORDER BY id")]
 
-    def _server(self, name: str, command: list[str], ready: Check) -> Server:
-        return Server(name, [self._python, *command], self._env, ready, lambda *_line: None, cwd=self._folder)
+    def _server(self, name: str, command: list[str], port: int) -> Server:
+        return Server(name, [self._python, *command], self._env, tcp_open(port), no_log, cwd=self._folder)
 
 
 @pytest.fixture
-def application(python: Path, folder: Path, stack: Stack) -> Iterator[Application]:
+def application(python: Path, folder: Path, new_database: str) -> Iterator[Application]:
     """The application, running after the five steps."""
-    running = Application(python, folder, stack)
-    servers = [running.restate, running.endpoint, running.web]
+    application = Application(python, folder, new_database)
     try:
-        for server in servers:
+        for server in application.servers:
             server.start()
-        running.run("-m", "flask_restate", "register")
-        yield running
+        application.run("-m", "flask_restate", "register")
+        yield application
     finally:
-        for server in servers:
+        for server in application.servers:
             server.kill()
 
 
 def test_five_steps(python: Path, application: Application) -> None:
-    """After the README's five steps each write is made once, whatever is clicked, taken or killed."""
-    listed = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
-    assert "todo" not in listed.lower()
+    """After the README's five steps each write is made once, whatever is clicked twice, taken or killed."""
+    listing = "import importlib.metadata as m; print(*(one.name for one in m.distributions()))"
+    installed = subprocess.run([python, "-c", listing], capture_output=True, text=True, check=True).stdout
+    assert "flask-restate" in installed
+    assert "todo" not in installed.lower()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: application.subscribe("ada@example.org", "one"), range(4)))
     assert [answer.text for answer in answers] == ["subscribed\n"] * 4

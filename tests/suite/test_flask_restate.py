@@ -1,8 +1,7 @@
-"""The extension tells apart what its callers must tell apart."""
+"""The extension FlaskRestate tells its caller what became of a call, and makes it once per key."""
 
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 import requests
@@ -12,29 +11,43 @@ from flask_restate import FlaskRestate
 from flask_restate.extension import (
     OperationNotFoundError,
     OutcomeUnknownError,
-    PendingError,
     RejectedError,
     StatusUnavailableError,
     UnavailableError,
     idempotency_key,
 )
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service
-from tests.support.running_twin import RunningTwin, restate_twin
+from tests.support import restate_admin
+from tests.support.running_twin import RunningTwin, new_key
+from tests.support.user import new_name
 from todo_shared.schemas import ClearRequest, TodoItemRequest, TodoRequest
-from todo_stack.stack import Stack
+
+NOBODY_LISTENS = "http://127.0.0.1:1"
+NO_SUCH_TODO = TodoItemRequest(todo_id=1_999_999_999)
+JSON = {"content-type": "application/json"}
+
+NO_MESSAGE = [
+    ("GET", {}, None),
+    ("POST", {}, None),
+    *(("POST", JSON, body) for body in (None, "null", "[1]", "{")),
+    ("POST", {"content-type": "text/plain"}, "{}"),
+]
+
+CANNOT_SUCCEED = [
+    ("add_todo", {}, 400),
+    ("add_todo", {"task": ""}, 400),
+    ("add_todo", {"task": "x", "order": 2**40}, 400),
+    ("update_todo", {"todo_id": -(2**40), "task": "x"}, 404),
+    ("delete_todo", {"todo_id": "x"}, 400),
+    ("delete_todo", {"todo_id": 2**70}, 404),
+]
 
 
 @pytest.fixture
-def durable(stack: Stack) -> RunningTwin:
-    """The Restate twin."""
-    return restate_twin(stack)
-
-
-@pytest.fixture
-def app(stack: Stack) -> Flask:
+def app(durable: RunningTwin) -> Flask:
     """An application with a short write budget."""
     app = Flask(__name__)
-    app.config.update(RESTATE_ENDPOINT=stack.ports.ingress_url, RESTATE_WRITE_BUDGET=1)
+    app.config.update(RESTATE_ENDPOINT=durable.stack.ports.ingress_url, RESTATE_WRITE_BUDGET=1)
     return app
 
 
@@ -48,167 +61,141 @@ def restate(app: Flask) -> Iterator[FlaskRestate]:
     app.extensions["restate"].close()
 
 
-def ask_admin(durable: RunningTwin, method: str, path: str) -> requests.Response:
-    """Do as an operator does in the dashboard."""
-    return requests.request(method, f"{durable.stack.ports.admin_url}{path}", timeout=10)
+@pytest.fixture
+def message() -> TodoRequest:
+    """A message that no other test sends."""
+    return TodoRequest(task=new_name("client"))
 
 
-def test_result(restate: FlaskRestate, durable: RunningTwin) -> None:
-    """A call returns the handler's result, as its type, and the same one again for the same key."""
-    task, key = f"client {uuid4()}", str(uuid4())
-    first = restate.call(add_todo, TodoRequest(task=task), key)
-    assert first.task == task
-    assert restate.call(add_todo, TodoRequest(task=task), key) == first
-    assert durable.tasks(task) == [task]
+def operator(durable: RunningTwin, verb: str, operation_id: str) -> str:
+    """Do this to a call as an operator does; return the id of the new call if there is one."""
+    answer = restate_admin.order(durable.stack.ports.admin_url, operation_id, verb)
+    return str(answer.get("new_invocation_id", ""))
 
 
-def test_rejection(restate: FlaskRestate) -> None:
-    """What the handler refuses is a rejection with its status and reason, also when it is asked for again."""
-    key = str(uuid4())
-    for _ in range(2):
-        with pytest.raises(RejectedError) as rejection:
-            restate.call(delete_todo, TodoItemRequest(todo_id=1_999_999_999), key)
-        assert (rejection.value.code, rejection.value.reason) == (404, "There is no todo 1999999999.")
+def test_rejection(restate: FlaskRestate, durable: RunningTwin) -> None:
+    """A call that the handler refuses is rejected with status and reason, again for the same key; nothing changes."""
+    key = new_key()
+    with durable.unchanged():
+        for _ in range(2):
+            with pytest.raises(RejectedError) as rejection:
+                restate.call(delete_todo, NO_SUCH_TODO, key)
+            assert (rejection.value.code, rejection.value.reason) == (404, "There is no todo 1999999999.")
 
 
-def test_pending(restate: FlaskRestate, durable: RunningTwin) -> None:
-    """Without its service endpoint a call is pending, and can be followed until it is done."""
-    task = f"client {uuid4()}"
-    durable.writer.kill()
-    with pytest.raises(PendingError) as pending:
-        restate.call(add_todo, TodoRequest(task=task), str(uuid4()))
-    operation_id = pending.value.operation_id
+def test_send_with_delay(restate: FlaskRestate, durable: RunningTwin, message: TodoRequest) -> None:
+    """A call that is handed over is made after its delay, and once per key."""
+    key = new_key()
+    operation_id = restate.send(add_todo, message, key, delay=timedelta(seconds=2))
+    assert restate.send(add_todo, message, key) == operation_id
+    assert durable.tasks(message.task) == []
     assert restate.status(operation_id).status == "pending"
+    assert durable.settle() == []
+    assert durable.tasks(message.task) == [message.task]
+
+
+def test_killed_call(restate: FlaskRestate, durable: RunningTwin, message: TodoRequest) -> None:
+    """Nobody knows how far a call had come that an operator kills: it is unknown, and not a failure."""
+    key = new_key()
+    durable.writer.kill()
+    operation_id = restate.send(add_todo, message, key)
+    operator(durable, "kill", operation_id)
     durable.writer.start()
     assert durable.settle() == []
-    done = restate.status(operation_id)
-    assert (done.status, done.result["task"]) == ("done", task)
-    assert durable.tasks(task) == [task]
-
-
-def test_send_with_delay(restate: FlaskRestate, durable: RunningTwin) -> None:
-    """A call that is handed over is made after its delay, and once per key."""
-    task, key = f"client {uuid4()}", str(uuid4())
-    operation_id = restate.send(add_todo, TodoRequest(task=task), key, delay=timedelta(seconds=2))
-    assert restate.send(add_todo, TodoRequest(task=task), key) == operation_id
-    assert durable.tasks(task) == []
-    assert restate.status(operation_id).status == "pending"
-    assert durable.settle() == []
-    assert durable.tasks(task) == [task]
-
-
-def test_killed_call(restate: FlaskRestate, durable: RunningTwin) -> None:
-    """Of a call that an operator has killed it is not known how far it had come, and nobody says that it failed."""
-    message, key = TodoRequest(task=f"client {uuid4()}"), str(uuid4())
-    durable.writer.kill()
-    with pytest.raises(PendingError) as pending:
-        restate.call(add_todo, message, key)
-    assert ask_admin(durable, "PATCH", f"/invocations/{pending.value.operation_id}/kill").ok
-    assert durable.settle() == []
-    assert restate.status(pending.value.operation_id).status == "unknown"
+    assert restate.status(operation_id).status == "unknown"
     with pytest.raises(OutcomeUnknownError):
         restate.call(add_todo, message, key)
+    assert durable.tasks(message.task) == []
 
 
-def test_restart_as_new(restate: FlaskRestate, durable: RunningTwin) -> None:
+def test_restart_as_new(restate: FlaskRestate, durable: RunningTwin, message: TodoRequest) -> None:
     """A completed add that an operator restarts as new adds nothing: the ledger knows it by its key."""
-    task = f"client {uuid4()}"
-    operation_id = restate.send(add_todo, TodoRequest(task=task), str(uuid4()))
+    operation_id = restate.send(add_todo, message, new_key())
     assert durable.settle() == []
-    again = ask_admin(durable, "PATCH", f"/invocations/{operation_id}/restart-as-new")
-    assert again.ok, again.text
-    assert again.json()["new_invocation_id"] != operation_id
+    again = operator(durable, "restart-as-new", operation_id)
+    assert again not in ("", operation_id)
     assert durable.settle() == []
-    assert restate.status(again.json()["new_invocation_id"]).result == restate.status(operation_id).result
-    assert durable.tasks(task) == [task]
+    assert restate.status(again).result == restate.status(operation_id).result
+    assert durable.tasks(message.task) == [message.task]
 
 
-def test_key_that_restate_has_forgotten(restate: FlaskRestate, durable: RunningTwin) -> None:
+def test_key_that_restate_has_forgotten(restate: FlaskRestate, durable: RunningTwin, message: TodoRequest) -> None:
     """A form that is submitted again after Restate has forgotten its key adds nothing."""
-    message, key = TodoRequest(task=f"client {uuid4()}"), str(uuid4())
+    key = new_key()
     first = restate.call(add_todo, message, key)
     operation_id = restate.send(add_todo, message, key)
-    assert ask_admin(durable, "PATCH", f"/invocations/{operation_id}/purge").ok
+    operator(durable, "purge", operation_id)
     with pytest.raises(OperationNotFoundError):
         restate.status(operation_id)
     assert restate.call(add_todo, message, key) == first
     assert durable.tasks(message.task) == [message.task]
 
 
-def test_unknown_operation(restate: FlaskRestate) -> None:
-    """An operation that Restate does not know is not found, whatever its id looks like."""
-    for operation_id in ("x", "../x", "inv_16hVqTBnKXDv6vOmVJ4iTQ0JLFsPkVY3Bx"):
-        with pytest.raises(OperationNotFoundError):
-            restate.status(operation_id)
-
-
-def test_ingress_down(app: Flask, restate: FlaskRestate) -> None:
+def test_ingress_down(app: Flask, restate: FlaskRestate, durable: RunningTwin) -> None:
     """An ingress that refuses connections for the whole budget is unavailable, for calls and for questions."""
-    app.config.update(RESTATE_ENDPOINT="http://127.0.0.1:1", RESTATE_WRITE_BUDGET=0.2)
-    with pytest.raises(UnavailableError, match="Connection refused"):
-        restate.call(clear_todos, ClearRequest(), "key")
-    with pytest.raises(StatusUnavailableError):
-        restate.status("inv_x")
-    with pytest.raises(requests.RequestException):
-        restate.check()
+    app.config.update(RESTATE_ENDPOINT=NOBODY_LISTENS, RESTATE_WRITE_BUDGET=0.2)
+    with durable.unchanged():
+        with pytest.raises(UnavailableError, match="Connection refused"):
+            restate.call(clear_todos, ClearRequest(), new_key())
+        with pytest.raises(StatusUnavailableError):
+            restate.status("inv_x")
+        with pytest.raises(requests.RequestException):
+            restate.check()
 
 
 def test_proxy_of_the_shell(restate: FlaskRestate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy for the world outside is not asked for the way to the ingress."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    """The ingress is reached directly, whatever proxy the shell has for the world outside."""
+    monkeypatch.setenv("HTTP_PROXY", NOBODY_LISTENS)
     restate.check()
 
 
-def test_answers_of_an_application_without_words(app: Flask, durable: RunningTwin) -> None:
+def test_application_without_error_handlers(
+    app: Flask, restate: FlaskRestate, durable: RunningTwin, message: TodoRequest
+) -> None:
     """An application that registers no error handlers answers 202, 404 and 503 by itself."""
-    restate = FlaskRestate()
-    restate.init_app(app)
-
-    @app.post("/add")
-    def add() -> str:
-        return restate.call(add_todo, TodoRequest(task="words"), str(uuid4())).task
-
-    @app.post("/delete")
-    def delete() -> str:
-        restate.call(delete_todo, TodoItemRequest(todo_id=1_999_999_999), str(uuid4()))
-        return ""
-
+    app.add_url_rule("/add", "add", view_func=lambda: restate.call(add_todo, message, new_key()).task)
+    app.add_url_rule("/delete", "delete", view_func=lambda: str(restate.call(delete_todo, NO_SUCH_TODO, new_key())))
     client = app.test_client()
-    assert client.post("/add").text == "words"
-    assert client.post("/delete").status_code == 404
+    assert client.get("/add").text == message.task
+    assert client.get("/delete").status_code == 404
     durable.writer.kill()
-    pending = client.post("/add")
+    pending = client.get("/add")
     assert (pending.status_code, pending.get_json()["status"]) == (202, "pending")
-    app.config["RESTATE_ENDPOINT"] = "http://127.0.0.1:1"
-    assert client.post("/add").status_code == 503
-    app.extensions["restate"].close()
-
-
-@pytest.mark.parametrize("way", ["", "/restate/call", "/restate/send"])
-@pytest.mark.parametrize("handler", todo_service.handlers)
-def test_bad_message(durable: RunningTwin, handler: str, way: str) -> None:
-    """A message that is missing or cannot be parsed ends at once with 400, by each method and path of the ingress."""
-    url = f"{durable.stack.ports.ingress_url}{way}/TodoService/{handler}"
-    json = {"content-type": "application/json"}
-    answers = [
-        requests.request(method, url, headers=headers, data=body, timeout=10)
-        for method, headers, body in [
-            ("GET", {}, None),
-            ("POST", {}, None),
-            ("POST", json, None),
-            ("POST", json, "null"),
-            ("POST", json, "[1]"),
-            ("POST", json, "{"),
-            ("POST", {"content-type": "text/plain"}, "{}"),
-        ]
-    ]
-    # What is only handed over is refused later, or at once.
-    assert {answer.status_code for answer in answers} <= ({202, 400} if way.endswith("send") else {400})
+    app.config["RESTATE_ENDPOINT"] = NOBODY_LISTENS
+    assert client.get("/add").status_code == 503
+    durable.writer.start()
     assert durable.settle() == []
+    # The write that was answered and the one that was promised, and not the one that could not be handed over.
+    assert durable.tasks(message.task) == [message.task] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "statuses"),
+    # A message that is only handed over is refused at once, or accepted and refused later.
+    [("", {400}), ("/restate/call", {400}), ("/restate/send", {202, 400})],
+)
+@pytest.mark.parametrize("handler", todo_service.handlers)
+def test_bad_message(durable: RunningTwin, handler: str, path: str, statuses: set[int]) -> None:
+    """A message that is missing or cannot be parsed is refused with 400 by each method and path; nothing changes."""
+    url = f"{durable.stack.ports.ingress_url}{path}/TodoService/{handler}"
+    with durable.unchanged():
+        answers = [
+            requests.request(method, url, headers=headers, data=body, timeout=10)
+            for method, headers, body in NO_MESSAGE
+        ]
+    assert {answer.status_code for answer in answers} == statuses
+
+
+@pytest.mark.parametrize(("handler", "message", "status"), CANNOT_SUCCEED)
+def test_message_that_cannot_succeed(durable: RunningTwin, handler: str, message: object, status: int) -> None:
+    """A message that the handler cannot carry out ends at once with a status, and nothing changes."""
+    with durable.unchanged():
+        url = f"{durable.stack.ports.ingress_url}/TodoService/{handler}"
+        assert requests.post(url, json=message, timeout=10).status_code == status
 
 
 def test_idempotency_key() -> None:
-    """The same key and body make the same key; another of either, another one."""
+    """The same key and body make the same key; another of either makes another one."""
     key = idempotency_key("id", "{}")
     assert key.startswith("id.")
     assert key == idempotency_key("id", "{}")

@@ -1,4 +1,4 @@
-"""A database that hangs while its kernel answers is given up, and whatever it cannot do now is known as such."""
+"""A database that hangs while its kernel answers is given up, and an error that may soon be over is known as one."""
 
 import contextlib
 import socket
@@ -6,20 +6,24 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from psycopg2 import errorcodes
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from tests.scenarios.stage import add, name
-from tests.support.history import Outcome
-from tests.support.running_twin import RunningServer, RunningTwin
+from tests.support.history import Outcome, Verdict
+from tests.support.running_twin import RunningServer, RunningStack, RunningTwin
+from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
 from todo_shared.models.database import DATABASE_UNAVAILABLE, engine_options
 from todo_shared.settings import DatabaseSettings
-from todo_stack.stack import Stack
-from todo_stack.twins import PLAIN
+from todo_stack.twins import PLAIN, RESTATE
 
 SHORT = {"db_connect_timeout_seconds": 2, "db_silence_timeout_seconds": 2}
 MUCH_LONGER = 10.0
+
+
+TEMPORARY = ["08006", "25006", "25P03", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "57P03", "58030"]
+"""PostgreSQL's codes for errors that may be over in a moment; the test ids are their names."""
 
 
 @contextlib.contextmanager
@@ -32,7 +36,7 @@ def engine_for(url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def engine(stack: Stack) -> Iterator[Engine]:
+def engine(stack: RunningStack) -> Iterator[Engine]:
     """Such an engine on the plain twin's database."""
     with engine_for(stack.database_url(PLAIN)) as engine:
         yield engine
@@ -54,22 +58,25 @@ def backend(connection: Connection) -> int:
 
 
 def test_twin_gives_it_up(twin: RunningTwin) -> None:
-    """The plain twin says that it failed, the Restate twin that it is pending; afterwards both go on, without it."""
-    before, during, after = (name(f"hung {when}") for when in ("before", "during", "after"))
+    """The plain twin says that it failed, the Restate twin that it is pending; afterwards both go on as before."""
+    outcome, verdict = {
+        PLAIN: (Outcome.FAIL, Verdict.REFUSED),  # Nobody would do it later.
+        RESTATE: (Outcome.PENDING, Verdict.EXACTLY_ONCE),  # Restate runs the failed step again.
+    }[twin.which]
+    before, after = new_name("before"), new_name("after")
     assert add(twin, before).outcome is Outcome.OK
     with hung(twin.stack.servers["db"]):
-        operation = add(twin, during)
-        if twin.which.durable:
-            # The first attempt counts: only a step that was given up has a second.
-            until(lambda: any(call["retry_count"] > 1 for call in twin.unfinished()), "the step is given up")
-    assert operation.outcome is (Outcome.PENDING if twin.which.durable else Outcome.FAIL)
+        during = add(twin, new_name("during"))
+        # Only a step that was given up has a second attempt. The plain twin has given up before it answers.
+        until(lambda: all(call["retry_count"] > 1 for call in twin.unfinished()), "the step is given up")
+    assert during.outcome is outcome
     assert add(twin, after).outcome is Outcome.OK
-    assert twin.settle() == []
-    assert [len(twin.tasks(task)) for task in (before, during, after)] == [1, int(twin.which.durable), 1]
+    assert verdict_on(twin, during) is verdict
+    assert [twin.tasks(task) for task in (before, after)] == [[before], [after]]
 
 
 @pytest.mark.parametrize("exchange", [backend, Connection.commit], ids=["a statement", "COMMIT"])
-def test_connection_is_replaced(stack: Stack, engine: Engine, exchange: Callable[[Connection], object]) -> None:
+def test_connection_is_replaced(stack: RunningStack, engine: Engine, exchange: Callable[[Connection], object]) -> None:
     """A connection whose server hangs is given up at any exchange, and the pool makes another one."""
     with engine.connect() as connection:
         first = backend(connection)
@@ -83,7 +90,7 @@ def test_connection_is_replaced(stack: Stack, engine: Engine, exchange: Callable
 
 
 def test_server_that_never_answers() -> None:
-    """A port that accepts and says nothing is given up within the time to connect; what the URL says of it wins."""
+    """A port that accepts and says nothing is given up within the time to connect; a time in the URL wins."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"postgresql://postgres@127.0.0.1:{server.getsockname()[1]}/todos"
         for given, seconds in (("", 2), ("?connect_timeout=3", 3)):
@@ -96,25 +103,9 @@ def test_server_that_never_answers() -> None:
             assert seconds <= time.monotonic() - began < MUCH_LONGER
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        pytest.param("08006", id="connection failure"),
-        pytest.param("25006", id="read-only transaction"),
-        pytest.param("25P03", id="idle in a transaction for too long"),
-        pytest.param("40001", id="serialization failure"),
-        pytest.param("40P01", id="deadlock"),
-        pytest.param("53100", id="disk full"),
-        pytest.param("53300", id="too many connections"),
-        pytest.param("55P03", id="lock not available"),
-        pytest.param("57014", id="statement timeout"),
-        pytest.param("57P01", id="shut down"),
-        pytest.param("57P03", id="starting up"),
-        pytest.param("58030", id="input or output"),
-    ],
-)
-def test_what_it_cannot_do_now(engine: Engine, state: str) -> None:
-    """Each error that may be over in a moment is known as one."""
+@pytest.mark.parametrize("state", TEMPORARY, ids=errorcodes.lookup)
+def test_error_that_may_soon_be_over(engine: Engine, state: str) -> None:
+    """An error that may be over in a moment is known as one."""
     with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
         connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"))
     assert isinstance(caught.value, DATABASE_UNAVAILABLE)
@@ -123,7 +114,7 @@ def test_what_it_cannot_do_now(engine: Engine, state: str) -> None:
 
 
 def test_lost_connections(engine: Engine) -> None:
-    """So is a connection that the server has ended or that was closed here; a constraint is another matter."""
+    """A connection that the server has ended, or that was closed here, is such an error too; a constraint is not."""
     with engine.connect() as victim, engine.connect() as other:
         other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend(victim)})
         with pytest.raises(DATABASE_UNAVAILABLE):

@@ -1,34 +1,50 @@
 """The ledger makes a step that is repeated change the database once."""
 
+import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
-import tenacity
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from flask_todo_restate.services import database
 from flask_todo_restate.services.database import ledger
-from tests.support.running_twin import RunningTwin, restate_twin
+from tests.support.running_twin import RunningStack, RunningTwin
+from tests.support.table_lock import waiting_for_locks
+from tests.support.user import new_name
+from tests.support.waiting import until
 from todo_shared import operations
 from todo_shared.schemas import TodoData
-from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
 
-@pytest.fixture
-def durable(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningTwin]:
-    """The Restate twin, with its ledger usable in this process."""
+@pytest.fixture(autouse=True)
+def sessions_of_this_process(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the service's code in this process use the Restate twin's database."""
     monkeypatch.setenv("DATABASE_URL", stack.database_url(RESTATE))
     database.sessions.cache_clear()
-    yield restate_twin(stack)
+    yield
     database.sessions().kw["bind"].dispose()
     database.sessions.cache_clear()
+
+
+@pytest.fixture
+def operation_id() -> str:
+    """The id of a new operation."""
+    return f"inv_{uuid4()}"
+
+
+@pytest.fixture
+def task() -> str:
+    """A task that no other test has."""
+    return new_name("ledger")
 
 
 def adding(task: str) -> Callable[[Session], TodoData]:
@@ -40,26 +56,44 @@ def adding(task: str) -> Callable[[Session], TodoData]:
     return add
 
 
-def test_repeat_returns_the_first_result(durable: RunningTwin) -> None:
+def deleting(todo: dict[str, Any]) -> Callable[[Session], None]:
+    """Return the change that deletes a todo."""
+
+    def delete(session: Session) -> None:
+        operations.delete(session, todo["id"])
+
+    return delete
+
+
+@contextlib.contextmanager
+def interrupted(operation_id: str, change: Callable[[Session], Any]) -> Iterator[Future[Any]]:
+    """Make a change in a thread that waits before its COMMIT until the end, as one whose process seemed dead."""
+    made, may_commit = threading.Event(), threading.Event()
+
+    # With its annotations: the ledger takes the type of the result from there.
+    @functools.wraps(change)
+    def change_and_wait(session: Session) -> object:
+        result = change(session)
+        made.set()
+        assert may_commit.wait(10)
+        return result
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ledger.apply, operation_id, change_and_wait)
+        assert made.wait(10)
+        yield first
+        may_commit.set()
+
+
+def test_repeat_returns_the_first_result(durable: RunningTwin, operation_id: str, task: str) -> None:
     """A step that is run again returns what it returned, and changes nothing."""
-    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
     results = [ledger.apply(operation_id, adding(task)) for _ in range(3)]
     assert results[0] == results[1] == results[2]
     assert durable.tasks(task) == [task]
 
 
-def test_repeated_deletion_succeeds(durable: RunningTwin) -> None:
-    """A deletion whose answer was lost is not told that there is nothing to delete."""
-    operation_id, todo = f"inv_{uuid4()}", durable.add(f"ledger {uuid4()}")
-    for _ in range(2):
-        assert ledger.apply(operation_id, lambda session: operations.delete(session, todo["id"])) is None
-    with pytest.raises(operations.TodoNotFoundError):
-        ledger.apply(f"inv_{uuid4()}", lambda session: operations.delete(session, todo["id"]))
-
-
-def test_failure_leaves_no_row(durable: RunningTwin) -> None:
+def test_failure_leaves_no_row(durable: RunningTwin, operation_id: str, task: str) -> None:
     """A step that fails leaves neither change nor row, so that its repeat does it."""
-    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
 
     def failing(session: Session) -> None:
         operations.add(session, task)
@@ -73,95 +107,57 @@ def test_failure_leaves_no_row(durable: RunningTwin) -> None:
     assert durable.tasks(task) == [task]
 
 
-def test_same_step_twice_at_once(durable: RunningTwin) -> None:
+def test_same_step_twice_at_once(durable: RunningTwin, operation_id: str, task: str) -> None:
     """If a step runs twice at the same time, one of them is kept, and both return that one's result."""
-    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(session: Session) -> TodoData:
-        added = operations.add(session, task)
-        inside.set()
-        assert go_on.wait(10)
-        return added
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(ledger.apply, operation_id, slow)
-        assert inside.wait(10)
-        # It has been taken for dead, and is repeated, and then it goes on.
-        second = pool.submit(ledger.apply, operation_id, adding(task)).result()
-        go_on.set()
-        assert first.result() == second
+    with interrupted(operation_id, adding(task)) as first:
+        second = ledger.apply(operation_id, adding(task))
+    assert first.result() == second
     assert durable.tasks(task) == [task]
 
 
-def test_repeated_clearing_spares_what_is_new(durable: RunningTwin) -> None:
+def test_same_deletion_twice_at_once(durable: RunningTwin, operation_id: str, task: str) -> None:
+    """A deletion that is repeated before its first COMMIT succeeds: it does not report its own first try as missing."""
+    todo = durable.add(task)
+    with ThreadPoolExecutor(1) as pool, interrupted(operation_id, deleting(todo)) as first:
+        second = pool.submit(ledger.apply, operation_id, deleting(todo))
+        until(lambda: waiting_for_locks(durable.stack.database_url(RESTATE)), "the second waits for the first", 4)
+    assert (first.result(), second.result()) == (None, None)
+    assert durable.tasks(task) == []
+
+
+def test_repeated_clearing_spares_what_is_new(durable: RunningTwin, operation_id: str, task: str) -> None:
     """If all todos are deleted, and one is added before the answer arrives, the repeat leaves that one alone."""
-    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
+    durable.add(new_name("old"))
     ledger.apply(operation_id, operations.clear)
+    assert durable.tasks("") == []
     durable.add(task)
     ledger.apply(operation_id, operations.clear)
-    assert durable.tasks(task) == [task]
+    assert durable.tasks("") == [task]
 
 
-def test_same_deletion_twice_at_once(durable: RunningTwin) -> None:
-    """A deletion that is repeated before its first COMMIT has come through succeeds: it does not find itself."""
-    operation_id, todo = f"inv_{uuid4()}", durable.add(f"ledger {uuid4()}")
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(session: Session) -> None:
-        operations.delete(session, todo["id"])
-        inside.set()
-        assert go_on.wait(10)
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(ledger.apply, operation_id, slow)
-        assert inside.wait(10)
-        second = pool.submit(ledger.apply, operation_id, lambda session: operations.delete(session, todo["id"]))
-        wait_for_lock(durable)
-        go_on.set()
-        assert first.result() is None
-        assert second.result() is None
-    assert durable.rows("SELECT id FROM todo WHERE id = %s", todo["id"]) == []
-
-
-def wait_for_lock(durable: RunningTwin) -> None:
-    """Wait until somebody waits for another's transaction."""
-    waiting = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda rows: not rows),
-        stop=tenacity.stop_after_delay(4),
-        wait=tenacity.wait_fixed(0.02),
-    )
-    waiting(durable.rows, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-
-
-def test_violation_by_its_own_first_success(durable: RunningTwin) -> None:
+def test_violation_by_its_own_first_success(durable: RunningTwin, operation_id: str, task: str) -> None:
     """A repeat whose change breaks a constraint because it was made before returns the first result."""
-    operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
-
     ((todo_id,),) = durable.rows("SELECT nextval(pg_get_serial_sequence('todo', 'id'))")
 
     def unique(session: Session) -> TodoData:
-        session.execute(
-            text("INSERT INTO todo (id, task) OVERRIDING SYSTEM VALUE VALUES (:id, :task)"),
-            {"id": todo_id, "task": task},
-        )
+        insert = text("INSERT INTO todo (id, task) OVERRIDING SYSTEM VALUE VALUES (:id, :task)")
+        session.execute(insert, {"id": todo_id, "task": task})
         return TodoData(id=todo_id, task=task, completed=False, order=None)
 
     first = ledger.apply(operation_id, unique)
     assert ledger.apply(operation_id, unique) == first
-    assert durable.tasks(task) == [task]
     # The same change on behalf of somebody else is refused.
     with pytest.raises(IntegrityError):
         ledger.apply(f"inv_{uuid4()}", unique)
+    assert durable.tasks(task) == [task]
 
 
-def test_purge_deletes_old_rows(durable: RunningTwin) -> None:
+def test_purge_deletes_old_rows(durable: RunningTwin, operation_id: str, task: str) -> None:
     """Rows older than the retention are deleted, in as many batches as it takes; younger ones are kept."""
-    old, young = [f"inv_{uuid4()}" for _ in range(5)], f"inv_{uuid4()}"
-    for operation_id in (*old, young):
-        ledger.apply(operation_id, adding(f"ledger {uuid4()}"))
-    aged = "UPDATE operation SET created_at = now() - interval '8 days' WHERE operation_id = ANY(%s) RETURNING 1"
-    durable.rows(aged, old)
+    old = [f"inv_{uuid4()}" for _ in range(5)]
+    for one in (*old, operation_id):
+        ledger.apply(one, adding(task))
+    durable.rows("UPDATE operation SET created_at = now() - interval '8 days' WHERE operation_id = ANY(%s)", old)
     assert ledger.purge(timedelta(days=7), batch=2) == len(old)
-    there = durable.rows("SELECT operation_id FROM operation WHERE operation_id = ANY(%s)", [*old, young])
-    assert there == [(young,)]
+    left = durable.rows("SELECT operation_id FROM operation WHERE operation_id = ANY(%s)", [*old, operation_id])
+    assert left == [(operation_id,)]

@@ -1,4 +1,4 @@
-"""The schema is made by migrations, whoever begins and however many do."""
+"""Migrations make the schema, also where several processes begin at once."""
 
 import contextlib
 import os
@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -16,10 +15,9 @@ from sqlalchemy import create_engine, inspect
 
 import flask_todo_restate.services.database  # noqa: F401 - the ledger is a model, too
 from tests.support.database import execute
+from tests.support.table_lock import waiting_for_locks
 from tests.support.waiting import until
 from todo_shared.models.database import Base
-from todo_stack.stack import Stack
-from todo_stack.twins import PLAIN
 
 PROCESSES = 4
 SILENCE_SECONDS = 2
@@ -33,15 +31,6 @@ EARLIER = """
 """
 
 
-@pytest.fixture
-def empty_database(stack: Stack) -> str:
-    """The address of a new database, whose name has what a URL must quote."""
-    name = f"new {uuid4().hex[:6]}"
-    address = stack.database_url(PLAIN)
-    execute(address, f'CREATE DATABASE "{name}"')
-    return address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
-
-
 def migrate(package: str, database_url: str) -> subprocess.CompletedProcess[str]:
     """Migrate in a process of its own."""
     environment = {**os.environ, "DATABASE_URL": database_url, "SECRET_KEY": "a secret for tests", "PORT": "1"}
@@ -52,12 +41,12 @@ def migrate(package: str, database_url: str) -> subprocess.CompletedProcess[str]
 @pytest.mark.parametrize(
     ("package", "tables"), [("flask_todo", {"todo"}), ("flask_todo_restate", {"todo", "operation"})]
 )
-def test_many_at_once(empty_database: str, package: str, tables: set[str]) -> None:
+def test_many_at_once(new_database: str, package: str, tables: set[str]) -> None:
     """Processes that migrate an empty database at the same time all succeed, and the models find their tables."""
     with ThreadPoolExecutor(PROCESSES) as pool:
-        done = list(pool.map(migrate, [package] * PROCESSES, [empty_database] * PROCESSES))
+        done = list(pool.map(migrate, [package] * PROCESSES, [new_database] * PROCESSES))
     assert [process.returncode for process in done] == [0] * PROCESSES, done[0].stderr
-    engine = create_engine(empty_database.replace("postgresql://", "postgresql+psycopg2://"))
+    engine = create_engine(new_database.replace("postgresql://", "postgresql+psycopg2://"))
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) - {"alembic_version"} == tables
         ours = {"include_object": lambda thing, *_: str(getattr(thing, "table", thing)) in {*tables, "alembic_version"}}
@@ -66,25 +55,24 @@ def test_many_at_once(empty_database: str, package: str, tables: set[str]) -> No
     engine.dispose()
 
 
-def test_ledger_of_an_earlier_version(empty_database: str) -> None:
-    """A database whose first migration made the ledger's table is taken over, with the rows in it."""
-    execute(empty_database, EARLIER)
-    done = migrate("flask_todo_restate", empty_database)
+def test_ledger_of_an_earlier_version(new_database: str) -> None:
+    """A database whose first migration made the ledger's table is migrated, and keeps the rows in it."""
+    execute(new_database, EARLIER)
+    done = migrate("flask_todo_restate", new_database)
     assert done.returncode == 0, done.stderr
-    assert execute(empty_database, "SELECT operation_id FROM operation") == [("inv_1/db_add",)]
-    versions = execute(empty_database, "SELECT version_num FROM alembic_version ORDER BY 1")
+    assert execute(new_database, "SELECT operation_id FROM operation") == [("inv_1/db_add",)]
+    versions = execute(new_database, "SELECT version_num FROM alembic_version ORDER BY 1")
     assert versions == [("0001",), ("flask_restate_0001",)]
 
 
-def test_long_statement(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_statement(new_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement of a migration may take longer than any of a request: here it waits for another transaction."""
     monkeypatch.setenv("DB_SILENCE_TIMEOUT_SECONDS", str(SILENCE_SECONDS))
     with ThreadPoolExecutor(1) as pool:
-        with contextlib.closing(psycopg2.connect(empty_database)) as other:
+        with contextlib.closing(psycopg2.connect(new_database)) as other:
             other.cursor().execute("CREATE TABLE todo ()")
-            migrating = pool.submit(migrate, "flask_todo", empty_database)
-            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            until(lambda: execute(empty_database, waiting), "the migration waits")
+            migrating = pool.submit(migrate, "flask_todo", new_database)
+            until(lambda: waiting_for_locks(new_database), "the migration waits")
             # This is how long its statement takes, not a wait for something.
             threading.Event().wait(2 * SILENCE_SECONDS)
             assert not migrating.done()

@@ -1,54 +1,78 @@
-"""What the repository says of itself is true."""
+"""What the repository says about itself is true, and its commands do what they say."""
 
 import json
+import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
+
+def run(repository: Path, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command at the top of the repository."""
+    env, command = {**os.environ, **environment}, ("/usr/bin/env", *command)
+    return subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=False)
+
 
 def tracked(repository: Path) -> list[Path]:
-    """Return the files that git keeps."""
-    git = shutil.which("git")
-    assert git
-    listed = subprocess.run([git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True).stdout
-    return [repository / name for name in listed.split("\0") if name]
+    """Return the files that git tracks."""
+    listed = run(repository, "git", "ls-files", "-z")
+    assert listed.returncode == 0, listed.stderr
+    return [repository / name for name in listed.stdout.split("\0") if name]
+
+
+def pages(repository: Path) -> list[Path]:
+    """Return the pages that explain the repository."""
+    return [path for path in tracked(repository) if path.name in ("README.md", "CONTRIBUTING.md")]
 
 
 def test_commands_of_the_readmes_exist(repository: Path) -> None:
-    """Every make target that a README names is one."""
+    """Every make target that a README or CONTRIBUTING.md names exists."""
     makefile = (repository / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    for page in repository.glob("**/README.md"):
-        if "node_modules" not in page.parts and ".venv" not in page.parts:
-            assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
+    for page in pages(repository):
+        assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
 
 
 def test_files_of_the_readmes_exist(repository: Path) -> None:
-    """Every file that a README links to is there."""
-    for page in (path for path in tracked(repository) if path.name == "README.md"):
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    """Every file that a README or CONTRIBUTING.md links to exists."""
+    for page in pages(repository):
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
 
 
 def test_no_registry_address(repository: Path) -> None:
-    """No file says from where packages are to be taken: that is the machine's business."""
-    lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
-    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    """No file says where packages come from: each machine decides that."""
+    for path in (path for path in tracked(repository) if path.name == "package-lock.json"):
+        lock = json.loads(path.read_text())
+        assert not [name for name, package in lock["packages"].items() if "resolved" in package], path
     address = re.compile(
         "|".join([r"pypi\." + "org", r"registry\.npmjs" + r"\.org", "pythonhosted" + r"\.org", "index" + "-url"])
     )
     for path in tracked(repository):
-        text = path.read_text(errors="ignore")
-        assert not address.search(text), path
+        assert not address.search(path.read_text(errors="ignore")), path
 
 
 def test_every_requirement_is_pinned(repository: Path) -> None:
-    """Whatever is asked for by name has its version in the constraints."""
-    pins = {
-        line.partition("==")[0].lower().replace("_", "-")
-        for line in (repository / "constraints.txt").read_text().split()
-    }
+    """Every package that is asked for by name has its version in the constraints."""
+    lines = (repository / "constraints.txt").read_text().split()
+    pins = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     asked = (repository / "tests" / "requirements.txt").read_text().splitlines()
     names = {re.split(r"[\[=<>~ ]", line)[0].lower().replace("_", "-") for line in asked if line and line[0] != "#"}
     assert names <= pins
+
+
+@pytest.mark.parametrize("verb", ["kill", "stop", "start"])
+def test_orders_by_make(repository: Path, verb: str) -> None:
+    """`make kill`, `make stop` and `make start` give these orders to the stack."""
+    assert f"-m todo_stack {verb} 'db'" in run(repository, "make", "-n", verb, "WHAT=db").stdout
+
+
+@pytest.mark.parametrize("target", ["up-basic", "up-restate", "deploy"])
+def test_without_docker(repository: Path, target: str) -> None:
+    """Where Docker does not answer, `make ... DOCKER=1` says so in its first line, and what to do without it."""
+    done = run(repository, "make", "--silent", target, "DOCKER=1", DOCKER_HOST="unix:///nonexistent/docker.sock")
+    assert done.returncode != 0
+    assert done.stderr.startswith("Docker is needed for this")
+    assert "Without it: make up-basic" in done.stderr.splitlines()[0]

@@ -2,27 +2,46 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
-from flask_todo_restate.settings import ServiceSettings, WebSettings
+from flask_restate.identity import public_key
+from flask_todo_restate.settings import DeleteSettings, ServiceSettings, WebSettings
+from todo_shared.models.database import engine_options
 from todo_shared.settings import SECRET_FOLDERS, DatabaseSettings, Settings, SettingsError, load
 
 GOOD = {"DATABASE_URL": "postgresql://user:secret@db:5432/todos", "SECRET_KEY": "a secret for tests", "PORT": "5040"}
 
 
-def with_environment(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
-    """Let the process have just these settings."""
+KEY = "RESTATE_IDENTITY_KEY"
+
+WRONG: list[tuple[type[BaseSettings], str, str]] = [
+    *((Settings, "DATABASE_URL", value) for value in ("sqlite:///todos.db", "postgresql://db:5432", "nonsense")),
+    (Settings, "SECRET_KEY", "short"),
+    (Settings, "PORT", "http"),
+    (Settings, "PORT", "70000"),
+    (Settings, "WEB_THREADS", "0"),
+    (Settings, "DB_CONNECT_TIMEOUT_SECONDS", "1"),
+    (Settings, "LOG_LEVEL", "loud"),
+    *((ServiceSettings, KEY, value) for value in ("nonsense", "publickeyv1_abc", "publickeyv1_0OIl")),
+    (ServiceSettings, "RESTATE_SERVICE_WORKERS", "0"),
+    (DeleteSettings, "RETRY_MAX_INTERVAL_SECONDS", "soon"),
+]
+
+
+@pytest.fixture(autouse=True)
+def good_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the process have just the settings that have no default."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in environment.items():
+    for name, value in {**GOOD, KEY: public_key(tmp_path / "identity.pem")}.items():
         monkeypatch.setenv(name, value)
 
 
-def test_good_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bare URL of PostgreSQL means the driver that is installed; what is not given has a default."""
-    with_environment(monkeypatch, GOOD)
+def test_good_settings() -> None:
+    """The bare URL of PostgreSQL means the driver that is installed; secrets are not shown."""
     settings = load(Settings)
     assert settings.database_url.drivername == "postgresql+psycopg2"
     assert settings.port == 5040
@@ -30,33 +49,22 @@ def test_good_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ":secret@" not in repr(settings)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("DATABASE_URL", "sqlite:///todos.db"),
-        ("DATABASE_URL", "postgresql://db:5432"),
-        ("DATABASE_URL", "nonsense"),
-        ("SECRET_KEY", "short"),
-        ("PORT", "http"),
-        ("PORT", "70000"),
-        ("WEB_THREADS", "0"),
-        ("DB_CONNECT_TIMEOUT_SECONDS", "1"),
-        ("LOG_LEVEL", "loud"),
-    ],
-)
-def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+@pytest.mark.parametrize(("kind", "name", "value"), WRONG)
+def test_wrong_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str, value: str
+) -> None:
     """A wrong value is refused with the name of its setting."""
-    with_environment(monkeypatch, {**GOOD, name: value})
+    monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^Wrong settings. {name}: "):
-        load(Settings)
+        load(kind)
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), [*((Settings, name) for name in GOOD), (ServiceSettings, KEY)])
+def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, kind: type[BaseSettings], name: str) -> None:
     """A setting without a default that is not given is named."""
-    with_environment(monkeypatch, {other: GOOD[other] for other in GOOD if other != name})
+    monkeypatch.delenv(name, raising=False)
     with pytest.raises(SettingsError, match=f"{name}: Field required"):
-        load(Settings)
+        load(kind)
 
 
 @pytest.mark.parametrize(
@@ -65,22 +73,34 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
         ["gunicorn", "--config", "python:todo_shared.gunicorn_conf", "flask_todo.app:create_app()"],
         ["gunicorn", "--config", "python:flask_todo_restate.gunicorn_conf", "flask_todo_restate.app:create_app()"],
         ["flask_todo_restate.restate_server"],
+        ["hypercorn", "flask_todo_restate.restate_server:app"],
     ],
-    ids=["flask-todo", "flask-todo-restate", "service endpoint"],
+    ids=["flask-todo", "flask-todo-restate", "service endpoint", "service endpoint by hypercorn"],
 )
 def test_process_ends_with_one_line(command: list[str]) -> None:
     """A process that is started with a wrong setting says so in one line and ends."""
-    process = subprocess.run(
-        [sys.executable, "-m", *command],
-        env={**GOOD, "DB_POOL_SIZE": "many", "WRITE_BUDGET": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    program, env = [sys.executable, "-m", *command], {**GOOD, "DB_POOL_SIZE": "many", "WRITE_BUDGET": "-1"}
+    process = subprocess.run(program, env=env, capture_output=True, text=True, timeout=30, check=False)
     assert process.returncode == 1
     assert "DB_POOL_SIZE" in process.stderr.strip().splitlines()[-1]
     assert "Traceback" not in process.stderr
+
+
+def test_secrets_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with a setting's name is that setting; the password in it is used to connect, and is not shown."""
+    monkeypatch.delenv("SECRET_KEY")
+    (tmp_path / "secret_key").write_text("a secret in a file\n")
+    (tmp_path / "database_password").write_text("p@ss/word\n")
+    settings = Settings(_secrets_dir=tmp_path)
+    assert settings.secret_key.get_secret_value() == "a secret in a file"
+    assert engine_options(settings)["connect_args"]["password"] == "p@ss/word"
+    assert "word" not in repr(settings.database_password)
+
+
+def test_environment_wins_over_files(tmp_path: Path) -> None:
+    """A setting in the environment wins over a file."""
+    (tmp_path / "secret_key").write_text("a secret in a file")
+    assert Settings(_secrets_dir=tmp_path).secret_key.get_secret_value() == GOOD["SECRET_KEY"]
 
 
 @pytest.mark.parametrize("kind", [Settings, WebSettings, ServiceSettings])

@@ -1,153 +1,128 @@
-"""A new version of the service while calls are in flight: how it is done, and what a careless one breaks."""
+"""A new version of the service while calls are in flight: how it is deployed, and what a careless deployment breaks."""
 
+import contextlib
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-import requests
-import tenacity
 
 from tests.suite.next_version import MARK
+from tests.support import restate_admin
+from tests.support.logs import no_log
 from tests.support.running_twin import RunningTwin, restate_twin
+from tests.support.service_endpoint import service_endpoint
+from tests.support.user import new_name
+from tests.support.waiting import until
 from todo_stack.applications import REPOSITORY
-from todo_stack.checks import tcp_open
-from todo_stack.ports import Ports
+from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
 from todo_stack.stack import Stack
-from todo_stack.twins import RESTATE
 
 CALLS = 4
 JOURNAL_MISMATCH = "RT0016"
 
 
 @pytest.fixture
-def durable(tmp_path: Path) -> Iterator[RunningTwin]:
-    """The Restate twin on servers of its own, for they are not the same afterwards."""
-    with Stack([RESTATE], data=tmp_path, ports=Ports.free()) as stack:
-        yield restate_twin(stack)
+def durable(native_stack: Stack) -> Iterator[RunningTwin]:
+    """The Restate twin; afterwards its own version alone is registered again."""
+    durable, admin_url = restate_twin(native_stack), native_stack.ports.admin_url
+    yield durable
+    for server in (native_stack.servers["db"], durable.writer):
+        if not server.running:
+            server.start()
+    command(durable, "register", native_stack.ports.restate_service, RESTATE_REGISTER_FORCE="true").run()
+    restate_admin.give_up(admin_url)
+    for deployment, address in restate_admin.deployments(admin_url).items():
+        if address != native_stack.ports.service_url:
+            restate_admin.forget(admin_url, deployment)
 
 
 @pytest.fixture
-def next_port() -> int:
-    """A port for the next version."""
-    return Ports.free().restate_service
+def run_next_version(durable: RunningTwin) -> Iterator[Callable[[int], Server]]:
+    """Runs the next version's service endpoint at a port."""
+    with contextlib.ExitStack() as afterwards:
+
+        def run(port: int) -> Server:
+            server = service_endpoint(durable, ["tests.suite.next_version"], port)
+            afterwards.callback(server.kill)
+            server.start()
+            return server
+
+        yield run
 
 
-def next_version(twin: RunningTwin, port: int) -> Server:
-    """Return the next version's service endpoint, not yet started."""
-    command = [sys.executable, "-m", "tests.suite.next_version"]
-    env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port)}
-    return Server("next_version", command, env, tcp_open(port), lambda *_line: None, cwd=REPOSITORY)
+def command(twin: RunningTwin, verb: str, port: int, **environment: str) -> Step:
+    """Return `python -m flask_restate` with this verb for the endpoint at this port, not yet started."""
+    address = {"RESTATE_SERVICE_URL": f"http://{HOST}:{port}", "RESTATE_REGISTER_FORCE": "false"}
+    env = {**twin.writer.env, **address, **environment}
+    return Step(verb, [sys.executable, "-m", "flask_restate", verb], env, no_log, cwd=REPOSITORY)
 
 
-def step(twin: RunningTwin, command: str, port: int, **env: str) -> Step:
-    """Return a program that tells Restate of the endpoint at this port, not yet started."""
-    address = f"http://127.0.0.1:{port}"
-    env = {**twin.writer.env, "RESTATE_SERVICE_URL": address, "RESTATE_REGISTER_FORCE": "false", **env}
-    return Step(command, [sys.executable, "-m", "flask_restate", command], env, lambda *_line: None, cwd=REPOSITORY)
-
-
-def pending(twin: RunningTwin, name: str) -> list[str]:
-    """Have calls that cannot be finished now, because the database is away; return their titles."""
-    titles = [f"{name} {uuid.uuid4()}" for _ in range(CALLS)]
+def pending_adds(twin: RunningTwin) -> list[str]:
+    """Add todos that cannot be finished now, because the database is down; return their titles."""
+    titles = sorted(new_name("pending") for _ in range(CALLS))
     with ThreadPoolExecutor(CALLS) as pool:
         answers = list(pool.map(lambda title: twin.call("POST", json={"title": title}), titles))
     assert [answer.status_code for answer in answers] == [202] * CALLS
     return titles
 
 
-def deployments(twin: RunningTwin) -> list[str]:
-    """Return the addresses that Restate knows of the service."""
-    response = requests.get(f"{twin.stack.ports.admin_url}/deployments", timeout=10)
-    return [one["uri"].rstrip("/") for one in response.json()["deployments"]]
+def added_by(twin: RunningTwin, titles: list[str]) -> list[str]:
+    """Return the tasks in the database that were added with these titles, with the mark of their version."""
+    return [task for title in titles for task in twin.tasks(title)]
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait until this holds."""
-    waiting = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda held: not held),
-        stop=tenacity.stop_after_delay(seconds),
-        wait=tenacity.wait_fixed(0.1),
-        retry_error_callback=lambda _state: False,
-    )
-    assert waiting(holds), f"still missing after {seconds} s: {what}"
-
-
-def marked(titles: list[str]) -> list[str]:
-    """Return the titles as the next version writes them."""
-    return [title + MARK for title in titles]
-
-
-def test_new_version_with_calls_in_flight(durable: RunningTwin, next_port: int) -> None:
+def test_deployed_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """At an address of its own the new version takes new calls, and the old one finishes those that it has begun."""
-    stack, old = durable.stack, durable.writer
-    new = next_version(durable, next_port)
-    deploy = step(durable, "deploy", next_port)
-    old_address, new_address = stack.ports.service_url, f"http://127.0.0.1:{next_port}"
+    stack, admin_url = durable.stack, durable.stack.ports.admin_url
+    new_port = Ports.free().restate_service
+    old_address, new_address = stack.ports.service_url, f"http://{HOST}:{new_port}"
+    deploy = command(durable, "deploy", new_port)
+    stack.servers["db"].kill()
+    begun = pending_adds(durable)
+    run_next_version(new_port)
+    deploy.spawn()
     try:
-        stack.servers["db"].kill()
-        begun = pending(durable, "begun")
-        new.start()
-        deploy.spawn()
-        eventually(lambda: new_address in deployments(durable), "the registration of the new version")
-        later = pending(durable, "later")
-        # While calls need it the old version stays.
+        until(lambda: new_address in restate_admin.deployments(admin_url).values(), "the new version is registered")
+        later = pending_adds(durable)
+        # The old version stays as long as calls need it.
         assert deploy.running
-        assert set(deployments(durable)) == {old_address, new_address}
+        assert set(restate_admin.deployments(admin_url).values()) == {old_address, new_address}
         stack.servers["db"].start()
         deploy.finish()
-        assert deployments(durable) == [new_address]
-        old.kill()
-
-        assert durable.settle() == []
-        assert sorted(durable.tasks("begun")) == sorted(begun)
-        assert sorted(durable.tasks("later")) == sorted(marked(later))
-        assert durable.add("afterwards")["title"] == "afterwards" + MARK
     finally:
         deploy.kill()
-        new.kill()
+    assert list(restate_admin.deployments(admin_url).values()) == [new_address]
+    durable.writer.kill()
+
+    assert durable.settle() == []
+    assert added_by(durable, begun) == begun
+    assert added_by(durable, later) == [title + MARK for title in later]
+    assert durable.add(last := new_name("afterwards"))["title"] == last + MARK
 
 
-def test_careless_version_with_calls_in_flight(durable: RunningTwin) -> None:
+def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """At the old address the new version cannot finish what the old one began: those calls hang until that is back."""
-    stack, old = durable.stack, durable.writer
-    port = stack.ports.restate_service
-    new = next_version(durable, port)
-    try:
-        stack.servers["db"].kill()
-        begun = pending(durable, "begun")
-        old.kill()
-        new.start()
-        step(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
-        stack.servers["db"].start()
+    stack, port = durable.stack, durable.stack.ports.restate_service
+    stack.servers["db"].kill()
+    begun = pending_adds(durable)
+    durable.writer.kill()
+    next_version = run_next_version(port)
+    command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
+    stack.servers["db"].start()
 
-        # The new version works, for new calls.
-        assert durable.add("new")["title"] == "new" + MARK
-        eventually(
-            lambda: failures(durable) == [JOURNAL_MISMATCH] * CALLS,
-            "Restate says of each call that the journal is not the new version's",
-        )
-        assert durable.tasks("begun") == []
-
-        # Nothing is lost: with the old version back at its address they are finished, each once.
-        new.kill()
-        old.start()
-        step(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
-        assert durable.settle() == []
-        assert sorted(durable.tasks("begun")) == sorted(begun)
-    finally:
-        new.kill()
-
-
-def failures(twin: RunningTwin) -> list[str | None]:
-    """Return Restate's code for the last failure of each call that is not finished."""
-    response = requests.post(
-        f"{twin.stack.ports.admin_url}/query",
-        json={"query": "SELECT last_failure_error_code FROM sys_invocation WHERE status <> 'completed'"},
-        headers={"accept": "application/json"},
-        timeout=10,
+    # The new version works for new calls.
+    assert durable.add(new := new_name("new"))["title"] == new + MARK
+    until(
+        lambda: [call.get("last_failure_error_code") for call in durable.unfinished()] == [JOURNAL_MISMATCH] * CALLS,
+        "Restate says of each call that its journal is not the new version's",
     )
-    return [row.get("last_failure_error_code") for row in response.json()["rows"]]
+    assert added_by(durable, begun) == []
+
+    # Nothing is lost: with the old version back at its address the calls are finished, each once.
+    next_version.kill()
+    durable.writer.start()
+    command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
+    assert durable.settle() == []
+    assert added_by(durable, begun) == begun

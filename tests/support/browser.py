@@ -33,11 +33,18 @@ class Browser:
         """Get a page."""
         return self.session.get(self.url + path, timeout=TIMEOUT_SECONDS)
 
+    def texts(self, selector: str, response: requests.Response | None = None) -> list[str]:
+        """Return the texts of elements of a page, by default of the list."""
+        return [element.get_text() for element in self._parsed(response).select(selector)]
+
+    def notices(self, response: requests.Response | None = None) -> list[str]:
+        """Return what a page says became of earlier writes."""
+        return self.texts("[role=status]", response)
+
     def forms(self, response: requests.Response | None = None) -> list[Form]:
         """Return the forms of a page, by default of the list."""
-        page = BeautifulSoup((self.get() if response is None else response).text, "html.parser")
         forms = []
-        for form in page.find_all("form"):
+        for form in self._parsed(response).find_all("form"):
             fields = form.find_all("input", {"name": True})
             forms.append(Form(str(form["action"]), {str(f["name"]): str(f.get("value", "")) for f in fields}))
         return forms
@@ -53,3 +60,6 @@ class Browser:
         return self.session.post(
             self.url + form.action, data={**form.fields, **changes}, timeout=TIMEOUT_SECONDS, allow_redirects=False
         )
+
+    def _parsed(self, response: requests.Response | None) -> BeautifulSoup:
+        return BeautifulSoup((self.get() if response is None else response).text, "html.parser")

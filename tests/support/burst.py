@@ -9,13 +9,10 @@ from dataclasses import dataclass
 
 import requests
 
-from tests.support.history import ClientOperation, Verdict, count, describe
+from tests.support.history import ClientOperation, Verdict, judge
 from tests.support.running_twin import RunningTwin, new_key
 
 CLIENTS = 8
-
-RESULTS: dict[str, dict[str, Counter[Verdict]]] = {}
-"""Verdict counts of this run by scenario and twin, for the summary at its end."""
 
 
 @dataclass
@@ -25,6 +22,10 @@ class Burst:
     twin: RunningTwin
     operations: Sequence[ClientOperation]
     clients: int = CLIENTS
+
+    def part(self, first: int, end: int | None = None) -> "Burst":
+        """Return the operations from this one on and before that one as a burst of their own."""
+        return Burst(self.twin, self.operations[first:end], self.clients)
 
     def run(self, middle: Callable[[], None] | None = None, *, at: float = 0.4) -> None:
         """Do all the work; when the share `at` of it has been answered, call `middle` while the rest goes on."""
@@ -50,16 +51,13 @@ class Burst:
         for session in sessions:
             session.close()
 
-    def verdicts(self, scenario: str, *, minimum_ok: int) -> Counter[Verdict]:
-        """Wait for quiet, count the effects in the database, and return how many operations came to what."""
+    def verdicts(self) -> Counter[Verdict]:
+        """Wait until nothing is in flight, count the effects in the database, and return how many came to what."""
         unfinished = self.twin.settle()
         count_effects(self.twin, self.operations)
         for operation in self.operations:
             operation.settled = not unfinished
-        verdicts = count(self.operations, minimum_ok=minimum_ok)
-        RESULTS.setdefault(scenario, {})[self.twin.which.title] = verdicts
-        print(f"{scenario}, {self.twin.which.title}: {describe(verdicts)}")
-        return verdicts
+        return Counter(map(judge, self.operations))
 
 
 def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:

@@ -83,16 +83,16 @@ def judge(operation: ClientOperation) -> Verdict:
     """
     if operation.effect is None:
         raise ValueError(f"the effect of {operation.kind} {operation.marker} was not counted")
-    told = operation.outcome
+    outcome = operation.outcome
     if operation.effect >= 2:
         return Verdict.DUPLICATED
-    if not operation.settled and told in (Outcome.PENDING, Outcome.UNKNOWN):
+    if not operation.settled and outcome in (Outcome.PENDING, Outcome.UNKNOWN):
         return Verdict.STUCK
-    if told in (Outcome.OK, Outcome.PENDING):
+    if outcome in (Outcome.OK, Outcome.PENDING):
         return Verdict.EXACTLY_ONCE if operation.effect == 1 else Verdict.LOST
     if operation.effect == 1:
         return Verdict.GHOST
-    return Verdict.REFUSED if told is Outcome.FAIL else Verdict.NOT_APPLIED
+    return Verdict.REFUSED if outcome is Outcome.FAIL else Verdict.NOT_APPLIED
 
 
 class NothingProvedError(AssertionError):

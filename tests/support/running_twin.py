@@ -1,7 +1,8 @@
 """One twin as tests see it: a client outside, the servers behind, the rows in the database."""
 
+import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import requests
@@ -102,6 +103,22 @@ class RunningTwin:
     def tasks(self, prefix: str) -> list[str]:
         """Return the tasks in the database that begin so, in the order of their ids."""
         return [row[0] for row in self.rows("SELECT task FROM todo WHERE starts_with(task, %s) ORDER BY id", prefix)]
+
+    def todos(self) -> list[tuple[Any, ...]]:
+        """Return id, task, completed and order of all todos in the database."""
+        return self.rows('SELECT id, task, completed, "order" FROM todo ORDER BY id')
+
+    def todos_named(self, task: str) -> list[tuple[Any, ...]]:
+        """Return those with exactly this task."""
+        return [todo for todo in self.todos() if todo[1] == task]
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Assert that no todo was added, changed or deleted meanwhile, and that nothing is in flight that might."""
+        before = self.todos()
+        yield
+        assert self.settle() == []
+        assert self.todos() == before
 
     def call(
         self,

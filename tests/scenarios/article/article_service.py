@@ -1,7 +1,8 @@
 """A service on the article's idea: each write is a step of `ctx.run_typed`, and that is all.
 
-It has no ledger, and what is not there is a ValueError. Everything else is as in the TodoService, so that a difference
-is one of the idea. Run as `python -m tests.scenarios.article.article_service`, with PORT and DATABASE_URL set.
+It has no ledger, and a todo that does not exist is a ValueError. Everything else is as in the TodoService, so that a
+difference is one of the idea. `python -m tests.scenarios.article.article_service` runs it, with the settings of the
+Restate twin's service endpoint.
 """
 
 import asyncio
@@ -63,6 +64,6 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
 
 if __name__ == "__main__":
     config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['PORT']}"]
+    config.bind = [f"127.0.0.1:{os.environ['RESTATE_SERVICE_PORT']}"]
     config.h2_max_concurrent_streams = 2**31 - 1
     asyncio.run(serve(cast(ASGIFramework, restate.app([article_service])), config))

@@ -1,4 +1,4 @@
-"""What the scenarios have in common: what a user does, and the end of each story, the count in the database."""
+"""What a user of the JSON API does, and the verdict on it, by a count in the database."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.support.history import ClientOperation, Verdict, judge
 from tests.support.running_twin import RunningTwin, new_key
 
 
-def name(what: str) -> str:
+def new_name(what: str) -> str:
     """Return a task that no other test has, written the same in JSON and in a form."""
     return f"{what}-{new_key()}"
 
@@ -29,8 +29,8 @@ def delete(twin: RunningTwin, todo: dict[str, Any], key: str = "") -> ClientOper
     return _carry_out(twin, ClientOperation("delete", todo["title"], key or new_key(), todo["id"]))
 
 
-def came_to(twin: RunningTwin, operation: ClientOperation) -> Verdict:
-    """Return the verdict on an operation: wait until all is quiet, count its effect, compare with what was told."""
+def verdict_on(twin: RunningTwin, operation: ClientOperation) -> Verdict:
+    """Wait until nothing is in flight, count the operation's effect, and compare it with what its client was told."""
     operation.settled = not twin.settle()
     count_effects(twin, [operation])
     return judge(operation)

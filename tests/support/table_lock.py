@@ -1,0 +1,22 @@
+"""A lock on the table of todos, so that writes wait inside their statement."""
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg2
+
+from tests.support.database import execute
+
+
+@contextlib.contextmanager
+def todos_locked(database_url: str) -> Iterator[None]:
+    """Let all writes to the table of todos wait; reads go on."""
+    with contextlib.closing(psycopg2.connect(database_url)) as connection:
+        connection.cursor().execute("LOCK TABLE todo IN SHARE MODE")
+        yield
+
+
+def waiting_for_locks(database_url: str) -> int:
+    """Return how many connections to this database wait for another one's lock."""
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return len(execute(database_url, waiting))
