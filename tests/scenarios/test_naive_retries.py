@@ -13,13 +13,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Answer, Match, Request
+from tests.faultlab.wire import Answer, Match, Sent
 from tests.scenarios.stage import name
 from todo_shared import operations
 
 EXPECTED = [
     # Nothing was written, so the second try is the first that works.
-    pytest.param(Request("COMMIT"), 1, id="connection dropped before COMMIT"),
+    pytest.param(Sent("COMMIT"), 1, id="connection dropped before COMMIT"),
     # The first try has worked, and could not say so.
     pytest.param(Answer("COMMIT"), 2, id="answer to COMMIT lost"),
 ]

@@ -59,7 +59,7 @@ class Postgres:
         """
         self._bin = find_binaries()
         self._data = data
-        self._port = port
+        self.port = port
         # PGPORT and its kin would be defaults of ours otherwise.
         self._env = {name: value for name, value in env.items() if not name.startswith("PG")}
         self._log = log
@@ -83,7 +83,7 @@ class Postgres:
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
-        return address(self._port, database)
+        return address(self.port, database)
 
     def prepare(self) -> None:
         """Make the data folder if there is none.

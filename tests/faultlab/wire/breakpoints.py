@@ -9,12 +9,14 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
+from anyio.from_thread import BlockingPortal
+
 from .events import EventLog
-from .loop import LOOP
 from .matching import Match
 from .messages import Message, Side
+from .wire_thread import on_wire_thread
 
-_SETTLING = 1.0  # seconds to wait for a decision to be carried out where the link is silent or the receiver asleep
+_SETTLING_SECONDS = 1.0  # to carry out a decision where the link is silent or the receiver asleep
 _SHOWN = 12  # the last messages named when a breakpoint was not hit
 
 
@@ -39,36 +41,38 @@ class Decision:
 class Held:
     """A message that was stopped. Exactly one of its methods decides; each returns when that has been done."""
 
-    def __init__(self, message: Message, link: str, connection: int, decision: Decision | None) -> None:
+    def __init__(self, point: Breakpoint, message: Message, connection: int) -> None:
+        self.point = point
+        self.portal = point.portal
         self.message = message
-        self.link = link
         self.connection = connection
         self.since = time.monotonic()
         self.fate: Fate | None = None
         self.decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self.settled = asyncio.Event()
-        if decision is not None:
-            self.decision.set_result(decision)
+        self._settled = asyncio.Event()
+        if point.decision is not None:
+            self.decision.set_result(point.decision)
 
     def release(self) -> None:
         """Pass the message on, and what waits behind it. Returns when it has been written to its receiver's socket."""
-        LOOP.call(self._decide(Decision(Fate.RELEASED)))
+        self._decide(Decision(Fate.RELEASED))
 
     def drop(self) -> None:
         """Swallow the message and leave the connection open: its receiver never learns of it."""
-        LOOP.call(self._decide(Decision(Fate.DROPPED)))
+        self._decide(Decision(Fate.DROPPED))
 
     def reset(self, toward: Side | None = None) -> None:
         """Swallow the message and reset the connection (RST) on both sides, or toward one.
 
         With one side reset, the other keeps its connection, on which it hears nothing more.
         """
-        LOOP.call(self._decide(Decision(Fate.RESET, toward=toward)))
+        self._decide(Decision(Fate.RESET, toward=toward))
 
     def stall(self, seconds: float) -> None:
         """Pass the message on after so many seconds from now. Returns at once."""
-        LOOP.call(self._decide(Decision(Fate.RELEASED, delay=seconds)))
+        self._decide(Decision(Fate.RELEASED, delay=seconds))
 
+    @on_wire_thread
     async def _decide(self, decision: Decision) -> None:
         if self.fate is Fate.GONE:
             return  # too late: the connection is gone, and the message with it
@@ -77,10 +81,16 @@ class Held:
         self.decision.set_result(decision)
         if not decision.delay:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.settled.wait(), _SETTLING)
+                await asyncio.wait_for(self._settled.wait(), _SETTLING_SECONDS)
+
+    def settle(self, fate: Fate) -> None:
+        """Keep what became of the message; on the thread of the wire."""
+        self.fate = fate
+        self._settled.set()
+        self.point.settled(self)
 
     def __str__(self) -> str:
-        return f"{self.message.name} {self.message.direction} on {self.link} #{self.connection}"
+        return f"{self.message.name} {self.message.direction} on {self.point.link} #{self.connection}"
 
 
 class Breakpoint:
@@ -90,8 +100,16 @@ class Breakpoint:
     """
 
     def __init__(
-        self, link: str, match: Match, log: EventLog, *, decision: Decision | None = None, times: int | None = 1
+        self,
+        portal: BlockingPortal,
+        link: str,
+        match: Match,
+        log: EventLog,
+        *,
+        decision: Decision | None,
+        times: int | None,
     ) -> None:
+        self.portal = portal
         self.link = link
         self.match = match
         self.decision = decision
@@ -102,7 +120,7 @@ class Breakpoint:
         self._since = time.monotonic()
 
     def wait(self, timeout: float = 10.0) -> Held:
-        """Return the next hit, in the order of their happening.
+        """Return the next hit, in the order in which they happened.
 
         Raises TimeoutError after `timeout` seconds, saying what was still missing and what passed instead.
         """
@@ -120,33 +138,34 @@ class Breakpoint:
         """Whether a hit waits to be fetched."""
         return not self._hits.empty()
 
-    def cancel(self) -> None:
+    @on_wire_thread
+    async def cancel(self) -> None:
         """Stop no further message, and release those that are held."""
-        LOOP.call(self.end())
+        self.end()
 
-    async def end(self) -> None:
-        """Do what `cancel` says; on the thread of the wire."""
+    # What follows is called on the thread of the wire.
+
+    def end(self) -> None:
+        """Do what `cancel` says."""
         self._left = 0
         for held in self._open:
             if not held.decision.done():
                 held.decision.set_result(Decision(Fate.RELEASED))
 
     def take(self, message: Message, connection: int) -> Held | None:
-        """Return the hit if this message is one; on the thread of the wire."""
-        if self._left == 0 or not self.match(message):
+        """Return the hit if this message is one."""
+        if self.spent or not self.match(message):
             return None
         if self._left is not None:
             self._left -= 1
-        held = Held(message, self.link, connection, self.decision)
+        held = Held(self, message, connection)
         if self.decision is None:
             self._open = [other for other in self._open if other.fate is None] + [held]
             self._hits.put(held)
         return held
 
-    def settle(self, held: Held, fate: Fate) -> None:
-        """Note what became of a hit; what nobody had to decide is reported only now, when it has happened."""
-        held.fate = fate
-        held.settled.set()
+    def settled(self, held: Held) -> None:
+        """Report a hit that nobody had to decide; only now has it happened."""
         if self.decision is not None:
             self._hits.put(held)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .breakpoints import Breakpoint, Fate, Held
-from .events import Event, EventLog, Kind
-from .messages import Direction, Message, Protocol, Side
+from .events import EventKind, EventLog, LinkEvent
+from .messages import Direction, Message, Side, WireProtocol
 
 _CHUNK = 256 * 1024
 _BACKLOG = 16 * 1024 * 1024  # bytes that may wait behind a held message before the sender is made to wait
@@ -27,7 +27,7 @@ class Connection:
         link: str,
         number: int,
         client: socket.socket,
-        protocol: Protocol,
+        protocol: WireProtocol,
         *,
         log: EventLog,
         flowing: asyncio.Event,
@@ -45,35 +45,30 @@ class Connection:
 
     async def run(self, upstream: tuple[str, int]) -> None:
         """Carry messages until both sides have ended or one was reset."""
-        self._record(Kind.OPENED)
-        _no_delay(self._sockets[Side.CLIENT])
-        server = socket.socket()
-        server.setblocking(False)
-        try:
+        self._record(EventKind.OPENED)
+        with contextlib.ExitStack() as unless_connected:
+            server = unless_connected.enter_context(socket.socket())
+            server.setblocking(False)
             await self._flowing.wait()
-            await asyncio.get_running_loop().sock_connect(server, upstream)
-        except OSError:
-            server.close()
-            self._record(Kind.REFUSED)
-            self.reset()
-            return
-        except BaseException:
-            server.close()
-            raise
-        if not self._sockets:  # reset while it connected
-            server.close()
-            return
-        _no_delay(server)
+            try:
+                await asyncio.get_running_loop().sock_connect(server, upstream)
+            except OSError:
+                self._record(EventKind.REFUSED)
+                self.reset()
+            if not self._sockets:  # reset, then or meanwhile
+                return
+            unless_connected.pop_all()
         self._sockets[Side.SERVER] = server
-        pumps = [self._start(self._pump(direction)) for direction in Direction]
-        await asyncio.wait(pumps)
+        for sock in self._sockets.values():
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.wait([self._start(self._pump(direction)) for direction in Direction])
         self.close()
 
     def reset(self, toward: Side | None = None) -> None:
         """Send RST to one side or both. A side that is left keeps its connection and hears nothing more."""
         sides = tuple(self._sockets) if toward is None else (toward,)
         if any(side in self._sockets for side in sides):
-            self._record(Kind.RESET, f"reset toward {toward}" if toward else "")
+            self._record(EventKind.RESET, f"reset toward {toward}" if toward else "")
         for side in sides:
             if side in self._sockets:
                 self._sockets[side].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
@@ -84,7 +79,7 @@ class Connection:
     def close(self) -> None:
         """End the connection in order on both sides; what is held is gone."""
         if self._sockets:
-            self._record(Kind.CLOSED)
+            self._record(EventKind.CLOSED)
         for side in tuple(self._sockets):
             self._close_socket(side)
         self._cancel_tasks()
@@ -129,12 +124,12 @@ class Connection:
             await self._until_idle(flow)
             self.reset()
         except Exception as reason:  # whatever a parser may raise
-            self._record(Kind.NOT_UNDERSTOOD, f"{type(reason).__name__}: {reason}", direction)
+            self._record(EventKind.NOT_UNDERSTOOD, f"{type(reason).__name__}: {reason}", direction)
             self.reset()
         else:
             if direction.sender not in self._sockets:
                 return
-            self._record(Kind.ENDED, f"{direction.sender} ended", direction)
+            self._record(EventKind.ENDED, f"{direction.sender} ended", direction)
             await self._until_idle(flow)
             if receiver := self._sockets.get(direction.receiver):
                 with contextlib.suppress(OSError):
@@ -146,91 +141,88 @@ class Connection:
 
     async def _arrive(self, message: Message) -> None:
         flow, lane = self._flows[message.direction], message.lane
-        if lane is not None and lane in flow.lanes:
+        if lane in flow.lanes:
             flow.lanes[lane].append(message)
             flow.waiting += len(message.raw)
-        elif (hit := self._stop(message)) is None:
-            await self._pass_on(flow, message, Kind.PASSED)
-        else:
+        elif held := self._stop(message):
             key = object() if lane is None else lane
             flow.lanes[key] = deque()
-            self._start(self._keep(flow, key, *hit))
+            self._start(self._hold_lane(flow, key, held))
+        else:
+            await self._pass_on(flow, message, EventKind.PASSED)
 
-    def _stop(self, message: Message) -> tuple[Breakpoint, Held] | None:
+    def _stop(self, message: Message) -> Held | None:
         if not message.name:
             return None
         for point in self._breakpoints:
             try:
                 held = point.take(message, self._number)
             except Exception as reason:  # whatever a test's own condition may raise
-                self._record(Kind.NOT_UNDERSTOOD, f"{point.match}: {type(reason).__name__}: {reason}")
+                self._record(EventKind.NOT_UNDERSTOOD, f"{point.match}: {type(reason).__name__}: {reason}")
                 self.reset()
                 return None
             if held:
                 if point.spent:
                     self._breakpoints.remove(point)
-                return point, held
+                return held
         return None
 
-    async def _keep(self, flow: _Flow, lane: object, point: Breakpoint, held: Held) -> None:
+    async def _hold_lane(self, flow: _Flow, lane: object, held: Held | None) -> None:
         """Do with a stopped message what is decided, then let the others of its lane follow."""
         queue = flow.lanes[lane]
-        while True:
-            await self._settle(flow, point, held)
-            hit = None
-            while queue and hit is None:
+        while held:
+            await self._settle(flow, held)
+            held = None
+            while queue and held is None:
                 message = queue.popleft()
                 flow.waiting -= len(message.raw)
                 flow.moved()
-                if (hit := self._stop(message)) is None:
-                    await self._pass_on(flow, message, Kind.PASSED)
-            if hit is None:
-                break
-            point, held = hit
+                if (held := self._stop(message)) is None:
+                    await self._pass_on(flow, message, EventKind.PASSED)
         del flow.lanes[lane]
         flow.moved()
 
-    async def _settle(self, flow: _Flow, point: Breakpoint, held: Held) -> None:
+    async def _settle(self, flow: _Flow, held: Held) -> None:
         message, fate = held.message, Fate.GONE
         try:
             if not held.decision.done():
-                self._record(Kind.HELD, message.name, message.direction, message)
+                self._record_message(EventKind.HELD, message)
             decision = await held.decision
             if decision.delay:
-                self._record(Kind.STALLED, f"{message.name} for {decision.delay:g} s", message.direction, message)
+                self._record_message(EventKind.STALLED, message, f" for {decision.delay:g} s")
                 await asyncio.sleep(decision.delay)
             fate = decision.fate
             if fate is Fate.RELEASED:
-                await self._pass_on(flow, message, Kind.PASSED if point.decision else Kind.RELEASED)
+                await self._pass_on(flow, message, EventKind.PASSED if held.point.decision else EventKind.RELEASED)
             else:
-                kind = Kind.DROPPED if fate is Fate.DROPPED else Kind.RESET
-                self._record(kind, message.name, message.direction, message)
+                self._record_message(EventKind.DROPPED if fate is Fate.DROPPED else EventKind.RESET, message)
                 if fate is Fate.RESET:
                     self.reset(decision.toward)
         finally:
-            point.settle(held, fate)
+            held.settle(fate)
 
-    async def _pass_on(self, flow: _Flow, message: Message, kind: Kind) -> None:
-        if not self._flowing.is_set():
-            await self._flowing.wait()
+    async def _pass_on(self, flow: _Flow, message: Message, kind: EventKind) -> None:
+        await self._flowing.wait()
         try:
             async with flow.writing:
-                receiver = self._sockets.get(message.direction.receiver)
-                if receiver is None:
-                    kind = Kind.LOST
-                else:
+                if receiver := self._sockets.get(message.direction.receiver):
                     await asyncio.get_running_loop().sock_sendall(receiver, message.wire())
+                else:
+                    kind = EventKind.LOST
         except OSError:
-            self._record(Kind.LOST, message.name, message.direction, message)
+            self._record_message(EventKind.LOST, message)
             self.reset()
             return
         if message.name:
-            self._record(kind, message.name, message.direction, message)
+            self._record_message(kind, message)
+
+    def _record_message(self, kind: EventKind, message: Message, more: str = "") -> None:
+        self._record(kind, message.name + more, message.direction, message)
 
     def _record(
-        self, kind: Kind, label: str = "", direction: Direction | None = None, message: Message | None = None
+        self, kind: EventKind, label: str = "", direction: Direction | None = None, message: Message | None = None
     ) -> None:
-        self._log.add(Event(self._link, kind, label, direction, self._number, message=message))
+        self._log.add(LinkEvent(self._link, kind, label, direction, self._number, message=message))
 
 
 class _Flow:
@@ -252,7 +244,3 @@ class _Flow:
         while not condition():
             self._moved.clear()
             await self._moved.wait()
-
-
-def _no_delay(sock: socket.socket) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -12,13 +12,7 @@ from collections.abc import Iterator
 _HEAD = struct.Struct(">HHI")
 
 _NAMES = {
-    0x0000: "Start",
-    0x0001: "Suspension",
-    0x0002: "Error",
-    0x0003: "End",
-    0x0004: "CommandAck",
-    0x0005: "ProposeRunCompletion",
-    0x0006: "AwaitingOn",
+    **dict(enumerate(("Start", "Suspension", "Error", "End", "CommandAck", "ProposeRunCompletion", "AwaitingOn"))),
     0x0007: "ProposeRunCompletionAck",
     0x0400: "InputCommand",
     0x0401: "OutputCommand",
@@ -76,14 +70,13 @@ def known_entries(start: bytes) -> int:
     at = 0
     while at < len(start):
         key, at = _varint(start, at)
-        field, kind = key >> 3, key & 7
-        if kind == 0:
+        kind = key & 7
+        if kind in (0, 2):
             value, at = _varint(start, at)
-            if field == 3:
+            if kind == 2:
+                at += value
+            elif key >> 3 == 3:
                 return value
-        elif kind == 2:
-            length, at = _varint(start, at)
-            at += length
         else:
             at += 8 if kind == 1 else 4
     return 0
@@ -92,9 +85,8 @@ def known_entries(start: bytes) -> int:
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while at < len(data):
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
+        value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
-        if byte < 0x80:
+        if data[at - 1] < 0x80:
             break
     return value, at
