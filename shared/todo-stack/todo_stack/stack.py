@@ -12,7 +12,8 @@ from todo_stack import data_folder, tree
 from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.leftovers import Leftovers
 from todo_stack.output import Log
-from todo_stack.plan import Parts, Plan
+from todo_stack.parts import Parts
+from todo_stack.plan import Plan
 from todo_stack.ports import Ports
 from todo_stack.process import Process, Server
 from todo_stack.starting import start_in_order
@@ -99,7 +100,7 @@ class Stack:
             if count := self._leftovers.kill():
                 self._log("stack", f"ended {count} processes that an earlier start had left")
             self.ports.check(self._plan.wanted_ports)
-            self._parts = self._parts or self._plan.make()
+            self._parts = self._parts or Parts.make(self._plan)
             self.servers.update(self._parts.servers)
             start_in_order(self._parts, self.spawn)
             on_failure.pop_all()

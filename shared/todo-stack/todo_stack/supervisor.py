@@ -42,9 +42,5 @@ class Supervisor:
         if watched is None:
             what = f"there is no server {order.name!r} in this stack" if order.name else "WHAT is missing"
             order.refused(f"{what}: it is one of {', '.join(self._watched)}")
-        elif order.verb == "kill":
-            watched.kill(order)
-        elif order.verb == "stop":
-            watched.stop(order)
         else:
-            watched.start(order)
+            {"kill": watched.kill, "stop": watched.stop, "start": watched.start}[order.verb](order)
