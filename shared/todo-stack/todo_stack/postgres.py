@@ -68,7 +68,7 @@ class Postgres:
             log,
             # Fast: end the sessions, write a checkpoint, go.
             stop_signal=signal.SIGINT,
-            stop_timeout=20,
+            stop_seconds=20,
             # When it died alone, the first start can find its children still holding shared memory.
             attempts=3,
             owns=self._owns,

@@ -46,7 +46,7 @@ def server(
         {**ours, **env},
         all_of(http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")),
         log,
-        stop_timeout=15,
+        stop_seconds=15,
         cancelled=cancelled,
     )
 

@@ -1,6 +1,7 @@
 """A process with everything that it has started, also what has left its process group and session."""
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterable
 
 import psutil
@@ -49,25 +50,19 @@ def freeze(pid: int) -> list[psutil.Process]:
     """
     frozen: list[psutil.Process] = []
     while new := [member for member in family(pid) if member not in frozen]:
-        for member in new:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.suspend()
+        _send(signal.SIGSTOP, new)
         frozen += new
     return frozen
 
 
 def thaw(members: Iterable[psutil.Process]) -> None:
     """Let paused processes go on (SIGCONT)."""
-    for member in members:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.resume()
+    _send(signal.SIGCONT, members)
 
 
 def kill(members: Iterable[psutil.Process]) -> None:
     """Send SIGKILL to those that still run."""
-    for member in members:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.kill()
+    _send(signal.SIGKILL, members)
 
 
 def wait_gone(members: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
@@ -91,3 +86,9 @@ def is_dead(member: psutil.Process) -> bool:
         return not member.is_running() or member.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _send(number: signal.Signals, members: Iterable[psutil.Process]) -> None:
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.send_signal(number)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import queue
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from anyio.from_thread import BlockingPortal
@@ -38,20 +38,23 @@ class Decision:
     toward: Side | None = None
 
 
+@dataclass(eq=False)
 class Held:
     """A message that was stopped. Exactly one of its methods decides; each returns when that has been done."""
 
-    def __init__(self, point: Breakpoint, message: Message, connection: int) -> None:
-        self.point = point
-        self.portal = point.portal
-        self.message = message
-        self.connection = connection
-        self.since = time.monotonic()
-        self.fate: Fate | None = None
-        self.decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._settled = asyncio.Event()
-        if point.decision is not None:
-            self.decision.set_result(point.decision)
+    point: Breakpoint
+    message: Message
+    connection: int
+    since: float = field(init=False, default_factory=time.monotonic)
+    fate: Fate | None = field(init=False, default=None)
+    decision: asyncio.Future[Decision] = field(init=False)
+    _settled: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.portal = self.point.portal
+        self.decision = asyncio.get_running_loop().create_future()
+        if self.point.decision:
+            self.decision.set_result(self.point.decision)
 
     def release(self) -> None:
         """Pass the message on, and what waits behind it. Returns when it has been written to its receiver's socket."""
@@ -93,31 +96,23 @@ class Held:
         return f"{self.message.name} {self.message.direction} on {self.point.link} #{self.connection}"
 
 
+@dataclass(eq=False)
 class Breakpoint:
     """Stops, or otherwise treats, the next messages that match; each time it does so is a hit.
 
     Without `decision` the messages are held until told. `times=None` means every matching message.
     """
 
-    def __init__(
-        self,
-        portal: BlockingPortal,
-        link: str,
-        match: Match,
-        log: EventLog,
-        *,
-        decision: Decision | None,
-        times: int | None,
-    ) -> None:
-        self.portal = portal
-        self.link = link
-        self.match = match
-        self.decision = decision
-        self._log = log
-        self._left = times
-        self._hits: queue.Queue[Held] = queue.Queue()
-        self._open: list[Held] = []
-        self._since = time.monotonic()
+    portal: BlockingPortal
+    link: str
+    match: Match
+    log: EventLog
+    decision: Decision | None
+    times: int | None
+    """How many it still stops."""
+    _hits: queue.Queue[Held] = field(init=False, default_factory=queue.Queue)
+    _open: list[Held] = field(init=False, default_factory=list)
+    _since: float = field(init=False, default_factory=time.monotonic)
 
     def wait(self, timeout: float = 10.0) -> Held:
         """Return the next hit, in the order in which they happened.
@@ -127,7 +122,7 @@ class Breakpoint:
         try:
             return self._hits.get(timeout=timeout)
         except queue.Empty:
-            seen = [str(event) for event in self._log.events(self._since) if event.link == self.link]
+            seen = [str(event) for event in self.log.events(self._since) if event.link == self.link]
             passed = "".join(f"\n  {line}" for line in seen[-_SHOWN:]) or " nothing"
             raise TimeoutError(
                 f"{self.link}: no {self.match} within {timeout:g} s; since it was awaited, {len(seen)} events:{passed}"
@@ -147,7 +142,7 @@ class Breakpoint:
 
     def end(self) -> None:
         """Do what `cancel` says."""
-        self._left = 0
+        self.times = 0
         for held in self._open:
             if not held.decision.done():
                 held.decision.set_result(Decision(Fate.RELEASED))
@@ -156,8 +151,8 @@ class Breakpoint:
         """Return the hit if this message is one."""
         if self.spent or not self.match(message):
             return None
-        if self._left is not None:
-            self._left -= 1
+        if self.times is not None:
+            self.times -= 1
         held = Held(self, message, connection)
         if self.decision is None:
             self._open = [other for other in self._open if other.fate is None] + [held]
@@ -177,4 +172,4 @@ class Breakpoint:
     @property
     def spent(self) -> bool:
         """Whether it will stop nothing more."""
-        return self._left == 0
+        return self.times == 0

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from .breakpoints import Breakpoint, Fate, Held
@@ -19,29 +20,25 @@ _BACKLOG = 16 * 1024 * 1024  # bytes that may wait behind a held message before 
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST and throws unsent data away
 
 
+@dataclass(eq=False)
 class Connection:
     """Joins a client's socket with a new one to the server."""
 
-    def __init__(
-        self,
-        link: str,
-        number: int,
-        client: socket.socket,
-        protocol: WireProtocol,
-        *,
-        log: EventLog,
-        flowing: asyncio.Event,
-        breakpoints: list[Breakpoint],
-    ) -> None:
-        self._link = link
-        self._number = number
-        self._log = log
-        self._protocol = protocol
-        self._flowing = flowing
-        self._breakpoints = breakpoints
+    link: str
+    number: int
+    client: InitVar[socket.socket]
+    protocol: WireProtocol
+    log: EventLog
+    flowing: asyncio.Event
+    """Not set while the link is a black hole."""
+    breakpoints: list[Breakpoint]
+    _sockets: dict[Side, socket.socket] = field(init=False)
+    _flows: dict[Direction, _Flow] = field(init=False)
+    _tasks: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+
+    def __post_init__(self, client: socket.socket) -> None:
         self._sockets = {Side.CLIENT: client}
         self._flows = {direction: _Flow() for direction in Direction}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, upstream: tuple[str, int]) -> None:
         """Carry messages until both sides have ended or one was reset."""
@@ -49,7 +46,7 @@ class Connection:
         with contextlib.ExitStack() as unless_connected:
             server = unless_connected.enter_context(socket.socket())
             server.setblocking(False)
-            await self._flowing.wait()
+            await self.flowing.wait()
             try:
                 await asyncio.get_running_loop().sock_connect(server, upstream)
             except OSError:
@@ -114,10 +111,10 @@ class Connection:
                 if not data:
                     break
                 # All at once: while one is being written, the protocol may be fed from the other side.
-                for message in tuple(self._protocol.feed(direction, data)):
+                for message in tuple(self.protocol.feed(direction, data)):
                     await self._arrive(message)
                 await flow.until(lambda: flow.waiting < _BACKLOG)
-            for message in tuple(self._protocol.finish(direction)):
+            for message in tuple(self.protocol.finish(direction)):
                 await self._arrive(message)
         except OSError:
             # The sender was reset: what it sent before still arrives, then the reset does.
@@ -137,7 +134,7 @@ class Connection:
 
     async def _until_idle(self, flow: _Flow) -> None:
         await flow.until(lambda: not flow.lanes)
-        await self._flowing.wait()
+        await self.flowing.wait()
 
     async def _arrive(self, message: Message) -> None:
         flow, lane = self._flows[message.direction], message.lane
@@ -154,16 +151,16 @@ class Connection:
     def _stop(self, message: Message) -> Held | None:
         if not message.name:
             return None
-        for point in self._breakpoints:
+        for point in self.breakpoints:
             try:
-                held = point.take(message, self._number)
+                held = point.take(message, self.number)
             except Exception as reason:  # whatever a test's own condition may raise
                 self._record(EventKind.NOT_UNDERSTOOD, f"{point.match}: {type(reason).__name__}: {reason}")
                 self.reset()
                 return None
             if held:
                 if point.spent:
-                    self._breakpoints.remove(point)
+                    self.breakpoints.remove(point)
                 return held
         return None
 
@@ -202,7 +199,7 @@ class Connection:
             held.settle(fate)
 
     async def _pass_on(self, flow: _Flow, message: Message, kind: EventKind) -> None:
-        await self._flowing.wait()
+        await self.flowing.wait()
         try:
             async with flow.writing:
                 if receiver := self._sockets.get(message.direction.receiver):
@@ -222,18 +219,19 @@ class Connection:
     def _record(
         self, kind: EventKind, label: str = "", direction: Direction | None = None, message: Message | None = None
     ) -> None:
-        self._log.add(LinkEvent(self._link, kind, label, direction, self._number, message=message))
+        self.log.add(LinkEvent(self.link, kind, label, direction, self.number, message=message))
 
 
+@dataclass(eq=False)
 class _Flow:
     """What one direction of a connection remembers: its lanes with a held message, and what waits behind those."""
 
-    def __init__(self) -> None:
-        self.lanes: dict[object, deque[Message]] = {}
-        self.waiting = 0  # bytes
-        self.writing = asyncio.Lock()
-        self.reader: asyncio.Task[None] | None = None
-        self._moved = asyncio.Event()
+    lanes: dict[object, deque[Message]] = field(default_factory=dict)
+    waiting: int = 0
+    """In bytes."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reader: asyncio.Task[None] | None = None
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def moved(self) -> None:
         """Let those look again who wait for room or for silence."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from .breakpoints import Breakpoint, Decision, Fate
@@ -54,9 +53,7 @@ class Proxy:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # What happens to single messages.
@@ -130,7 +127,7 @@ class Proxy:
 
     @on_wire_thread
     async def _add(self, match: Match, decision: Decision | None, times: int | None) -> Breakpoint:
-        point = Breakpoint(self.portal, self.name, match, self.log, decision=decision, times=times)
+        point = Breakpoint(self.portal, self.name, match, self.log, decision, times)
         self._breakpoints.append(point)
         self._issued = [other for other in self._issued if not other.over] + [point]
         return point
@@ -163,15 +160,8 @@ class Proxy:
             while True:
                 client, _ = await loop.sock_accept(listener)
                 self._accepted += 1
-                connection = Connection(
-                    self.name,
-                    self._accepted,
-                    client,
-                    self._protocol.fresh(),
-                    log=self.log,
-                    flowing=self._flowing,
-                    breakpoints=self._breakpoints,
-                )
+                protocol, points = self._protocol.fresh(), self._breakpoints
+                connection = Connection(self.name, self._accepted, client, protocol, self.log, self._flowing, points)
                 task = self._connections[connection] = loop.create_task(connection.run(self.upstream))
                 task.add_done_callback(partial(self._forget, connection))
 
