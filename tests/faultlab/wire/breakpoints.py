@@ -7,11 +7,10 @@ import contextlib
 import queue
 import time
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from anyio.from_thread import BlockingPortal
 
-from .events import EventLog
+from .events import EventKind, EventLog
 from .matching import Match
 from .messages import Message, Side
 from .wire_thread import on_wire_thread
@@ -20,20 +19,14 @@ _SETTLING_SECONDS = 1.0  # to carry out a decision where the link is silent or t
 _SHOWN = 12  # the last messages named when a breakpoint was not hit
 
 
-class Fate(StrEnum):
-    """What becomes of a message that was stopped."""
-
-    RELEASED = "released"
-    DROPPED = "dropped"
-    RESET = "reset"
-    GONE = "gone"  # its connection ended before anybody decided
-
-
 @dataclass(frozen=True)
 class Decision:
-    """A fate, after a delay in seconds; `toward` is the only side to be reset, None both."""
+    """What becomes of a message, after a delay in seconds: RELEASED, DROPPED or RESET.
 
-    fate: Fate
+    `toward` is the only side to be reset, None both.
+    """
+
+    fate: EventKind
     delay: float = 0.0
     toward: Side | None = None
 
@@ -46,7 +39,7 @@ class Held:
     message: Message
     connection: int
     since: float = field(init=False, default_factory=time.monotonic)
-    fate: Fate | None = field(init=False, default=None)
+    fate: EventKind | None = field(init=False, default=None)
     decision: asyncio.Future[Decision] = field(init=False)
     _settled: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
@@ -58,26 +51,26 @@ class Held:
 
     def release(self) -> None:
         """Pass the message on, and what waits behind it. Returns when it has been written to its receiver's socket."""
-        self._decide(Decision(Fate.RELEASED))
+        self._decide(Decision(EventKind.RELEASED))
 
     def drop(self) -> None:
         """Swallow the message and leave the connection open: its receiver never learns of it."""
-        self._decide(Decision(Fate.DROPPED))
+        self._decide(Decision(EventKind.DROPPED))
 
     def reset(self, toward: Side | None = None) -> None:
         """Swallow the message and reset the connection (RST) on both sides, or toward one.
 
         With one side reset, the other keeps its connection, on which it hears nothing more.
         """
-        self._decide(Decision(Fate.RESET, toward=toward))
+        self._decide(Decision(EventKind.RESET, toward=toward))
 
     def stall(self, seconds: float) -> None:
         """Pass the message on after so many seconds from now. Returns at once."""
-        self._decide(Decision(Fate.RELEASED, delay=seconds))
+        self._decide(Decision(EventKind.RELEASED, delay=seconds))
 
     @on_wire_thread
     async def _decide(self, decision: Decision) -> None:
-        if self.fate is Fate.GONE:
+        if self.fate is EventKind.GONE:
             return  # too late: the connection is gone, and the message with it
         if self.decision.done():
             raise RuntimeError(f"{self} was decided before: {self.fate or self.decision.result().fate}")
@@ -86,7 +79,7 @@ class Held:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), _SETTLING_SECONDS)
 
-    def settle(self, fate: Fate) -> None:
+    def settle(self, fate: EventKind) -> None:
         """Keep what became of the message; on the thread of the wire."""
         self.fate = fate
         self._settled.set()
@@ -145,11 +138,11 @@ class Breakpoint:
         self.times = 0
         for held in self._open:
             if not held.decision.done():
-                held.decision.set_result(Decision(Fate.RELEASED))
+                held.decision.set_result(Decision(EventKind.RELEASED))
 
     def take(self, message: Message, connection: int) -> Held | None:
         """Return the hit if this message is one."""
-        if self.spent or not self.match(message):
+        if self.times == 0 or not self.match(message):
             return None
         if self.times is not None:
             self.times -= 1
@@ -166,10 +159,5 @@ class Breakpoint:
 
     @property
     def over(self) -> bool:
-        """Whether it is spent and holds nothing any more."""
-        return self.spent and all(held.fate is not None for held in self._open)
-
-    @property
-    def spent(self) -> bool:
-        """Whether it will stop nothing more."""
-        return self.times == 0
+        """Whether it will stop nothing more, and holds nothing any more."""
+        return self.times == 0 and all(held.fate is not None for held in self._open)

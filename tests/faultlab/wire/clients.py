@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor
 
-from tests.faultlab.wire import Proxy, WireProtocol
+from tests.faultlab.wire import Held, Match, Proxy, WireProtocol
 from tests.support.database import execute
 from todo_stack.postgres import Postgres
 
@@ -43,15 +43,18 @@ class Notes:
         """Do the same in a thread."""
         return self.pool.submit(self.write, body)
 
+    def hold_write(self, match: Match, body: str = "milk") -> "tuple[Held, Future[None]]":
+        """Start writing, and hold the message that matches."""
+        point = self.link.hold(match)
+        client = self.start_writing(body)
+        return point.wait(), client
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[cursor]:
         """Connect through the link for one transaction, which is committed at the end."""
-        with self.connect() as connection, connection, connection.cursor() as cursor:
+        connected = contextlib.closing(psycopg2.connect(host=LOOPBACK, port=self.link.port, user="postgres"))
+        with connected as connection, connection, connection.cursor() as cursor:
             yield cursor
-
-    def connect(self) -> "contextlib.closing[psycopg2.extensions.connection]":
-        """Connect through the link."""
-        return contextlib.closing(psycopg2.connect(host=LOOPBACK, port=self.link.port, user="postgres"))
 
     def bodies(self) -> list[str]:
         """Return the notes that another connection sees."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
-from .breakpoints import Breakpoint, Fate, Held
+from .breakpoints import Breakpoint, Held
 from .events import EventKind, EventLog, LinkEvent
 from .messages import Direction, Message, Side, WireProtocol
 
@@ -159,8 +159,6 @@ class Connection:
                 self.reset()
                 return None
             if held:
-                if point.spent:
-                    self.breakpoints.remove(point)
                 return held
         return None
 
@@ -180,7 +178,7 @@ class Connection:
         flow.moved()
 
     async def _settle(self, flow: _Flow, held: Held) -> None:
-        message, fate = held.message, Fate.GONE
+        message, fate = held.message, EventKind.GONE
         try:
             if not held.decision.done():
                 self._record_message(EventKind.HELD, message)
@@ -189,11 +187,11 @@ class Connection:
                 self._record_message(EventKind.STALLED, message, f" for {decision.delay:g} s")
                 await asyncio.sleep(decision.delay)
             fate = decision.fate
-            if fate is Fate.RELEASED:
-                await self._pass_on(flow, message, EventKind.PASSED if held.point.decision else EventKind.RELEASED)
+            if fate is EventKind.RELEASED:
+                await self._pass_on(flow, message, EventKind.PASSED if held.point.decision else fate)
             else:
-                self._record_message(EventKind.DROPPED if fate is Fate.DROPPED else EventKind.RESET, message)
-                if fate is Fate.RESET:
+                self._record_message(fate, message)
+                if fate is EventKind.RESET:
                     self.reset(decision.toward)
         finally:
             held.settle(fate)

@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     STALLED = "stalled"
     DROPPED = "dropped"
     LOST = "lost"  # passed on, but its receiver was gone
+    GONE = "gone"  # its connection ended while it was held
     RESET = "reset"
     REFUSED = "refused"
     BLACKHOLED = "blackholed"

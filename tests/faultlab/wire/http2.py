@@ -32,7 +32,7 @@ class Http2Protocol(WireProtocol):
     def __init__(self) -> None:
         self._buffers = {direction: bytearray() for direction in Direction}
         self._greeted = False
-        self._blocks: dict[Direction, tuple[HeadersFrame, bytearray] | None] = dict.fromkeys(Direction)
+        self._header_blocks: dict[Direction, HeadersFrame] = {}
         self._decoders = {direction: hpack.Decoder() for direction in Direction}
         for decoder in self._decoders.values():
             decoder.max_allowed_table_size = 2**24  # what is allowed is between the two others
@@ -71,11 +71,13 @@ class Http2Protocol(WireProtocol):
             yield Message(raw=raw, direction=direction, lane=None)
         elif isinstance(frame, HeadersFrame | ContinuationFrame):
             if isinstance(frame, HeadersFrame):
-                self._blocks[direction] = frame, bytearray(frame.data)
-            elif begun := self._blocks[direction]:
-                begun[1].extend(frame.data)
+                self._header_blocks[direction] = frame
+            elif begun := self._header_blocks.get(direction):
+                begun.data += frame.data
+            else:
+                raise NotUnderstoodError("headers continue that never began")
             if "END_HEADERS" in frame.flags:
-                yield from self._header_block(direction)
+                yield from self._headers(direction, self._header_blocks.pop(direction))
         elif stream := self._streams.get(self._number(direction, frame.stream_id)):
             if isinstance(frame, DataFrame):
                 yield from self._data(direction, stream, frame)
@@ -102,12 +104,8 @@ class Http2Protocol(WireProtocol):
             del self._streams[stream.number]
         yield StreamMessage(direction=direction, name="RST_STREAM" if reset else "", stream=stream, frames=[raw])
 
-    def _header_block(self, direction: Direction) -> Iterator[Message]:
-        begun, self._blocks[direction] = self._blocks[direction], None
-        if begun is None:
-            raise NotUnderstoodError("headers continue that never began")
-        frame, block = begun
-        headers: Headers = tuple(self._decoders[direction].decode(bytes(block), raw=True))
+    def _headers(self, direction: Direction, frame: HeadersFrame) -> Iterator[Message]:
+        headers: Headers = tuple(self._decoders[direction].decode(frame.data, raw=True))
         number = self._number(direction, frame.stream_id)
         opens = number not in self._streams and direction is Direction.TO_SERVER
         stream = self._streams.setdefault(number, Http2Stream(number, self._numbers))
@@ -117,7 +115,7 @@ class Http2Protocol(WireProtocol):
         _remember(stream, b"".join(b"%b: %b\r\n" % header for header in headers))
         name = known.get(b":status", "")
         if opens:
-            stream.method, stream.path, stream.headers = known.get(b":method", ""), known.get(b":path", ""), headers
+            stream.method, stream.path = known.get(b":method", ""), known.get(b":path", "")
             name = f"{stream.method} {stream.path}"
             if stream.handler:
                 stream.readers = {way: MessageReader(_LIMIT) for way in Direction}

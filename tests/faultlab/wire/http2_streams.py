@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .http2_frames import Headers, data_frames, renumbered
+from .http2_frames import data_frames, renumbered
 from .messages import Direction, Marker, Message, as_bytes, begins_with
 from .restate import MessageReader
 
@@ -17,7 +17,6 @@ class Http2Stream:
     numbers: StreamNumbers
     method: str = ""
     path: str = ""
-    headers: Headers = ()
     seen: bytearray = field(default_factory=bytearray)
     readers: dict[Direction, MessageReader] = field(default_factory=dict)
     opening: IncomingInvocation | None = None

@@ -27,12 +27,6 @@ class _Description:
             and (self.where is None or self.where(message))
         )
 
-    def __str__(self) -> str:
-        parts = [repr(self.name)] if self.name else []
-        parts += [f"mentioning={self.mentioning!r}"] if self.mentioning is not None else []
-        parts += [f"where={getattr(self.where, '__name__', self.where)}"] if self.where else []
-        return f"{type(self).__name__}({', '.join(parts)})"
-
 
 class Sent(_Description):
     """A message that the client sends: by its first words, by what its operation mentions, by any other condition.

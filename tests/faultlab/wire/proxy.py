@@ -8,7 +8,7 @@ import socket
 from functools import partial
 from typing import Self
 
-from .breakpoints import Breakpoint, Decision, Fate
+from .breakpoints import Breakpoint, Decision
 from .connection import Connection
 from .events import EventKind, EventLog, LinkEvent
 from .matching import Match
@@ -19,7 +19,7 @@ from .wire_thread import WIRE_THREAD, on_wire_thread
 class Proxy:
     """Listens on a free port of this machine and carries each connection on to the real server.
 
-    Every method returns when what it says has happened and may be called from any thread. TLS is not read: on a
+    Any thread may call its methods; each returns when it has done what it says. TLS is not read: on a
     link that carries it, the connection is reset and the log says "not understood".
     """
 
@@ -36,8 +36,7 @@ class Proxy:
         self.log = log if log is not None else EventLog()
         self.upstream = upstream
         self._protocol = protocol
-        self._breakpoints: list[Breakpoint] = []  # those that may still stop something
-        self._issued: list[Breakpoint] = []  # and those that still hold something
+        self._breakpoints: list[Breakpoint] = []  # one list for all connections
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._accepted = 0
         self._accepting: asyncio.Task[None] | None = None
@@ -64,19 +63,19 @@ class Proxy:
 
     def watch(self, match: Match, *, times: int | None = 1) -> Breakpoint:
         """Let the next matching message pass; `wait` returns when it has passed."""
-        return self._add(match, Decision(Fate.RELEASED), times)
+        return self._add(match, Decision(EventKind.RELEASED), times)
 
     def drop(self, match: Match, *, times: int | None = 1) -> Breakpoint:
         """Swallow the next matching message and leave its connection open."""
-        return self._add(match, Decision(Fate.DROPPED), times)
+        return self._add(match, Decision(EventKind.DROPPED), times)
 
     def cut(self, match: Match, *, toward: Side | None = None, times: int | None = 1) -> Breakpoint:
         """Swallow the next matching message and reset its connection, on both sides or toward one."""
-        return self._add(match, Decision(Fate.RESET, toward=toward), times)
+        return self._add(match, Decision(EventKind.RESET, toward=toward), times)
 
     def stall(self, match: Match, seconds: float, *, times: int | None = 1) -> Breakpoint:
         """Delay the next matching message."""
-        return self._add(match, Decision(Fate.RELEASED, delay=seconds), times)
+        return self._add(match, Decision(EventKind.RELEASED, delay=seconds), times)
 
     # What happens to the link as a whole.
 
@@ -111,10 +110,9 @@ class Proxy:
     @on_wire_thread
     async def clear(self) -> None:
         """Take away all breakpoints and release what they hold."""
-        self._breakpoints.clear()
-        for point in self._issued:
+        for point in self._breakpoints:
             point.end()
-        self._issued.clear()
+        self._breakpoints.clear()
 
     @property
     def open_connections(self) -> int:
@@ -128,8 +126,7 @@ class Proxy:
     @on_wire_thread
     async def _add(self, match: Match, decision: Decision | None, times: int | None) -> Breakpoint:
         point = Breakpoint(self.portal, self.name, match, self.log, decision, times)
-        self._breakpoints.append(point)
-        self._issued = [other for other in self._issued if not other.over] + [point]
+        self._breakpoints[:] = [other for other in self._breakpoints if not other.over] + [point]
         return point
 
     @on_wire_thread

@@ -34,29 +34,25 @@ class MessageReader:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = bytearray()
-        self._passing = 0  # bytes to come of a message whose first part has been passed on
+        self._to_come = 0  # bytes of the current message
 
     def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield name and bytes, head included, of each message. A later part of a long one has no name."""
         buffer = self._buffer
         buffer += data
         while buffer:
-            if self._passing:
-                part = bytes(buffer[: self._passing])
-                self._passing -= len(part)
-                del buffer[: len(part)]
-                yield "", part
-                continue
-            if len(buffer) < _HEAD.size:
-                return
-            kind, _, length = _HEAD.unpack_from(buffer)
-            whole = _HEAD.size + length
-            if len(buffer) < whole <= self._limit or len(buffer) < min(whole, self._limit):
-                return
-            part = bytes(buffer[:whole])
-            self._passing = whole - len(part)
-            del buffer[:whole]
-            yield _NAMES.get(kind, f"message 0x{kind:04X}"), part
+            name = ""
+            if not self._to_come:
+                if len(buffer) < _HEAD.size:
+                    return
+                kind, _, length = _HEAD.unpack_from(buffer)
+                if len(buffer) < min(_HEAD.size + length, self._limit):
+                    return
+                name, self._to_come = _NAMES.get(kind, f"message 0x{kind:04X}"), _HEAD.size + length
+            part = bytes(buffer[: self._to_come])
+            self._to_come -= len(part)
+            del buffer[: len(part)]
+            yield name, part
 
     def rest(self) -> bytes:
         """Return the beginning of a message that was never completed."""

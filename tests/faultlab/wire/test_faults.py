@@ -40,9 +40,7 @@ def test_stall(notes: Notes) -> None:
     notes.link.stall(Sent("COMMIT"), 0.3)
     notes.write("milk")
     assert 0.3 <= time.monotonic() - started < 2
-    point = notes.link.hold(Answer("COMMIT"))
-    client = notes.start_writing("eggs")
-    held = point.wait()
+    held, client = notes.hold_write(Answer("COMMIT"), "eggs")
     decided = time.monotonic()
     held.stall(0.2)
     client.result(DEADLINE)
@@ -64,9 +62,7 @@ def test_client_killed(notes: Notes, decide: Callable[[Held], None], rows: int) 
 
 def test_server_killed(notes: Notes) -> None:
     """PostgreSQL killed before COMMIT: the client gets an error, the next is refused, and all works when it is back."""
-    point = notes.link.hold(Sent("COMMIT"))
-    client = notes.start_writing("milk")
-    held = point.wait()
+    held, client = notes.hold_write(Sent("COMMIT"))
     notes.postgres.server.kill()
     with pytest.raises(psycopg2.OperationalError):
         client.result(DEADLINE)

@@ -16,9 +16,7 @@ from tests.support.database import execute
 
 def test_held_before_commit(notes: Notes) -> None:
     """While the COMMIT is held nobody else sees the row; when it is released they do."""
-    point = notes.link.hold(Sent("COMMIT"))
-    client = notes.start_writing("milk")
-    held = point.wait()
+    held, client = notes.hold_write(Sent("COMMIT"))
     assert notes.bodies() == []
     assert not client.done()
     held.release()
@@ -28,9 +26,7 @@ def test_held_before_commit(notes: Notes) -> None:
 
 def test_held_before_the_statement(notes: Notes) -> None:
     """A statement that is held has not locked anything; its text and its values can be read."""
-    point = notes.link.hold(Sent("INSERT INTO note"))
-    client = notes.start_writing("milk")
-    held = point.wait()
+    held, client = notes.hold_write(Sent("INSERT INTO note"))
     assert isinstance(held.message, PostgresStatement)
     assert held.message.text.strings == ("milk",)
     assert held.message.transaction.statements[0].text == "BEGIN"
@@ -41,9 +37,7 @@ def test_held_before_the_statement(notes: Notes) -> None:
 
 def test_answer_to_commit_held(notes: Notes) -> None:
     """While the answer to COMMIT is held the row is there and the client waits; cut, it gets an error only."""
-    point = notes.link.hold(Answer("COMMIT"))
-    client = notes.start_writing("milk")
-    held = point.wait()
+    held, client = notes.hold_write(Answer("COMMIT"))
     assert isinstance(held.message, PostgresAnswer)
     assert (held.message.tag, held.message.status) == ("COMMIT", "I")
     assert notes.bodies() == ["milk"]

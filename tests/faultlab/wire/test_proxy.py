@@ -88,7 +88,7 @@ def test_missing_hit_is_explained(notes: Notes) -> None:
     notes.write("milk")
     with pytest.raises(TimeoutError) as failure:
         point.wait(0.05)
-    expected = "service to database", "Sent('COMMIT', mentioning='eggs')", "0.05 s", "INSERT INTO note", "→ COMMIT"
+    expected = "service to database", "Sent(name='COMMIT', mentioning='eggs'", "0.05 s", "INSERT INTO note", "→ COMMIT"
     for part in expected:
         assert part in str(failure.value)
 
@@ -113,9 +113,7 @@ def test_times(notes: Notes) -> None:
         with pytest.raises(psycopg2.OperationalError):
             notes.write("never")
     always.cancel()
-    held = notes.link.hold(Sent("COMMIT"))
-    client = notes.start_writing("last")
-    held.wait()
+    _, client = notes.hold_write(Sent("COMMIT"), "last")
     notes.link.clear()
     client.result(DEADLINE)
     assert len(notes.bodies()) == 4
@@ -140,9 +138,7 @@ def test_mistakes_of_a_test_are_recorded(notes: Notes, caplog: pytest.LogCapture
 def test_close(notes: Notes) -> None:
     """Closing ends what is open and held, may be repeated, and frees the port."""
     link = notes.link
-    point = link.hold(Sent("COMMIT"))
-    client = notes.start_writing("milk")
-    held = point.wait()
+    held, client = notes.hold_write(Sent("COMMIT"))
     link.close()
     with pytest.raises(psycopg2.OperationalError):
         client.result(DEADLINE)
@@ -168,9 +164,8 @@ def test_everything_is_recorded(notes: Notes) -> None:
     log, heard = EventLog(keep=50), list[LinkEvent]()
     unsubscribe = log.subscribe(heard.append)
     with Proxy("service to database", PostgresProtocol(), upstream=notes.link.upstream, log=log) as notes.link:
-        point = notes.link.hold(Sent("COMMIT"))
-        client = notes.start_writing("milk")
-        point.wait().release()
+        held, client = notes.hold_write(Sent("COMMIT"))
+        held.release()
         client.result(DEADLINE)
         until(lambda: notes.link.open_connections == 0, "the connection is closed", DEADLINE)
         events = log.events()
