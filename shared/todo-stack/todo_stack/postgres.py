@@ -20,7 +20,7 @@ USER = "postgres"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    # Two webs and a service endpoint with a pool each, and whoever looks on with psql.
+    # Two webs and a service endpoint have a pool each, and a user may look in with psql.
     "max_connections": "200",
     "log_checkpoints": "off",
     # Our log has its own prefix.
@@ -55,7 +55,7 @@ class Postgres:
         self._bin = find_binaries()
         self._data = data
         self.port = port
-        # PGPORT and its kin would be defaults of ours otherwise.
+        # PGPORT and its kin would otherwise become defaults of ours.
         self._env = {name: value for name, value in env.items() if not name.startswith("PG")}
         self._cancelled = cancelled
         self._as_user = as_unprivileged_user()
@@ -134,7 +134,7 @@ class Postgres:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        # The file of a killed server stays, with that one's number.
+        # The file of a killed server stays, with the number of that process.
         return len(lines) >= _STATUS_LINE and lines[0] == str(self.server.pid) and lines[-1].strip() == "ready"
 
 
@@ -154,7 +154,7 @@ def check_url(url: str) -> None:
     """Make sure that the database of somebody else answers.
 
     Raises:
-        StackError: if it does not, or if this is no address of one.
+        StackError: if it does not, or if this is no address of a database.
 
     """
     # SQLAlchemy's form of the address names a driver, PostgreSQL's own does not.

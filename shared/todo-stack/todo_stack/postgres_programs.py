@@ -66,7 +66,7 @@ def as_unprivileged_user() -> Sequence[str]:
         "--reuid=nobody",
         f"--regid={nobody().pw_gid}",
         "--clear-groups",
-        # Binaries and data may be in a closed home folder: it may pass through, and must be told that it may.
+        # Binaries and data may be in a closed home folder, which this lets it enter.
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
         "--securebits=+no_setuid_fixup",

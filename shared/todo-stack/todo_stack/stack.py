@@ -26,7 +26,7 @@ class Stack:
 
     `servers` holds them by name, those that are called before those that call: `db`, `restate_app`, `restate`,
     `flask-todo`, `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept.
-    One that ends stays so: who wants them to be started again lets a Supervisor watch them.
+    One that ends stays down, unless a Supervisor watches the stack.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Stack:
             on_failure.pop_all()
 
     def stop(self) -> None:
-        """Stop everything, callers first: nobody is asked after it has gone. What takes too long is killed."""
+        """Stop everything, callers first, so that none calls a server that is gone. What takes too long is killed."""
         with contextlib.ExitStack() as last_first:
             last_first.callback(self._folder.close)
             for server in self.servers.values():

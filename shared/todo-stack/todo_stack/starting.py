@@ -1,4 +1,4 @@
-"""The order of a start: what depends on nothing together, and the rest as soon as what it needs is there."""
+"""The order of a start: together what depends on nothing, and the rest as soon as what it needs is there."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from todo_stack.twins import RESTATE
 def start_in_order(parts: Parts, spawn: Callable[[Process], None]) -> None:
     """Start the servers and run the steps between them; return when every server is healthy.
 
-    `spawn` starts a process without waiting, and knows then what has to be ended.
+    `spawn` starts a process without waiting, and remembers it for the end.
 
     Raises:
         StackError: if a server or a step fails.

@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.1
 
 
 class Supervisor:
-    """Watches a stack that has been started. Everything happens in the thread of run(), one thing after the other."""
+    """Watches a stack that has been started. Everything happens in the thread of run(), one thing after another."""
 
     def __init__(self, stack: Stack, log: Log, cancelled: threading.Event) -> None:
         """Watch nothing yet; `log` takes what becomes of the servers, `cancelled` ends run()."""
