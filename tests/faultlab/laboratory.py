@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
-from tests.faultlab.wire.messages import Protocol
+from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy, WireProtocol
 from tests.support.database import execute
 from tests.support.running_twin import RunningTwin
 from todo_stack.ports import Ports
@@ -111,7 +110,7 @@ class Laboratory:
     ) -> None:
         self._proxies.close()
 
-    def _link(self, name: str, protocol: Protocol, port: int) -> Proxy:
+    def _link(self, name: str, protocol: WireProtocol, port: int) -> Proxy:
         return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))
 
     def _through_proxy(self, database_url: str) -> str:

@@ -11,7 +11,7 @@ import tenacity
 
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SIZE, Laboratory
 from tests.faultlab.matrix.seams import Seam
-from tests.faultlab.wire import Held, Request
+from tests.faultlab.wire import Held, Sent
 from tests.support.database import execute
 from tests.support.running_twin import RunningServer
 from todo_stack.twins import PLAIN, RESTATE
@@ -198,7 +198,7 @@ class Breaker:
     def _exhaust_pool(self) -> None:
         """Hold as many transactions as there are connections."""
         self._note("fault", "all connections of the pool are in use", "")
-        point = self._lab.database.hold(Request("COMMIT", mentioning=FILLER), times=None)
+        point = self._lab.database.hold(Sent("COMMIT", mentioning=FILLER), times=None)
         call = self._lab.twin.call
         for number in range(POOL_SIZE):
             filler = threading.Thread(target=call, args=("POST",), kwargs={"json": {"title": f"{FILLER} {number}"}})

@@ -9,8 +9,7 @@ from typing import Self
 from tests.faultlab.laboratory import CLIENT, INGRESS
 from tests.faultlab.matrix.records import CellEvent
 from tests.faultlab.matrix.seams import Target
-from tests.faultlab.wire import EventLog, Kind
-from tests.faultlab.wire.events import Event
+from tests.faultlab.wire import EventKind, EventLog, LinkEvent
 
 
 class Recorder:
@@ -52,9 +51,9 @@ class Recorder:
         with self._lock:
             return sorted(self._events[target.key], key=lambda event: event.at)
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, event: LinkEvent) -> None:
         message = event.message
-        if message is None or event.kind is Kind.ENDED:
+        if message is None or event.kind is EventKind.ENDED:
             return
         at_http = event.link in (CLIENT, INGRESS)
         with self._lock:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faultlab.laboratory import CLIENT, DATABASE, INGRESS, SERVICE
-from tests.faultlab.wire import Answer, Match, Request
+from tests.faultlab.wire import Answer, Match, Sent
 from todo_stack.twins import PLAIN, RESTATE
 
 _PLAIN, _RESTATE = PLAIN.key, RESTATE.key
@@ -57,7 +57,7 @@ class Seam:
 
 
 def _request(target: Target) -> Match:
-    return Request(f"{_METHODS[target.operation]} /api/todos", mentioning=target.key)
+    return Sent(f"{_METHODS[target.operation]} /api/todos", mentioning=target.key)
 
 
 def _response(target: Target) -> Match:
@@ -65,7 +65,7 @@ def _response(target: Target) -> Match:
 
 
 def _call(target: Target) -> Match:
-    return Request(f"POST /restate/call/TodoService/{target.operation}_todo", mentioning=target.key)
+    return Sent(f"POST /restate/call/TodoService/{target.operation}_todo", mentioning=target.key)
 
 
 def _return(target: Target) -> Match:
@@ -73,11 +73,11 @@ def _return(target: Target) -> Match:
 
 
 def _invocation(target: Target) -> Match:
-    return Request(f"invoke TodoService/{target.operation}_todo", mentioning=target.marker)
+    return Sent(f"invoke TodoService/{target.operation}_todo", mentioning=target.marker)
 
 
 def _statement(target: Target) -> Match:
-    return Request(_STATEMENTS[target.operation], mentioning=target.marker)
+    return Sent(_STATEMENTS[target.operation], mentioning=target.marker)
 
 
 def _row(target: Target) -> Match:
@@ -85,7 +85,7 @@ def _row(target: Target) -> Match:
 
 
 def _commit(target: Target) -> Match:
-    return Request("COMMIT", mentioning=target.marker)
+    return Sent("COMMIT", mentioning=target.marker)
 
 
 def _committed(target: Target) -> Match:
@@ -97,7 +97,7 @@ def _result(target: Target) -> Match:
 
 
 def _journalled(target: Target) -> Match:
-    return Request("RunCompletionNotification", mentioning=target.marker)
+    return Sent("RunCompletionNotification", mentioning=target.marker)
 
 
 def _output(target: Target) -> Match:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from tests.faultlab.matrix.batch import Case
 from tests.faultlab.matrix.lanes import every_case
 from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun, Told
-from tests.faultlab.wire import Kind
+from tests.faultlab.wire import EventKind
 from tests.support.history import Outcome, Verdict
 from tests.support.run_environment import Machine
 
 FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
-KINDS = (Kind.STALLED, Kind.RELEASED, Kind.DROPPED, Kind.RESET, Kind.LOST)
+KINDS = (EventKind.STALLED, EventKind.RELEASED, EventKind.DROPPED, EventKind.RESET, EventKind.LOST)
 
 
 def made_up_run(seed: int = 1, *, as_expected: bool = True) -> MatrixRun:
