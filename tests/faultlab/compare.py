@@ -11,23 +11,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from tests.faultlab.matrix import published
-from tests.faultlab.matrix.batch import Case
+from tests.faultlab import published
+from tests.faultlab.matrix.cases import Case, every_case
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.journal import Journal
-from tests.faultlab.matrix.lanes import Lanes, every_case
-from tests.faultlab.matrix.published import LAST_RUN
 from tests.faultlab.matrix.records import Cell, MatrixRun
-from tests.faultlab.matrix.write_path import PACKAGES, write_path_hash
+from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
-from tests.faultlab.words import TITLES
+from tests.faultlab.published import LAST_RUN
 from tests.support.run_environment import machine, versions
+from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
 
 JOURNAL = "cells.jsonl"
@@ -41,7 +40,7 @@ _PROGRESS = (
 
 
 def selected(only: str) -> list[Case]:
-    """Return the cells that a pattern names: twin/operation/seam/fault/client, each with * and ?, the last may lack.
+    """Return the cells that a pattern names: twin/operation/seam/fault/client, with * and ?; the last may be missing.
 
     Raises:
         click.BadParameter: it names none.
@@ -53,8 +52,7 @@ def selected(only: str) -> list[Case]:
         pattern += "/*" * missing
     found = [case for case in every_case() if not pattern or fnmatch.fnmatchcase(case.id, pattern)]
     if not found:
-        names = sorted({case.fault.name for case in every_case()})
-        raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(names)}")
+        raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(fault.name for fault in FAULTS)}")
     return found
 
 
@@ -81,29 +79,29 @@ def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, 
     failures = 0
     with Progress(*_PROGRESS, console=console) as progress:
         totals = Counter(case.seam.twin for case in cases)
-        bars = {twin: progress.add_task(TITLES[twin], total=total) for twin, total in totals.items()}
+        bars = {twin.key: progress.add_task(twin.title, total=total) for twin, total in totals.items()}
 
         def done(cells: list[Cell]) -> None:
             journal.add(cells)
             progress.advance(bars[cells[0].twin], len(cells))
             for cell in cells:
                 if not cell.as_expected:
-                    progress.console.print(f"[red]{cell.id}: {cell.verdict.value}, expected {cell.expected.value}")
+                    progress.console.print(f"[red]{cell.id}: {cell.comparison}")
 
         def failed(batch: list[Case], error: Exception) -> None:
             nonlocal failures
             failures += 1
             progress.console.print(f"[red]{batch[0].fault.name}, {len(batch)} cells: {error}")
 
-        lanes = Lanes(folder, seed, done, failed)
+        runner = MatrixRunner(folder, seed, done, failed)
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
+        def stop(*_signal: object) -> None:
             progress.console.print("stopping after the running batches; the same command goes on from there")
-            lanes.stop()
+            runner.stopped.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        lanes.run(cases)
+        runner.run(cases)
     return failures
 
 

@@ -12,14 +12,14 @@ class Journal:
     def __init__(self, path: Path, about: dict[str, object]) -> None:
         self._path = path
         self.cells: dict[str, Cell] = {}
+        header = about | {"fields": sorted(Cell.model_fields)}
         lines = path.read_text().splitlines() if path.exists() else []
-        self.resumed = bool(lines) and json.loads(lines[0]) == about
+        self.resumed = bool(lines) and json.loads(lines[0]) == header
         if not self.resumed:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(about) + "\n")
+            path.write_text(json.dumps(header) + "\n")
             return
-        for line in lines[1:]:
-            cell = Cell.model_validate_json(line)
+        for cell in map(Cell.model_validate_json, lines[1:]):
             self.cells[cell.id] = cell
 
     def add(self, cells: list[Cell]) -> None:
