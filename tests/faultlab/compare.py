@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress
 
 from tests.faultlab import published
 from tests.faultlab.matrix.cases import Case, every_case
@@ -30,13 +30,6 @@ from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
 
 JOURNAL = "cells.jsonl"
-_PROGRESS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
-)
 
 
 def selected(only: str) -> list[Case]:
@@ -77,7 +70,7 @@ def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal
 def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, console: Console) -> int:
     """Try these cells and write them down, until all are tried or a signal comes; return how many batches failed."""
     failures = 0
-    with Progress(*_PROGRESS, console=console) as progress:
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
         totals = Counter(case.seam.twin for case in cases)
         bars = {twin.key: progress.add_task(twin.title, total=total) for twin, total in totals.items()}
 

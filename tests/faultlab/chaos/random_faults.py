@@ -36,24 +36,20 @@ class InjectedFault:
         return f"{self.kind}: {self.target}"
 
 
+@dataclass
 class RandomFaults:
     """Injects faults until the time is over; `injected` is what it has done."""
 
-    def __init__(
-        self,
-        lab: Laboratory,
-        seed: int,
-        stop: threading.Event,
-        on_seconds: float,
-        off_seconds: float,
-        report: Callable[[InjectedFault], None],
-    ) -> None:
-        self.injected: list[InjectedFault] = []
-        self._lab = lab
-        self._random = random.Random(f"{seed} nemesis")
-        self._stop = stop
-        self._on, self._off = on_seconds, off_seconds
-        self._report = report
+    lab: Laboratory
+    seed: int
+    on_seconds: float = ON_SECONDS
+    """How long a fault lasts."""
+    off_seconds: float = OFF_SECONDS
+    """How long it is calm between two faults."""
+    report: Callable[[InjectedFault], None] = lambda _fault: None
+    """Called with each fault as it begins."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    injected: list[InjectedFault] = field(default_factory=list)
 
     def run(self, seconds: float) -> None:
         """Break and mend for so long; a fault that has begun is mended, even where that takes longer.
@@ -65,18 +61,19 @@ class RandomFaults:
         began = time.monotonic()
         end = began + seconds
         for kind, target, inject in self._choices():
-            self._last(min(self._off, max(end - time.monotonic(), 0)))
+            self._last(min(self.off_seconds, max(end - time.monotonic(), 0)))
             if time.monotonic() >= end:
                 return
             fault = InjectedFault(kind, target, time.monotonic() - began)
             self.injected.append(fault)
-            self._report(fault)
+            self.report(fault)
             inject()
             fault.ended_at = time.monotonic()
 
     def _choices(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         """Yield kind, target and deed: all kinds in ever new orders, so that a short run has many; any target."""
-        servers, links, everything = self._lab.stack.servers, self._lab.links, {"everything": self._lab.stack}
+        dice = random.Random(f"{self.seed} nemesis")
+        servers, links, everything = self.lab.stack.servers, self.lab.links, {"everything": self.lab.stack}
         kinds: list[tuple[str, Mapping[str, Any], Callable[[Any], None]]] = [
             ("kill", servers, lambda server: self._restart(server, server.kill)),
             ("stop", servers, lambda server: self._restart(server, server.stop)),
@@ -84,18 +81,18 @@ class RandomFaults:
             ("long pause", servers, lambda server: self._pause(server, LONGER_THAN_EVERY_TIMEOUT_SECONDS)),
             ("resets", links, self._reset),
             ("refused", links, self._refuse),
-            ("blackhole", links, lambda link: self._blackhole(link, self._on)),
+            ("blackhole", links, lambda link: self._blackhole(link, self.on_seconds)),
             ("long blackhole", links, lambda link: self._blackhole(link, LONGER_THAN_EVERY_TIMEOUT_SECONDS)),
             ("power cut", everything, lambda stack: self._restart(stack, stack.kill)),
         ]
         while True:
-            for kind, targets, inject in self._random.sample(kinds, len(kinds)):
-                name = self._random.choice(list(targets))
+            for kind, targets, inject in dice.sample(kinds, len(kinds)):
+                name = dice.choice(list(targets))
                 yield kind, name, partial(inject, targets[name])
 
     def _restart(self, target: RunningServer | RunningStack, end: Callable[[], None]) -> None:
         end()
-        self._last(self._on)
+        self._last(self.on_seconds)
         target.start()
 
     def _pause(self, server: RunningServer, seconds: float) -> None:
@@ -106,7 +103,7 @@ class RandomFaults:
             server.resume()
 
     def _reset(self, link: Proxy) -> None:
-        end = time.monotonic() + self._on
+        end = time.monotonic() + self.on_seconds
         while time.monotonic() < end:
             link.reset_connections()
             self._last(BETWEEN_RESETS_SECONDS)
@@ -114,7 +111,7 @@ class RandomFaults:
     def _refuse(self, link: Proxy) -> None:
         link.refuse()
         link.reset_connections()
-        self._last(self._on)
+        self._last(self.on_seconds)
         link.heal()
 
     def _blackhole(self, link: Proxy, seconds: float) -> None:
@@ -124,5 +121,5 @@ class RandomFaults:
 
     def _last(self, seconds: float) -> None:
         """Let a fault, or the time between two, last: this is how long it is, not a wait for something."""
-        if self._stop.wait(seconds):
+        if self.stop.wait(seconds):
             raise StopRequested

@@ -35,9 +35,7 @@ class ChaosRun:
     seconds: float
     seed: int
     on_seconds: float = ON_SECONDS
-    """How long a fault lasts."""
     off_seconds: float = OFF_SECONDS
-    """How long it is calm between two faults."""
     report: Callable[[InjectedFault], None] = lambda _fault: None
     """Called with each fault as it begins."""
     stop: threading.Event = field(default_factory=threading.Event)
@@ -52,13 +50,10 @@ class ChaosRun:
         """
         with Laboratory(self.twin, data, log, cancelled=self.stop) as lab:
             workload = Workload(lab.twin, self.seed, self.seconds)
-            faults = RandomFaults(lab, self.seed, self.stop, self.on_seconds, self.off_seconds, self.report)
-            workload.start()
+            faults = RandomFaults(lab, self.seed, self.on_seconds, self.off_seconds, self.report, self.stop)
             try:
-                try:
+                with workload.running():
                     faults.run(self.seconds)
-                finally:
-                    workload.stop()
                 lab.heal()
             except StackError as error:
                 violations = [f"did not come back: {error}"]

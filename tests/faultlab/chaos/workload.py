@@ -1,10 +1,11 @@
 """A mixed workload: clients who add, update and delete todos, and sometimes submit again what did not work."""
 
+import contextlib
 import random
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -83,29 +84,23 @@ class Workload:
             )
             for n in range(CLIENTS)
         ]
-        self._threads = ThreadPoolExecutor(CLIENTS, thread_name_prefix="client")
-        self._running: list[Future[None]] = []
 
     @property
     def history(self) -> list[SubmittedOperation]:
         """All operations, in the order in which they began."""
         return sorted((o for client in self.clients for o in client.history), key=lambda o: o.invoked_at)
 
-    def start(self) -> None:
-        """Let the clients begin."""
-        self._running = [self._threads.submit(client.run) for client in self.clients]
-
-    def stop(self) -> None:
-        """Let the clients finish what they are at, and end. May be called again.
-
-        Raises:
-            Exception: what a client has died of.
-
-        """
-        self.over.set()
-        self._threads.shutdown()
-        for future in self._running:
-            future.result()
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the clients work; at the end they finish what they are at. Raises what one of them has died of."""
+        with ThreadPoolExecutor(CLIENTS, thread_name_prefix="client") as threads:
+            running = [threads.submit(client.run) for client in self.clients]
+            try:
+                yield
+            finally:
+                self.over.set()
+        for client in running:
+            client.result()
 
 
 def _prepared(twin: RunningTwin, number: int) -> Sequence[PreparedTodo]:

@@ -46,11 +46,13 @@ class FaultInjector:
                 self._lose_messages_of_process(held)
             case FaultKind.SHUTDOWN:
                 self._record("fault", "immediate shutdown of the database", process)
-                self._send(signal.SIGQUIT)
-                self._wait_for_end()
+                self._end(signal.SIGQUIT)
                 self._lose_messages_of_process(held)
             case FaultKind.TERMINATE:
-                self._terminate(held)
+                self._record("fault", f"SIGTERM {process}", "")
+                # What it has begun goes on; what it has not comes too late, when it listens no more.
+                self._end(signal.SIGTERM, [(seam, message) for seam, message in held if seam.name != "request"])
+                _release([(seam, message) for seam, message in held if seam.name == "request"])
             case FaultKind.PAUSE:
                 self._record("fault", f"SIGSTOP {process}", process)
                 self._lab.server(process).pause()
@@ -96,22 +98,13 @@ class FaultInjector:
             else:
                 message.release()
 
-    def _send(self, number: signal.Signals) -> None:
-        pid = self._lab.server(self._fault.process).pid
-        assert pid is not None
-        os.kill(pid, number)
-
-    def _wait_for_end(self) -> None:
-        process = self._fault.process
-        until(lambda: not self._lab.server(process).running, f"the end of the {process}")
-
-    def _terminate(self, held: HeldMessages) -> None:
-        """Ask a server to end. What it has begun goes on; what it has not comes too late, when it listens no more."""
-        self._record("fault", f"SIGTERM {self._fault.process}", "")
-        self._send(signal.SIGTERM)
-        _release([(seam, message) for seam, message in held if seam.name != "request"])
-        self._wait_for_end()
-        _release([(seam, message) for seam, message in held if seam.name == "request"])
+    def _end(self, number: signal.Signals, meanwhile: HeldMessages = ()) -> None:
+        """Ask the process to end, let these messages go, and wait until it is gone."""
+        server = self._lab.server(self._fault.process)
+        assert server.pid is not None
+        os.kill(server.pid, number)
+        _release(meanwhile)
+        until(lambda: not server.running, f"the end of the {self._fault.process}")
 
     def _exhaust_pool(self) -> None:
         """Hold as many transactions as there are connections."""

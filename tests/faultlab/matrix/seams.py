@@ -30,6 +30,11 @@ class Seam:
     """Restate has the call in its log."""
 
     @property
+    def safe(self) -> bool:
+        """The write is or will be done, whatever becomes of the web application."""
+        return self.applied or self.accepted
+
+    @property
     def ends(self) -> tuple[str, str]:
         """The processes that send and receive the message, or the client."""
         # The ingress is a part of Restate.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from tests.faultlab.legend import HARM, Share, counted
 from tests.faultlab.matrix.records import Cell, MatrixRun
@@ -32,8 +33,7 @@ class Reason:
         return f"{', '.join(operations)}{client}, at {', '.join(seams[:_SEAMS_SHOWN])}{more}"
 
 
-@dataclass(frozen=True)
-class Harm:
+class Harm(NamedTuple):
     """The most frequent reasons for one harm of one twin, and how many cells have others."""
 
     verdict: Verdict
