@@ -7,8 +7,9 @@ Only a whole run is published in which every verdict is as predicted, so the rea
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ import click
 
 from tests.faultlab.legend import LEGEND
 from tests.faultlab.matrix.cases import Case, every_case
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
+from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
+from tests.faultlab.submitted import OPERATIONS
 from tests.support.write_path import write_path_hash
 from todo_stack.applications import REPOSITORY
 
@@ -57,34 +61,33 @@ def read(path: Path = PUBLISHED) -> MatrixRun:
     """
     file = json.loads(path.read_text(encoding="utf-8"))
     lines = {part: file.pop(part) for part in ("seams", "verdicts")}
-    symbols = {}
-    for case in every_case():
-        line = lines["verdicts"].get(_block(case), {}).get(case.fault.name, "")
-        symbols[case.id] = line[_position(case) :][:1]
-    if _lines(symbols) != lines or not _VERDICTS.keys() >= set(symbols.values()):
+    symbols = {
+        case.id: symbol
+        for block, fault, cases in _rows()
+        for case, symbol in zip(cases, lines["verdicts"].get(block, {}).get(fault, ""), strict=False)
+        if symbol in _VERDICTS
+    }
+    tried = every_case()
+    if _lines(symbols) != lines or symbols.keys() != {case.id for case in tried}:
         raise NotPublishableError(f"{path.name} is of another matrix: {AGAIN}")
-    return MatrixRun(**file, cells=[case.cell(_VERDICTS[symbols[case.id]]) for case in every_case()])
+    return MatrixRun(**file, cells=[case.cell(_VERDICTS[symbols[case.id]]) for case in tried])
 
 
-def _block(case: Case) -> str:
-    return f"{case.seam.twin}/{case.operation}/{case.client}"
-
-
-def _position(case: Case) -> int:
-    return SEAMS[case.seam.twin].index(case.seam)
+def _rows() -> Iterator[tuple[str, str, list[Case]]]:
+    """Yield for each line its block, its fault, and a case per seam, also those that are left out."""
+    for (twin, seams), operation, client, fault in product(SEAMS.items(), OPERATIONS, CLIENTS, FAULTS):
+        yield f"{twin}/{operation}/{client}", fault.name, [Case(seam, fault, operation, client) for seam in seams]
 
 
 def _lines(symbols: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the seams, and for each fault a line of symbols that has a dot where the fault is left out."""
     verdicts: dict[str, dict[str, str]] = {}
-    for case in every_case():
-        block = verdicts.setdefault(_block(case), {})
-        line = block.get(case.fault.name, "." * len(SEAMS[case.seam.twin]))
-        block[case.fault.name] = line[: _position(case)] + symbols[case.id] + line[_position(case) + 1 :]
-    return {
-        "seams": {twin.key: ", ".join(seam.name for seam in seams) for twin, seams in SEAMS.items()},
-        "verdicts": verdicts,
-    }
+    for block, fault, cases in _rows():
+        line = "".join(symbols.get(case.id, ".") for case in cases)
+        if line.strip("."):
+            verdicts.setdefault(block, {})[fault] = line
+    seams = {twin.key: ", ".join(seam.name for seam in seams) for twin, seams in SEAMS.items()}
+    return {"seams": seams, "verdicts": verdicts}
 
 
 @click.command()

@@ -28,11 +28,12 @@ def print_results(console: Console, results: Sequence[ChaosResult]) -> None:
     def add(name: str, values: Iterable[object], style: str = "") -> None:
         table.add_row(name, *map(str, values), style=style)
 
+    verdicts = [result.verdicts for result in results]
     for verdict, entry in LEGEND.items():
-        shares = [Share(result.verdicts[verdict], result.verdicts.total()) for result in results]
+        shares = [Share(of_twin[verdict], of_twin.total()) for of_twin in verdicts]
         style = entry.style if any(share.number for share in shares) else "dim"
         add(f"{entry.symbol} {verdict.value}", shares, style)
-    add("all operations", (result.verdicts.total() for result in results), "bold")
+    add("all operations", (of_twin.total() for of_twin in verdicts), "bold")
     table.add_section()
     for kind in OPERATIONS:
         add(kind, (sum(o.kind == kind for o in result.operations) for result in results))

@@ -23,12 +23,15 @@ class ChaosResult:
     """What a run of one twin came to."""
 
     twin: Twin
-    seed: int
     operations: list[SubmittedOperation]
     faults: list[InjectedFault]
-    verdicts: Counter[Verdict]
     violations: list[str]
     """What must not be, in sentences."""
+
+    @property
+    def verdicts(self) -> Counter[Verdict]:
+        """How many operations came to what, if their effects were counted."""
+        return Counter(judge(operation) for operation in self.operations if operation.effect is not None)
 
     def write(self, file: Path) -> None:
         """Write the history, operations and faults, as one JSON object a line in the order of their beginnings."""

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.faultlab.chaos.workload import Workload
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.submitted import OPERATIONS, SubmittedOperation, ask_for_result
 from tests.support.burst import count_effects
-from tests.support.history import Outcome, judge
+from tests.support.history import Outcome
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log
@@ -56,13 +55,11 @@ class ChaosRun:
                     faults.run(self.seconds)
                 lab.heal()
             except StackError as error:
-                violations = [f"did not come back: {error}"]
-                return ChaosResult(self.twin, self.seed, workload.history, faults.injected, Counter(), violations)
+                return ChaosResult(self.twin, workload.history, faults.injected, [f"did not come back: {error}"])
             violations = self._check_liveness(workload) + self._wait_for_quiet(lab, workload.history)
             count_effects(lab.twin, workload.history)
-        history = workload.history
-        violations += find_violations(self.twin, history, self.seconds)
-        return ChaosResult(self.twin, self.seed, history, faults.injected, Counter(map(judge, history)), violations)
+        violations += find_violations(self.twin, workload.history, self.seconds)
+        return ChaosResult(self.twin, workload.history, faults.injected, violations)
 
     def _check_liveness(self, workload: Workload) -> list[str]:
         """Let an operation of each kind succeed; return what was wrong."""

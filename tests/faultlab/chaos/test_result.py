@@ -1,7 +1,6 @@
 """The judgement on a run of chaos, with made-up histories: what must not be is found, what may be is let pass."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tests.faultlab.chaos.random_faults import InjectedFault
 from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
-from tests.support.history import Outcome, judge
+from tests.support.history import Outcome
 from todo_stack.twins import PLAIN, RESTATE
 
 
@@ -60,8 +59,7 @@ def test_history_on_disk(tmp_path: Path) -> None:
     fault = InjectedFault("kill", "db", at=5.0)
     operation = submitted("add", Outcome.UNKNOWN, Outcome.OK, effect=1)
     operations = [operation, *GOOD]
-    result = ChaosResult(RESTATE, 1, operations, [fault], Counter(map(judge, operations)), violations=[])
-    result.write(tmp_path / "history.jsonl")
+    ChaosResult(RESTATE, operations, [fault], violations=[]).write(tmp_path / "history.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert len(lines) == len(operations) + 1
     assert [line["what"] for line in lines[-2:]] == ["fault", "operation"]

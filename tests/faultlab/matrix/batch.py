@@ -15,6 +15,7 @@ from tests.faultlab.matrix.rules import RESUBMITS, expected_outcomes
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.burst import count_effects
 from tests.support.history import judge
+from tests.support.running_twin import new_key
 from tests.support.waiting import until
 
 HOLD_SECONDS = 20.0
@@ -26,76 +27,70 @@ class TooSlowError(AssertionError):
     """The machine was so slow that a time-out ran out before all were held: this batch would prove nothing."""
 
 
-class Batch:
-    """Cells of one twin and one fault that are tried together."""
+def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultInjector] = FaultInjector) -> list[Cell]:
+    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge.
 
-    def __init__(self, lab: Laboratory, cases: Sequence[Case], injector: type[FaultInjector] = FaultInjector) -> None:
-        (self._fault,) = {case.fault for case in cases}
-        self._lab = lab
-        self._cases = cases
-        self._injector = injector
+    Raises:
+        TooSlowError: not all were held in time; try fewer of them.
+        TimeoutError: an operation did not come to its seam.
+        AssertionError: an operation was not where its seam says.
 
-    def run(self) -> list[Cell]:
-        """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge.
+    """
+    (fault,) = {case.fault for case in cases}
+    healed = threading.Event()
+    operations = [_prepare(lab, case.operation) for case in cases]
+    pairs = list(zip(cases, operations, strict=True))
+    clients = [CellClient(lab.twin, operation, case.client == RESUBMITS, healed) for case, operation in pairs]
+    points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(operation))) for case, operation in pairs]
+    with Recorder(lab.log, operations) as recorder, ThreadPoolExecutor(len(clients)) as pool:
+        injector = injector_type(lab, fault, recorder.record_for_all)
+        try:
+            running = [pool.submit(client.run) for client in clients]
+            held = [(seam, point.wait(HOLD_SECONDS)) for seam, point in points]
+            count_effects(lab.twin, operations)
+            effects_when_held = [operation.effect for operation in operations]
+            if any(client.answered.is_set() for client in clients):
+                raise TooSlowError(f"{fault.name}: a client had its answer before the fault")
+            injector.inject(held)
+            for client in clients:
+                client.answered.wait(HOLD_SECONDS)
+        finally:
+            injector.mend()
+            _wait_for_quiet(lab)
+            healed.set()
+        for future in running:
+            future.result()
+        unfinished = lab.twin.settle()
+    count_effects(lab.twin, operations)
+    for operation in operations:
+        operation.settled = not unfinished
+    return [
+        _cell(case, operation, recorder, when_held)
+        for (case, operation), when_held in zip(pairs, effects_when_held, strict=True)
+    ]
 
-        Raises:
-            TooSlowError: not all were held in time; try fewer of them.
-            TimeoutError: an operation did not come to its seam.
-            AssertionError: an operation was not where its seam says.
 
-        """
-        lab, healed = self._lab, threading.Event()
-        operations = [self._prepare(case.operation) for case in self._cases]
-        pairs = list(zip(self._cases, operations, strict=True))
-        clients = [CellClient(lab.twin, operation, case.client == RESUBMITS, healed) for case, operation in pairs]
-        points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(operation))) for case, operation in pairs]
-        with Recorder(lab.log, operations) as recorder, ThreadPoolExecutor(len(clients)) as pool:
-            injector = self._injector(lab, self._fault, recorder.record_for_all)
-            try:
-                running = [pool.submit(client.run) for client in clients]
-                held = [(seam, point.wait(HOLD_SECONDS)) for seam, point in points]
-                count_effects(lab.twin, operations)
-                effects_when_held = [operation.effect for operation in operations]
-                if any(client.answered.is_set() for client in clients):
-                    raise TooSlowError(f"{self._fault.name}: a client had its answer before the fault")
-                injector.inject(held)
-                for client in clients:
-                    client.answered.wait(HOLD_SECONDS)
-            finally:
-                injector.mend()
-                self._wait_for_quiet()
-                healed.set()
-            for future in running:
-                future.result()
-            unfinished = lab.twin.settle()
-        count_effects(lab.twin, operations)
-        for operation in operations:
-            operation.settled = not unfinished
-        return [
-            _cell(case, operation, recorder, when_held)
-            for (case, operation), when_held in zip(pairs, effects_when_held, strict=True)
-        ]
+def _prepare(lab: Laboratory, kind: str) -> SubmittedOperation:
+    """Return an operation; the todo that it changes or deletes is made past the application."""
+    operation = SubmittedOperation(kind, f"{kind} {uuid4().hex}", new_key())
+    if kind != "add":
+        before = operation.marker if kind == "delete" else f"before {operation.marker}"
+        ((operation.todo_id,),) = lab.twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
+    return operation
 
-    def _prepare(self, kind: str) -> SubmittedOperation:
-        """Return an operation; the todo that it changes or deletes is made past the application."""
-        operation = SubmittedOperation(kind, f"{kind} {uuid4().hex}", str(uuid4()))
-        if kind != "add":
-            before = operation.marker if kind == "delete" else f"before {operation.marker}"
-            ((operation.todo_id,),) = self._lab.twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
-        return operation
 
-    def _wait_for_quiet(self) -> None:
-        """Wait until what the fault has delayed is over: several looks in a row find nobody at work."""
-        looks = 0
+def _wait_for_quiet(lab: Laboratory) -> None:
+    """Wait until what the fault has delayed is over: several looks in a row find nobody at work."""
+    looks = 0
 
-        def quiet() -> bool:
-            nonlocal looks
-            busy, before, looks = self._lab.busy_sessions(), looks, 0
-            if self._lab.twin.call("GET", f"{self._lab.twin.url}/healthz").ok and not busy:
-                looks = before + 1
-            return looks == QUIET_CHECKS
+    def quiet() -> bool:
+        nonlocal looks
+        before, looks = looks, 0
+        if not lab.busy_sessions() and lab.twin.call("GET", f"{lab.twin.url}/healthz").ok:
+            looks = before + 1
+        return looks == QUIET_CHECKS
 
-        until(quiet, "nobody at work", QUIET_SECONDS)
+    until(quiet, "nobody at work", QUIET_SECONDS)
 
 
 def _cell(case: Case, operation: SubmittedOperation, recorder: Recorder, effect_when_held: int | None) -> Cell:

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.matrix.batch import Batch, TooSlowError
+from tests.faultlab.matrix.batch import TooSlowError, run_batch
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.injector import FaultInjector
 from tests.faultlab.matrix.records import Cell
@@ -67,17 +67,17 @@ class MatrixRunner:
             for batch in batches(wanted, self.seed):
                 if self.stopped.is_set():
                     return
-                self._run_batch(lab, batch)
+                self._try(lab, batch)
 
-    def _run_batch(self, lab: Laboratory, batch: list[Case]) -> None:
+    def _try(self, lab: Laboratory, batch: list[Case]) -> None:
         try:
-            self.done(Batch(lab, batch, self.injector).run())
+            self.done(run_batch(lab, batch, self.injector))
         except TooSlowError as error:
             if len(batch) == 1:
                 self.failed(batch, error)
                 return
             half = len(batch) // 2
-            self._run_batch(lab, batch[:half])
-            self._run_batch(lab, batch[half:])
+            self._try(lab, batch[:half])
+            self._try(lab, batch[half:])
         except (AssertionError, TimeoutError) as error:
             self.failed(batch, error)
