@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tests.faultlab.chaos.random_faults import InjectedFault
+from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault
 from tests.faultlab.chaos.report import print_results
 from tests.faultlab.chaos.result import ChaosResult
 from tests.faultlab.chaos.run import ChaosRun
@@ -73,7 +73,7 @@ def run_twin(
         console.print(f"{twin.key:<8}{fault.at:6.1f} s  {fault}")
 
     with log_to(folder / f"{twin.key}.log") as log:
-        return ChaosRun(twin, seconds, seed, report=report, stop=stop).run(
+        return ChaosRun(twin, ChaosSettings(seed, seconds, report=report, stop=stop)).run(
             folder / twin.key,
             # By the clock of the history, so that the two can be laid side by side.
             lambda server, line: log(f"{time.monotonic():.3f} {server}", line),

@@ -1,4 +1,4 @@
-"""What a run of chaos came to, and what of it must not be."""
+"""The result of a run of chaos, and which parts of it must not be."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ MINIMUM_OK_PER_SECOND = 1.0
 
 @dataclass
 class ChaosResult:
-    """What a run of one twin came to."""
+    """The result of a run of one twin."""
 
     twin: Twin
     operations: list[SubmittedOperation]
@@ -30,7 +30,7 @@ class ChaosResult:
 
     @property
     def verdicts(self) -> Counter[Verdict]:
-        """How many operations came to what, if their effects were counted."""
+        """How many operations have each verdict, of those whose effects were counted."""
         return Counter(judge(operation) for operation in self.operations if operation.effect is not None)
 
     def write(self, file: Path) -> None:

@@ -1,15 +1,14 @@
 """A run of chaos: eight clients at work while things break at random, then quiet, then the count in the database."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.faultlab.chaos.random_faults import OFF_SECONDS, ON_SECONDS, InjectedFault, RandomFaults
+from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
 from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.chaos.workload import Workload
 from tests.faultlab.laboratory import Laboratory
@@ -28,37 +27,31 @@ QUIET_SECONDS = 60.0
 
 @dataclass
 class ChaosRun:
-    """Chaos for one twin. Once `stop` is set, a run ends with StopRequested."""
+    """Chaos for one twin."""
 
     twin: Twin
-    seconds: float
-    seed: int
-    on_seconds: float = ON_SECONDS
-    off_seconds: float = OFF_SECONDS
-    report: Callable[[InjectedFault], None] = lambda _fault: None
-    """Called with each fault as it begins."""
-    stop: threading.Event = field(default_factory=threading.Event)
+    settings: ChaosSettings
 
     def run(self, data: Path, log: Log | None = None) -> ChaosResult:
         """Run, and judge.
 
         Raises:
-            StopRequested: `stop` was set meanwhile.
+            StopRequested: the settings' `stop` was set meanwhile.
             StackError: a server did not start in the beginning.
 
         """
-        with Laboratory(self.twin, data, log, cancelled=self.stop) as lab:
-            workload = Workload(lab.twin, self.seed, self.seconds)
-            faults = RandomFaults(lab, self.seed, self.on_seconds, self.off_seconds, self.report, self.stop)
+        with Laboratory(self.twin, data, log, cancelled=self.settings.stop) as lab:
+            workload = Workload(lab.twin, self.settings.seed, self.settings.seconds)
+            faults = RandomFaults(lab, self.settings)
             try:
                 with workload.running():
-                    faults.run(self.seconds)
+                    faults.run()
                 lab.heal()
             except StackError as error:
                 return ChaosResult(self.twin, workload.history, faults.injected, [f"did not come back: {error}"])
             violations = self._check_liveness(workload) + self._wait_for_quiet(lab, workload.history)
             count_effects(lab.twin, workload.history)
-        violations += find_violations(self.twin, workload.history, self.seconds)
+        violations += find_violations(self.twin, workload.history, self.settings.seconds)
         return ChaosResult(self.twin, workload.history, faults.injected, violations)
 
     def _check_liveness(self, workload: Workload) -> list[str]:
@@ -100,7 +93,7 @@ class ChaosRun:
         """Wait for the condition until this moment of the monotonic clock; return what is then still missing."""
 
         def unless_stopped() -> bool:
-            if self.stop.is_set():
+            if self.settings.stop.is_set():
                 raise StopRequested
             return condition()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faultlab.chaos.random_faults import ChaosSettings
 from tests.faultlab.chaos.run import ChaosRun
 from tests.support.history import Verdict
 from todo_stack.twins import TWINS, Twin
@@ -21,7 +22,8 @@ STOP_SECONDS = 60
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
-    result = ChaosRun(twin, SECONDS, SEED, on_seconds=1.5, off_seconds=1.5).run(tmp_path / "data")
+    settings = ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5)
+    result = ChaosRun(twin, settings).run(tmp_path / "data")
     result.write(tmp_path / "history.jsonl")
     assert result.violations == [], f"seed {SEED}, history in {tmp_path / 'history.jsonl'}"
     assert len(result.faults) >= FEWEST_FAULTS

@@ -1,4 +1,4 @@
-"""A batch: one fault, done once to operations that are held at several seams, and what each of them came to."""
+"""A batch: one fault, done once to operations that are held at several seams, and the verdict on each."""
 
 import threading
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def _prepare(lab: Laboratory, kind: str) -> SubmittedOperation:
 
 
 def _wait_for_quiet(lab: Laboratory) -> None:
-    """Wait until what the fault has delayed is over: several looks in a row find nobody at work."""
+    """Wait until what the fault has delayed is over: several looks in a row find no session at work."""
     looks = 0
 
     def quiet() -> bool:
@@ -90,7 +90,7 @@ def _wait_for_quiet(lab: Laboratory) -> None:
             looks = before + 1
         return looks == QUIET_CHECKS
 
-    until(quiet, "nobody at work", QUIET_SECONDS)
+    until(quiet, "a quiet database and web", QUIET_SECONDS)
 
 
 def _cell(case: Case, operation: SubmittedOperation, recorder: Recorder, effect_when_held: int | None) -> Cell:

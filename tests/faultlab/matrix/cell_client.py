@@ -23,7 +23,7 @@ class CellClient:
     operation: SubmittedOperation
     resubmits: bool
     healed: threading.Event
-    """Set when the fault is over: nobody submits again before."""
+    """Set when the fault is over: the client does not submit again before."""
     answered: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:

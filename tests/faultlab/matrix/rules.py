@@ -44,7 +44,7 @@ def expected(seam: Seam, fault: Fault, operation: str, client: str) -> tuple[Ver
     if seam.twin.durable:
         return Verdict.EXACTLY_ONCE, f"{because}; submitted again, it joins the first under its request id."
     verdict, again = {
-        "add": (Verdict.DUPLICATED, "it is done again: nobody knows the first."),
+        "add": (Verdict.DUPLICATED, "it is done a second time."),
         "update": (Verdict.EXACTLY_ONCE, "it sets the same text once more."),
         "delete": (Verdict.GHOST, "its client is told that there is nothing to delete."),
     }[operation]
@@ -58,7 +58,7 @@ def first_submission(seam: Seam, fault: Fault) -> Submission:
 
 
 def _both(seam: Seam, fault: Fault) -> Submission | None:
-    """Return what is the same in both twins: nobody answers in place of the web application."""
+    """Return what is the same in both twins: no other process answers for the web application."""
     match fault.kind:
         case FaultKind.STALL:
             return Submission(Outcome.OK, True, "It is only late.")

@@ -1,4 +1,4 @@
-"""What a run has found, counted: how each twin fared, and for what reasons its writes came to harm."""
+"""What a run has found, counted: how each twin fared, and why its writes came to harm."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -49,12 +49,12 @@ class TwinFindings:
     cells: list[Cell]
 
     def count(self, verdict: Verdict, client: str = "", fault: str = "") -> Share:
-        """Return how many cells, of one behaviour of the client or of one fault, came to a verdict."""
+        """Return how many cells have a verdict, of one behaviour of the client or of one fault."""
         cells = [cell for cell in self.cells if client in ("", cell.client) and fault in ("", cell.fault)]
         return Share(sum(cell.verdict is verdict for cell in cells), len(cells))
 
     def counts(self, verdict: Verdict) -> list[Share]:
-        """Return how many came to a verdict, for each behaviour of the client and for both."""
+        """Return how many cells have a verdict, for each behaviour of the client and for both."""
         return [self.count(verdict, client) for client in (*CLIENTS, "")]
 
     def harms(self) -> list[Harm]:

@@ -20,7 +20,7 @@ published_run = cache(published.read)
 
 
 def verdicts(run: MatrixRun) -> str:
-    """Return what each verdict means, and how many writes came to it, per twin and behaviour of the client."""
+    """Return what each verdict means, and how many writes have it, per twin and behaviour of the client."""
     twins = findings(run)
     rows = [
         [f"{entry.symbol} {verdict.value}", entry.client, entry.database]
