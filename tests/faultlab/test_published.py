@@ -51,13 +51,12 @@ def test_another_matrix(tmp_path: Path, part: str, old: str, new: str) -> None:
 
 def test_journal(tmp_path: Path) -> None:
     """An interrupted run goes on where it was, but not another run or one of other code."""
-    path, about = tmp_path / "run" / "cells.jsonl", {"only": "", "seed": 1, "write_path": "hash"}
-    Journal(path, about).add(list(RUN.cells[:3]))
-    resumed = Journal(path, about)
-    assert resumed.resumed
+    path = tmp_path / "run" / "cells.jsonl"
+    Journal(path, "", 1, "hash").add(list(RUN.cells[:3]))
+    resumed = Journal(path, "", None, "hash")
+    assert (resumed.resumed, resumed.seed) == (True, 1)
     assert [cell.model_dump_json() for cell in resumed.cells.values()] == [c.model_dump_json() for c in RUN.cells[:3]]
-    begun_anew = Journal(path, {**about, "write_path": "another hash"})
-    assert not begun_anew.resumed
-    assert not begun_anew.cells
+    begun_anew = Journal(path, "", 1, "another hash")
+    assert (begun_anew.resumed, begun_anew.cells) == (False, {})
     begun_anew.finish()
     assert not path.exists()

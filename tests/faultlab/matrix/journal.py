@@ -1,20 +1,24 @@
 """The cells of a run that are done, kept so that an interrupted run can go on."""
 
 import json
+import random
 from pathlib import Path
 
 from tests.faultlab.matrix.records import Cell
 
 
 class Journal:
-    """What a run is of, and its cells. An interrupted run goes on only with the code that it began with."""
+    """The cells of a run. An interrupted run goes on only with the selection, seed and code that it began with."""
 
-    def __init__(self, path: Path, about: dict[str, object]) -> None:
+    def __init__(self, path: Path, only: str, seed: int | None, write_path: str) -> None:
+        """Go on with the run that was interrupted, or begin one; without a seed, with that of the interrupted one."""
         self._path = path
         self.cells: dict[str, Cell] = {}
-        header = about | {"fields": sorted(Cell.model_fields)}
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.resumed = bool(lines) and json.loads(lines[0]) == header
+        lines = path.read_text().splitlines() if path.exists() else ["{}"]
+        interrupted = json.loads(lines[0])
+        self.seed: int = interrupted.get("seed", random.randrange(2**32)) if seed is None else seed
+        header = {"only": only, "seed": self.seed, "write_path": write_path, "fields": sorted(Cell.model_fields)}
+        self.resumed = interrupted == header
         if not self.resumed:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(header) + "\n")
