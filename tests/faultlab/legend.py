@@ -1,16 +1,12 @@
-"""How twins and verdicts are called, and how verdicts are counted, wherever the fault lab reports."""
+"""How verdicts are called, shown and counted, wherever the fault lab reports."""
 
 from dataclasses import dataclass
 
 from tests.support.history import Verdict
-from todo_stack.twins import TWINS
-
-TITLES = {twin.key: twin.title for twin in TWINS}
-"""What each twin is called."""
 
 
 @dataclass(frozen=True)
-class Word:
+class LegendEntry:
     """How a verdict is shown: `symbol` tells it apart without colour, `style` is its colour in the terminal."""
 
     symbol: str
@@ -24,22 +20,27 @@ class Word:
 
 _WORKED = "it worked, or it will"
 
-WORDS = {
-    Verdict.EXACTLY_ONCE: Word("✓", "once", "green", _WORKED, "once"),
-    Verdict.REFUSED: Word("\N{EN DASH}", "refused", "dim", "it failed", "not at all"),
-    Verdict.NOT_APPLIED: Word("?", "unapplied", "", "nothing", "not at all"),
-    Verdict.GHOST: Word("G", "ghost", "yellow", "nothing, or it failed", "once all the same"),
-    Verdict.LOST: Word("L", "lost", "bold magenta", _WORKED, "not at all"),
-    Verdict.DUPLICATED: Word("D", "duplicated", "bold red", "anything", "twice or more"),
-    Verdict.STUCK: Word("S", "stuck", "bold blue", "anything", "not settled in time"),
+LEGEND = {
+    Verdict.EXACTLY_ONCE: LegendEntry("✓", "once", "green", _WORKED, "once"),
+    Verdict.REFUSED: LegendEntry("\N{EN DASH}", "refused", "dim", "it failed", "not at all"),
+    Verdict.NOT_APPLIED: LegendEntry("?", "unapplied", "", "nothing", "not at all"),
+    Verdict.GHOST: LegendEntry("G", "ghost", "yellow", "nothing, or it failed", "once all the same"),
+    Verdict.LOST: LegendEntry("L", "lost", "bold magenta", _WORKED, "not at all"),
+    Verdict.DUPLICATED: LegendEntry("D", "duplicated", "bold red", "anything", "twice or more"),
+    Verdict.STUCK: LegendEntry("S", "stuck", "bold blue", "anything", "not settled in time"),
 }
 
-HARM = (Verdict.DUPLICATED, Verdict.LOST, Verdict.STUCK, Verdict.GHOST)
-"""The verdicts that leave a user with something untrue, the worst first."""
+HARM = {
+    Verdict.DUPLICATED: "duplicated",
+    Verdict.LOST: "lost",
+    Verdict.STUCK: "stuck",
+    Verdict.GHOST: "done without the client being told so",
+}
+"""The verdicts that leave a user with something untrue, the worst first, as a sentence has them."""
 
 
 @dataclass(frozen=True)
-class Count:
+class Share:
     """So many of so many."""
 
     number: int
