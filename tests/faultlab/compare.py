@@ -23,11 +23,11 @@ from tests.faultlab.matrix.journal import Journal
 from tests.faultlab.matrix.lanes import Lanes, every_case
 from tests.faultlab.matrix.published import LAST_RUN
 from tests.faultlab.matrix.records import Cell, MatrixRun
-from tests.faultlab.matrix.write_path import PACKAGES, write_path_hash
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
 from tests.faultlab.words import TITLES
 from tests.support.run_environment import machine, versions
+from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
 
 JOURNAL = "cells.jsonl"

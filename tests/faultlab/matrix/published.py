@@ -19,8 +19,8 @@ from tests.faultlab.matrix.lanes import every_case
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import expected
 from tests.faultlab.matrix.seams import SEAMS
-from tests.faultlab.matrix.write_path import write_path_hash
 from tests.faultlab.words import WORDS
+from tests.support.write_path import write_path_hash
 from todo_stack.applications import REPOSITORY
 
 LAST_RUN = REPOSITORY / ".data" / "compare" / "results.json"

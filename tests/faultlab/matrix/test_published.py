@@ -8,7 +8,7 @@ import pytest
 from tests.faultlab.matrix import published
 from tests.faultlab.matrix.journal import Journal
 from tests.faultlab.matrix.published import NotPublishableError
-from tests.faultlab.matrix.write_path import write_path_hash
+from tests.support.write_path import write_path_hash
 
 RUN = published.read()
 
