@@ -1,12 +1,15 @@
 """What the two commands have in common: they show how far they are, and end in order when they are asked to."""
 
 import signal
+from datetime import UTC, datetime
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.support.run_environment import machine, versions
+from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
 
 DATA = REPOSITORY / ".data" / "bench"
@@ -33,6 +36,16 @@ def stop_in_order() -> None:
 
     for number in _SIGNALS:
         signal.signal(number, stop)
+
+
+def started_now() -> dict[str, Any]:
+    """Return when a run starts, on what, and of which code: fields of its record."""
+    return {
+        "started": datetime.now(UTC),
+        "machine": machine(),
+        "versions": versions(PACKAGES),
+        "write_path": write_path_hash(REPOSITORY),
+    }
 
 
 def progress_on(console: Console) -> Progress:

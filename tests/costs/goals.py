@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from tests.costs.records import Costs, Spread
 from tests.costs.show.numbers import NONE, TIMES, chosen, counted, figure, ratio, ratio_of_rounds, whole
+from todo_stack.twins import RESTATE
 
 ADD_P50 = 2.5
 ADD_THROUGHPUT = 0.6
@@ -102,5 +103,5 @@ def _drain(costs: Costs) -> Goal:
 
 def _idle_memory(costs: Costs) -> Goal:
     goal = Goal("resident memory of the whole Restate twin, idle", f"under {chosen(IDLE_MEMORY_MB)} MB")
-    total = sum(costs.idle_memory_mb.get("restate", {}).values())
+    total = sum(costs.idle_memory_mb.get(RESTATE.key, {}).values())
     return goal._replace(measured=figure(total, "MB"), met=total < IDLE_MEMORY_MB) if total else goal

@@ -6,11 +6,12 @@ The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]
 from tests.costs.command import COSTS, PEER_COSTS
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import TWINS, Costs, RequestKind
-from tests.costs.sections import NAMES, all_sections
+from tests.costs.records import ClosedLoop, Costs, RequestKind
+from tests.costs.sections import all_sections
 from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
 from tests.costs.show.numbers import counted, duration, figure, in_words, measured_on, ratio, ratio_of_rounds, whole
 from tests.costs.show.tables import Section, Table, rows_of
+from todo_stack.twins import TWINS
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
@@ -18,7 +19,7 @@ _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
     """Return all sections, with those of the peers if there are any."""
     return [
-        *all_sections(costs, peers.throughput_ratio("restate", "dbos") if peers else None),
+        *all_sections(costs, peers.against_dbos if peers else None),
         *([of_peers.section(peers)] if peers else []),
     ]
 
@@ -39,11 +40,11 @@ def short_table_for_readme() -> str:
 def answer(costs: Costs) -> list[str]:
     """Return the answer in a few sentences, as far as there are figures."""
     found = []
-    plain, durable = (costs.closed_loop(twin, "add", most=False) for twin in TWINS)
+    plain, durable = _closed_loops(costs, "add", most=False)
     if plain and durable:
         p50, plain_p50 = (figure(one.latency_ms.p50, "ms") for one in (durable, plain))
         found.append(f"A durable add takes {p50} at the median where a plain one takes {plain_p50}.")
-    plain, durable = (costs.closed_loop(twin, "add", most=True) for twin in TWINS)
+    plain, durable = _closed_loops(costs, "add", most=True)
     if plain and durable:
         found.append(
             f"{counted(durable.clients, 'client')} together get {figure(durable.per_second.median)} durable adds a "
@@ -63,8 +64,8 @@ def answer(costs: Costs) -> list[str]:
 
 def price_of_durability(costs: Costs) -> Table:
     """Return the one price of an add, and what else a reader wants to know first, in five rows, of a whole run."""
-    servers = [len(costs.idle_memory_mb.get(twin, {})) for twin in TWINS]
-    memory = [sum(costs.idle_memory_mb.get(twin, {}).values()) for twin in TWINS]
+    idle = [costs.idle_memory_mb.get(twin.key, {}) for twin in TWINS]
+    servers, memory = [len(each) for each in idle], [sum(each.values()) for each in idle]
     rows = rows_of(
         _median_time(costs, "add"),
         _throughput(costs, "add"),
@@ -72,18 +73,22 @@ def price_of_durability(costs: Costs) -> Table:
         ["servers, with the database", *map(whole, servers), f"{whole(servers[1] - servers[0])} more"],
         ["resident memory, idle", *(figure(one, "MB") for one in memory), ratio(memory[1] / memory[0])],
     )
-    return Table("What durability costs", ["", NAMES["plain"], NAMES["restate"], "Restate / plain"], rows)
+    return Table("What durability costs", ["", *(twin.title for twin in TWINS), "Restate / plain"], rows)
+
+
+def _closed_loops(costs: Costs, request: RequestKind, *, most: bool) -> list[ClosedLoop | None]:
+    return [costs.closed_loop(twin.key, request, most=most) for twin in TWINS]
 
 
 def _median_time(costs: Costs, request: RequestKind) -> list[str]:
-    loops = [costs.closed_loop(twin, request, most=False) for twin in TWINS]
+    loops = _closed_loops(costs, request, most=False)
     over = costs.ratio(request, most=False)
     times = (figure(loop.latency_ms.p50 if loop else None, "ms") for loop in loops)
     return [f"one {request}, one client, median", *times, ratio_of_rounds(over.p50 if over else None)]
 
 
 def _throughput(costs: Costs, request: RequestKind) -> list[str]:
-    loops = [costs.closed_loop(twin, request, most=True) for twin in TWINS]
+    loops = _closed_loops(costs, request, most=True)
     over = costs.ratio(request, most=True)
     clients = counted(over.clients if over else 0, "client")
     numbers = (figure(loop.per_second.median if loop else None) for loop in loops)

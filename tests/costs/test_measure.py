@@ -1,19 +1,19 @@
 """What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
 
 import socket
-from pathlib import Path
 
 import pytest
 
 from tests.costs.measure import load, usage
-from tests.costs.measure.all_parts import minimal
+from tests.costs.measure.all_parts import minimal_app
 from tests.costs.measure.extra_servers import ExtraServers, free_port
 from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.outage import accepts
-from tests.costs.measure.running_apps import ROWS, SERVERS, RunningApp, twins_of
-from tests.costs.records import REQUEST_KINDS, TWINS
+from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
+from tests.costs.records import MINIMAL, REQUEST_KINDS
 from tests.support.database import execute
 from todo_stack.stack import Stack
+from todo_stack.twins import TWINS
 
 SHORT = load.LoadPlan(
     clients=(2,),
@@ -42,7 +42,7 @@ def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
     return twins_of(stack)
 
 
-@pytest.mark.parametrize("number", range(len(TWINS)), ids=TWINS)
+@pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     """Each counted add is a row more, and each counted deletion a row less, of its own."""
     twin = twins[number]
@@ -59,16 +59,17 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     assert (len(deleted.milliseconds), rows()) == (20, ROWS)
 
 
-def test_everything_is_measured(twins: list[RunningApp], stack: Stack, tmp_path: Path) -> None:
+def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
     """Both twins are measured at every kind of request, in both loops and at one rate, and all three at adding."""
     steps = Steps()
-    with ExtraServers(stack, tmp_path, lambda _name, _line: None) as extra:
-        everyone = [*twins, minimal(extra)]
-        measured = load.measure(everyone, SHORT, steps)
+    minimal = minimal_app(ExtraServers(stack, lambda _name, _line: None))
+    everyone = [*twins, minimal]
+    measured = load.measure(everyone, SHORT, steps)
+    minimal.servers[MINIMAL].stop()
     assert len(steps) == SHORT.samples(everyone) == 8 + 9 + 8
-    loops = [(twin, kind) for kind in REQUEST_KINDS for twin in TWINS]
+    loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
     closed, opened = measured["closed_loops"], measured["open_loops"]
-    assert sorted((one.application, one.request) for one in closed) == sorted([*loops, ("minimal", "add")])
+    assert sorted((one.application, one.request) for one in closed) == sorted([*loops, (MINIMAL, "add")])
     assert sorted((one.application, one.request) for one in opened) == sorted(loops)
     assert [ratio.request for ratio in measured["ratios"]] == list(REQUEST_KINDS)
     assert all(one.answers and one.per_second.median > 0 for one in closed)
@@ -79,7 +80,8 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack, tmp_path:
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
     measured = usage.measure(twins, stack.ports.restate_node, clients=2, seconds=0.5, progress=Steps())["usage"]
-    assert [(one.application, one.server) for one in measured] == [(t, name) for t in TWINS for name in SERVERS[t]]
+    servers = [(one.application, one.server) for one in measured]
+    assert servers == [(twin.key, name) for twin in TWINS for name in reversed(twin.servers)]
     assert all(one.cpu_ms > 0 and one.peak_memory_mb > 0 for one in measured)
     synced = {(one.application, one.server): one.fsyncs for one in measured if one.fsyncs is not None}
     assert set(synced) == {("plain", "db"), ("restate", "db"), ("restate", "restate")}

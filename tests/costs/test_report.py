@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.costs import report
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.peers.__main__ import PEERS
+from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
 from tests.costs.show import console, markdown, page
@@ -67,9 +67,7 @@ def test_page(sections: list[Section]) -> None:
     shown = [
         [cell.get_text(strip=True) for cell in row.select("th, td:not(.wide)")] for row in document.select("tbody tr")
     ]
-    assert shown == [
-        [str(cell) for cell in row.cells] for one in sections for table in one.tables for row in table.rows
-    ]
+    assert shown == rows_of(sections)
     assert not re.search("https?://", html)
     assert not document.select("add, link:not([href='data:,']), img, iframe, script, dd b")
     for table in document.select("table"):

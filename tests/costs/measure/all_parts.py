@@ -15,12 +15,12 @@ from tests.costs.measure.outage import Outage
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import TWINS, Application
+from tests.costs.records import MINIMAL
 from tests.support.database import execute
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
-from todo_stack.twins import twin_named
+from todo_stack.twins import TWINS, Twin
 
 USAGE_SECONDS = 3.0
 LONGEST_OUTAGE_SECONDS = 300.0
@@ -45,10 +45,11 @@ def load(folder: Path, progress: Progress) -> Findings:
     with workspace(folder) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         idle = usage.idle_memory(twins)
-        with ExtraServers(stack, folder / "minimal", log) as extra:
-            everyone = [*twins, minimal(extra)]
-            progress.expect(plan.samples(everyone) + len(twins))
-            measured = loading.measure(everyone, plan, progress)
+        minimal = minimal_app(ExtraServers(stack, log))
+        everyone = [*twins, minimal]
+        progress.expect(plan.samples(everyone) + len(twins))
+        measured = loading.measure(everyone, plan, progress)
+        minimal.servers[MINIMAL].stop()
         yield {
             **measured,
             **usage.measure(twins, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, progress),
@@ -58,11 +59,11 @@ def load(folder: Path, progress: Progress) -> Findings:
         }
 
 
-def minimal(extra: ExtraServers) -> RunningApp:
+def minimal_app(extra: ExtraServers) -> RunningApp:
     """Return a minimal Flask and psycopg2 insert, started beside the twins: what the plain twin's comfort costs."""
-    database_url = extra.database("minimal")
-    server, url = extra.web("minimal", "tests.costs.measure.minimal_app:create_app()", database_url)
-    return RunningApp("minimal", url, database_url, {"minimal": server})
+    database_url = extra.database(MINIMAL)
+    server, url = extra.web(MINIMAL, "tests.costs.measure.minimal_app:create_app()", database_url)
+    return RunningApp(MINIMAL, url, database_url, {MINIMAL: server})
 
 
 def _settings(database_url: str, restate: Server) -> dict[str, str]:
@@ -78,12 +79,12 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     return {
         "PostgreSQL": ", ".join(postgres),
         "Restate": ", ".join(ours) or "its defaults",
-        **{twin_named(twin).title: _web_settings(twin) for twin in TWINS},
+        **{twin.title: _web_settings(twin) for twin in TWINS},
         "tables": f"{ROWS:,} todos when a sample begins",
     }
 
 
-def _web_settings(twin: Application) -> str:
+def _web_settings(twin: Twin) -> str:
     """Return what a twin's web goes by, from the environment or by default."""
     fields = web_settings(twin).model_fields
     return ", ".join(f"{name.upper()}={os.environ.get(name.upper(), fields[name].default)}" for name in _WEB_SETTINGS)

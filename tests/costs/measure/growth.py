@@ -19,11 +19,11 @@ from tests.costs.measure.load_generator import (
     again_if_wrong,
     put_load,
 )
-from tests.costs.measure.restate_metrics import remembered_calls
 from tests.costs.measure.running_apps import ROWS as FEW_ROWS
 from tests.costs.measure.running_apps import RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Application, Grown, GrownPart
+from tests.support import restate_admin
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
 from todo_stack.applications import REPOSITORY
@@ -32,7 +32,6 @@ from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
-SERVICE = "restate_app"
 SETTINGS: Mapping[GrownPart, str] = {
     "web processes": "WEB_WORKERS",
     "service processes": "RESTATE_SERVICE_WORKERS",
@@ -73,7 +72,7 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
-        services = {twin: twin.servers[SERVICE] for twin in twins if twin.name == RESTATE.key}
+        services = {twin: twin.servers[RESTATE.writer] for twin in twins if twin.name == RESTATE.key}
         growth = [
             *_with_processes("web processes", webs, plan.web_workers, plan, progress),
             *_with_processes("service processes", services, plan.service_workers, plan, progress),
@@ -135,7 +134,9 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progres
             rows,
             adds[twin.name],
             list_p50_ms=rounds.latency(lists[twin.name]).p50,
-            purge_seconds=_purge_seconds(twin.servers[SERVICE].env, rows // 2) if twin.name == RESTATE.key else None,
+            purge_seconds=_purge_seconds(twin.servers[RESTATE.writer].env, rows // 2)
+            if twin.name == RESTATE.key
+            else None,
         )
 
 
@@ -153,13 +154,13 @@ def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
 
 def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
     """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
-    if (missing := plan.journals - remembered_calls(many.ports.admin_url)) > 0:
+    if (missing := plan.journals - _remembered_calls(many)) > 0:
         message = add_by_message("grown")
         put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
         restate_twin(many).settle()
     for stack in (few, many):
         _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
-    journals = {stack: remembered_calls(stack.ports.admin_url) for stack in (few, many)}
+    journals = {stack: _remembered_calls(stack) for stack in (few, many)}
     samples: dict[Stack, list[Sample]] = defaultdict(list)
     for number in range(plan.rounds):
         for stack in rounds.take_turns((few, many), number):
@@ -167,11 +168,18 @@ def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress
             samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
             progress.step(f"{journals[stack]:,} journals")
     for stack in (few, many):
-        yield _grown("journals", "restate", journals[stack], samples[stack])
+        yield _grown("journals", RESTATE.key, journals[stack], samples[stack])
 
 
+def _remembered_calls(stack: Stack) -> int:
+    """Return how many calls the server keeps, finished ones too."""
+    (row,) = restate_admin.query(stack.ports.admin_url, "SELECT count(*) AS number FROM sys_invocation")
+    return int(row["number"])
+
+
+@again_if_wrong
 def _sample(url: str, request: Request, clients: int, seconds: float) -> Sample:
-    return again_if_wrong(lambda: put_load(url, request, clients=clients, seconds=seconds))
+    return put_load(url, request, clients=clients, seconds=seconds)
 
 
 def _grown(

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 from tests.costs.measure import Progress, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import REQUEST_KINDS, TWINS, Application, ClosedLoop, OpenLoop, RequestKind, Spread, TwinRatio
+from tests.costs.records import (
+    MINIMAL,
+    REQUEST_KINDS,
+    Application,
+    ClosedLoop,
+    OpenLoop,
+    RequestKind,
+    Spread,
+    TwinRatio,
+)
+from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 _MOST_PER_SECOND = 2500
 """As many deletions are prepared. A faster application runs out of them, and its sample ends early."""
@@ -44,7 +54,7 @@ class LoadPlan:
     def applications(self, everyone: Sequence[RunningApp], kind: RequestKind, clients: int) -> list[RunningApp]:
         """Return who is measured at this: the twins always, others only at adding, with the fewest and most clients."""
         others = kind == "add" and clients in (min(self.clients), self.most_clients)
-        return [app for app in everyone if app.name in TWINS or others]
+        return [app for app in everyone if app.name != MINIMAL or others]
 
     def samples(self, everyone: Sequence[RunningApp]) -> int:
         """Return how many samples there will be."""
@@ -66,7 +76,7 @@ Samples = Mapping[Turn, Sequence[Sample]]
 
 def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) -> dict[str, Any]:
     """Measure all kinds of requests, and return the fields of the record."""
-    twins = [app for app in everyone if app.name in TWINS]
+    twins = [app for app in everyone if app.name != MINIMAL]
     for kind, app in product(REQUEST_KINDS, twins):
         _take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         progress.step(f"warming up, {kind}")
@@ -84,23 +94,20 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) 
     }
 
 
+@again_if_wrong
 def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 1, rate: float = 0) -> Sample:
     """Take one sample, on tables that are filled anew; with a rate, in an open loop."""
     # And some more: what has begun before the end is finished.
     most = int(seconds * (rate or _MOST_PER_SECOND)) + clients + 2
-
-    def once() -> Sample:
-        request = app.prepare(kind, most)
-        return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
-
-    return again_if_wrong(once)
+    request = app.prepare(kind, most)
+    return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
 
 
 def _open_loops(
     twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, progress: Progress
 ) -> list[OpenLoop]:
     """Measure a kind of request in an open loop, at the same rate for both twins."""
-    slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin)]).median for twin in TWINS)
+    slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin.name)]).median for twin in twins)
     rate = float(f"{plan.open_load * slowest:.2g}")
     seconds = min(plan.open_seconds[kind], rounds.ENOUGH / rate) / plan.open_slices
     samples: dict[Application, list[Sample]] = defaultdict(list)
@@ -133,18 +140,14 @@ def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> ClosedLoop:
 
 
 def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> TwinRatio:
-    basic, restate = (samples[Turn(kind, clients, twin)] for twin in TWINS)
-    return TwinRatio(
-        request=kind,
-        clients=clients,
-        p50=rounds.ratios([one.p50 for one in restate], [one.p50 for one in basic]),
-        throughput=_throughput_ratios(restate, basic),
-    )
+    plain, restate = (samples[Turn(kind, clients, twin.key)] for twin in (PLAIN, RESTATE))
+    p50 = rounds.ratios([one.p50 for one in restate], [one.p50 for one in plain])
+    return TwinRatio(request=kind, clients=clients, p50=p50, throughput=_throughput_ratios(restate, plain))
 
 
 def _against_minimal(plan: LoadPlan, samples: Samples) -> Spread | None:
-    minimal = samples.get(Turn("add", plan.most_clients, "minimal"))
-    return _throughput_ratios(samples[Turn("add", plan.most_clients, "plain")], minimal) if minimal else None
+    minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
+    return _throughput_ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None
 
 
 def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> Spread:

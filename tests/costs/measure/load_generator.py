@@ -1,22 +1,25 @@
 """The load generator: one kind of request against one address, in a closed or an open loop."""
 
-import contextlib
 import json
 import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import tenacity
 
 from tests.costs.measure import LoadError
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 
-ATTEMPTS = 3
-"""A sample with a wrong answer is no sample: it is taken again. A machine that stands still for longer than the write
-budget gets one from the Restate twin, 202."""
+# A sample with a wrong answer is no sample. A machine that stands still for longer than the write budget gets one from
+# the Restate twin, 202.
+again_if_wrong = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(LoadError), stop=tenacity.stop_after_attempt(3), reraise=True
+)
+"""Decorates what takes a sample."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,6 @@ def put_load(
             f"{request.method} {url}{request.path}: {len(answer['milliseconds'])} good, others: {answer['errors']}"
         )
     return Sample(answer["milliseconds"], answer["seconds"], answer["cpuSeconds"])
-
-
-def again_if_wrong(take: Callable[[], Sample]) -> Sample:
-    """Take a sample, and again if it had a wrong answer; raises LoadError when none of the attempts was good."""
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(LoadError):
-            return take()
-    return take()
 
 
 def _node() -> str:

@@ -2,10 +2,8 @@
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import uuid4
 
@@ -13,12 +11,11 @@ import psycopg2
 
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
-from tests.costs.records import Killed, Recovery
-from tests.support.running_twin import RunningTwin
-from todo_stack.errors import StopRequested
-
-SERVERS: dict[Killed, str] = {"service endpoint": "restate_app", "database": "db", "Restate server": "restate"}
-"""The name of each in the stack."""
+from tests.costs.records import Recovery
+from tests.support.running_twin import restate_twin
+from todo_stack.ports import HOST
+from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 HAND_IN_CLIENTS = 32
 HAND_IN_SECONDS = 60.0
@@ -36,27 +33,27 @@ class Outage:
     the write will be done: to the ingress, under a key, without waiting for the result.
     """
 
-    def __init__(self, twin: RunningTwin, killed: Killed, operations: int, seconds: float) -> None:
-        """Prepare one that lasts so many seconds from the kill on, at least; nothing happens yet."""
-        self.twin = twin
+    def __init__(self, stack: Stack, killed: str, operations: int, seconds: float) -> None:
+        """Prepare one of the server with this name, that lasts so many seconds, at least; nothing happens yet."""
+        self.stack = stack
         self.killed = killed
         self.operations = operations
         self.seconds = seconds
         self._began_at = 0.0
-        self._given_up = threading.Event()
         self._marker = f"outage-{uuid4().hex[:8]}"
-        self._server = twin.stack.servers[SERVERS[killed]]
-        self._database_url = twin.stack.database_url(twin.which)
+        self._server = stack.servers[killed]
+        self._database_url = stack.database_url(RESTATE)
 
     def begin(self) -> None:
         """Kill the server (SIGKILL), with the operations in flight."""
-        if self.killed == "Restate server":
+        if self.killed == "restate":
             # It must have them before it dies. Killed and not frozen: thawed, the service endpoint would do those
             # that it has been sent already, and nothing would be left to recover.
-            self.twin.writer.kill()
+            service = self.stack.servers[RESTATE.writer]
+            service.kill()
             self._hand_in()
             self._kill()
-            self.twin.writer.start()
+            service.start()
         else:
             self._kill()
             self._hand_in()
@@ -64,16 +61,11 @@ class Outage:
     def end(self) -> Recovery:
         """Let it last, start the server again, and return what came of it."""
         # This is how long it is, and not a wait for something.
-        self._given_up.wait(max(0.0, self._began_at + self.seconds - time.monotonic()))
-        with ThreadPoolExecutor(1, thread_name_prefix="recovery") as pool:
-            lasted = time.monotonic() - self._began_at
-            # Watched from the beginning: the start below returns some time after the server listens.
-            watched = pool.submit(self._applied_after_seconds)
-            try:
-                self._server.start()
-                seconds = watched.result()
-            finally:
-                self._given_up.set()
+        time.sleep(max(0.0, self._began_at + self.seconds - time.monotonic()))
+        lasted = time.monotonic() - self._began_at
+        self.stack.spawn(self._server)
+        seconds = self._applied_after_seconds()
+        self._server.wait_ready()
         lost, duplicated = self._count()
         return Recovery(
             killed=self.killed,
@@ -91,7 +83,7 @@ class Outage:
 
     def _hand_in(self) -> None:
         taken = put_load(
-            self.twin.stack.ports.ingress_url,
+            self.stack.ports.ingress_url,
             add_by_message(self._marker),
             clients=min(HAND_IN_CLIENTS, self.operations),
             seconds=HAND_IN_SECONDS,
@@ -102,18 +94,18 @@ class Outage:
 
     def _applied_after_seconds(self) -> float:
         """Return the seconds from when the server listens until every operation is in the database."""
-        ports = self.twin.stack.ports
-        if self.killed == "database":
+        if self.killed == "db":
             # Its port accepts connections while it still recovers, only to refuse them.
-            connection = self._until("takes no statements", self._connect)
+            connection = self._at_once("takes no statements", self._connect)
         else:
             connection = psycopg2.connect(self._database_url)
-            port = ports.restate_service if self.killed == "service endpoint" else ports.restate_ingress
-            self._until("does not listen", lambda: accepts(port))
+            ports = self.stack.ports
+            port = ports.restate_ingress if self.killed == "restate" else ports.restate_service
+            self._at_once("does not listen", lambda: accepts(port))
         listened_at = time.monotonic()
         with contextlib.closing(connection):
             connection.autocommit = True
-            self._until("has not led to every operation", lambda: self._all_applied(connection))
+            self._at_once("has not led to every operation", lambda: self._all_applied(connection))
         return time.monotonic() - listened_at
 
     def _connect(self) -> "psycopg2.extensions.connection | None":
@@ -128,25 +120,31 @@ class Outage:
 
     def _count(self) -> tuple[int, int]:
         """Wait until Restate has nothing left to do, and return how many operations were lost, and duplicated."""
-        if unfinished := self.twin.settle():
+        twin = restate_twin(self.stack)
+        if unfinished := twin.settle():
             raise MeasurementError(f"{len(unfinished)} calls are not finished: {unfinished[:3]}")
-        tasks = self.twin.tasks(self._marker)
+        tasks = twin.tasks(self._marker)
         return self.operations - len(set(tasks)), len(tasks) - len(set(tasks))
 
-    def _until(self, complaint: str, ask: Callable[[], Found | None]) -> Found:
-        """Ask every few milliseconds until there is an answer; raises MeasurementError when there is none in time."""
+    def _at_once(self, complaint: str, ask: Callable[[], Found | None]) -> Found:
+        """Return an answer within two milliseconds of when there is one: what waits elsewhere is no clock.
+
+        Raises MeasurementError when there is none in time.
+        """
         deadline = time.monotonic() + RECOVERY_SECONDS
         while not (found := ask()):
             if time.monotonic() > deadline:
                 raise MeasurementError(f"{self.killed}: {complaint} {RECOVERY_SECONDS:g} s after it was started")
-            if self._given_up.wait(POLL_SECONDS):
-                raise StopRequested
+            if not self._server.running:
+                # Starts it once more where that helps, or says why it ended.
+                self._server.wait_ready()
+            time.sleep(POLL_SECONDS)
         return found
 
 
 def accepts(port: int) -> bool:
     """Return whether something accepts connections on this port of 127.0.0.1."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
         # Where nobody listens, a socket that is given this very port as its own connects to itself.
         return bool(connection.getsockname() != connection.getpeername())
     return False

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.costs.measure import MeasurementError, Progress
-from tests.costs.measure.outage import SERVERS, Outage
+from tests.costs.measure.outage import Outage
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
-from tests.support.running_twin import RunningTwin, restate_twin
+from tests.support.running_twin import restate_twin
+from todo_stack.output import Log
 from todo_stack.ports import Ports
-from todo_stack.process import Log
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
+
+SERVERS = [name for name in RESTATE.servers if name != RESTATE.title]
+"""Those that are killed: all but the web, which only hands in."""
 
 IN_FLIGHT = 32
 IN_FLIGHT_IN_BACKGROUND = 8
@@ -37,13 +40,13 @@ def measure(folder: Path, progress: Progress, outages: Sequence[float] = (1, 10,
             if seconds >= LONG_SECONDS
         ]
         log = ending.enter_context(workspace(folder / "short"))
-        twin = ending.enter_context(_running_twin(folder / "short" / "twin", log))
+        stack = ending.enter_context(_running_twin(folder / "short" / "twin", log))
         for seconds in sorted(outages)[: len(outages) - len(long)]:
             for server in SERVERS:
-                outage = Outage(twin, server, IN_FLIGHT, seconds)
+                outage = Outage(stack, server, IN_FLIGHT, seconds)
                 outage.begin()
                 recoveries += finish([outage], progress)
-        drain = _drain(twin)
+        drain = _drain(stack)
         progress.step(f"backlog of {drain.operations:,}")
         for begun in long:
             recoveries += finish(begun, progress)
@@ -56,12 +59,12 @@ def in_background(folder: Path, seconds: float) -> Iterator[list[Outage]]:
     with contextlib.ExitStack() as ending:
         log = ending.enter_context(workspace(folder))
         outages = []
-        for killed, server in SERVERS.items():
-            twin = ending.enter_context(_running_twin(folder / server, log))
-            outages.append(Outage(twin, killed, IN_FLIGHT_IN_BACKGROUND, seconds))
+        for server in SERVERS:
+            stack = ending.enter_context(_running_twin(folder / server, log))
+            outages.append(Outage(stack, server, IN_FLIGHT_IN_BACKGROUND, seconds))
             outages[-1].begin()
             # It has no part in it any more, and needs memory.
-            twin.web.stop()
+            stack.servers[RESTATE.title].stop()
         yield outages
 
 
@@ -75,17 +78,16 @@ def finish(outages: Sequence[Outage], progress: Progress) -> list[Recovery]:
 
 
 @contextlib.contextmanager
-def _running_twin(data: Path, log: Log) -> Iterator[RunningTwin]:
+def _running_twin(data: Path, log: Log) -> Iterator[Stack]:
     """Run the Restate twin with default settings; its connections are made and its code is loaded."""
     with Stack([RESTATE], data=data, ports=Ports.free(), log=log) as stack:
-        twin = restate_twin(stack)
-        twin.add("warm-up")
-        yield twin
+        restate_twin(stack).add("warm-up")
+        yield stack
 
 
-def _drain(twin: RunningTwin) -> Drain:
+def _drain(stack: Stack) -> Drain:
     """Let a backlog wait for the service endpoint."""
-    outage = Outage(twin, "service endpoint", WAITING, WAITING_SECONDS)
+    outage = Outage(stack, RESTATE.writer, WAITING, WAITING_SECONDS)
     outage.begin()
     recovery = outage.end()
     if recovery.lost or recovery.duplicated:

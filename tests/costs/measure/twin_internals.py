@@ -15,17 +15,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from todo_stack.twins import PLAIN, RESTATE, Twin
+
 if TYPE_CHECKING:
     from todo_shared.settings import Settings
 
-# Not from todo_stack: what that imports would be in every traced process.
+# Not from todo_stack.applications: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "Hypercorn")
-"""Whose versions belong to a measurement."""
-
 TRACE_FILE = "TRACE_FILE"
-TRACED_SERVERS = {"plain": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
 
 _OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
 _RESTATE_TWIN, _FLASK_RESTATE = (
@@ -33,9 +31,9 @@ _RESTATE_TWIN, _FLASK_RESTATE = (
     "flask-todo-restate/flask-restate/flask_restate",
 )
 _STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
-CODE_OF_ADD: dict[str, dict[str, Sequence[str]]] = {
-    "plain": {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
-    "restate": {
+CODE_OF_ADD: dict[Twin, dict[str, Sequence[str]]] = {
+    PLAIN: {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
+    RESTATE: {
         f"{_RESTATE_TWIN}/app.py": (),
         f"{_RESTATE_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
         f"{_RESTATE_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
@@ -147,12 +145,12 @@ def _noted(call: Callable[..., Any], note: Note, begins: str, ends: str) -> Call
     return noted
 
 
-def web_settings(twin: str) -> "type[Settings]":
+def web_settings(twin: Twin) -> "type[Settings]":
     """Return the settings of a twin's web."""
     from flask_todo_restate.settings import WebSettings
     from todo_shared.settings import Settings
 
-    return WebSettings if twin == "restate" else Settings
+    return WebSettings if twin.durable else Settings
 
 
 def purge_ledger() -> None:

@@ -3,22 +3,24 @@
 All processes of a server count: gunicorn's workers and PostgreSQL's backends are its children.
 """
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psutil
 import requests
-import tenacity
 
 from tests.costs.measure import Progress
 from tests.costs.measure.load_generator import put_load
-from tests.costs.measure.restate_metrics import metrics
+from tests.costs.measure.restate_metrics import metric
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import Application, DiskUsage, ServerUsage
 from tests.support.database import execute
+from tests.support.waiting import until
 from todo_stack import tree
 from todo_stack.process import Server
 
@@ -42,33 +44,28 @@ class _Taken(NamedTuple):
     it takes large pages for whole, a hundred times what was written."""
 
 
-class _PeakMemory:
-    """Watches the private memory of servers from a thread while it is open."""
+@contextlib.contextmanager
+def _peak_memory(servers: Mapping[str, Server]) -> Iterator[dict[str, int]]:
+    """Yield the most private memory, in bytes, that each server has at one time until the end."""
+    most = dict.fromkeys(servers, 0)
+    ended = threading.Event()
 
-    def __init__(self, servers: Mapping[str, Server]) -> None:
-        """Watch nothing yet."""
-        self.bytes = dict.fromkeys(servers, 0)
-        """The most that each had at one time."""
-        self._servers = servers
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
+    def look() -> None:
+        for name, server in servers.items():
+            most[name] = max(most[name], int(_sum(_private_memory, server)))
 
-    def __enter__(self) -> Self:
-        self._look()
-        self._thread.start()
-        return self
+    def watch() -> None:
+        while not ended.wait(SAMPLE_SECONDS):
+            look()
 
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self._look()
-
-    def _look(self) -> None:
-        for name, server in self._servers.items():
-            self.bytes[name] = max(self.bytes[name], int(_sum(_private_memory, server)))
+    look()
+    with ThreadPoolExecutor(1, thread_name_prefix="memory") as thread:
+        watching = thread.submit(watch)
+        try:
+            yield most
+        finally:
+            ended.set()
+        watching.result()
 
 
 def _resident_memory(server: Server) -> int:
@@ -86,6 +83,10 @@ def _taken(server: Server) -> _Taken:
         return _Taken(cpu, None)
 
 
+def _all_taken(app: RunningApp) -> dict[str, _Taken]:
+    return {name: _taken(server) for name, server in app.servers.items()}
+
+
 def _private_memory(process: psutil.Process) -> int:
     """Return the bytes that a process has for itself, where the system tells; else all that it has in memory."""
     try:
@@ -97,11 +98,9 @@ def _private_memory(process: psutil.Process) -> int:
 def _sum(ask: Callable[[psutil.Process], float], server: Server) -> float:
     total = 0.0
     for process in tree.family(server.pid) if server.pid else []:
-        try:
+        # It may have ended since it was listed.
+        with contextlib.suppress(psutil.NoSuchProcess):
             total += ask(process)
-        except psutil.NoSuchProcess:
-            # It has ended since it was listed.
-            continue
     return total
 
 
@@ -117,31 +116,30 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[Application, dict[str, floa
 
 
 def measure(
-    twins: Sequence[RunningApp], metrics_port: int, clients: int, seconds: float, progress: Progress
+    twins: Sequence[RunningApp], node_port: int, clients: int, seconds: float, progress: Progress
 ) -> dict[str, Any]:
     """Return what an add of each twin takes, with so many clients, by server and on the disk: fields of the record."""
-    usage: list[ServerUsage] = []
-    disk: list[DiskUsage] = []
+    found: dict[str, Any] = {"usage": [], "disk": []}
     for twin in twins:
-        by_server, on_disk = _measure(twin, metrics_port, clients, seconds)
-        usage += by_server
-        disk += on_disk
+        by_server, on_disk = _measure(twin, node_port, clients, seconds)
+        found["usage"] += by_server
+        found["disk"] += on_disk
         progress.step(f"usage, {twin.name}")
-    return {"usage": usage, "disk": disk}
+    return found
 
 
 def _measure(
-    twin: RunningApp, metrics_port: int, clients: int, seconds: float
+    twin: RunningApp, node_port: int, clients: int, seconds: float
 ) -> tuple[list[ServerUsage], list[DiskUsage]]:
     add = twin.prepare("add")
-    fsyncs = _fsyncs(twin, metrics_port)
+    fsyncs = _fsyncs(twin, node_port)
     _reconnect(twin.url)
     warm_up = put_load(twin.url, add, clients=clients, seconds=WARM_UP_SECONDS)
-    before, disk_before = {name: _taken(server) for name, server in twin.servers.items()}, psutil.disk_io_counters()
-    with _PeakMemory(twin.servers) as peak:
+    before, disk_before = _all_taken(twin), psutil.disk_io_counters()
+    with _peak_memory(twin.servers) as peak:
         load = put_load(twin.url, add, clients=clients, seconds=seconds)
-        after, disk_after = {name: _taken(server) for name, server in twin.servers.items()}, psutil.disk_io_counters()
-    fsyncs_after = _fsyncs(twin, metrics_port)
+        after, disk_after = _all_taken(twin), psutil.disk_io_counters()
+    fsyncs_after = _fsyncs(twin, node_port)
     _reconnect(twin.url)
     adds = len(load.milliseconds)
     synced_adds = adds + len(warm_up.milliseconds)
@@ -151,7 +149,7 @@ def _measure(
             application=twin.name,
             server=name,
             cpu_ms=round((after[name].cpu_seconds - before[name].cpu_seconds) * 1000 / adds, 3),
-            peak_memory_mb=round(peak.bytes[name] / 1e6, 1),
+            peak_memory_mb=round(peak[name] / 1e6, 1),
             written_kb=_per_add(after[name].written, before[name].written, adds * 1000),
             fsyncs=_per_add(fsyncs_after.get(name), fsyncs.get(name), synced_adds),
         )
@@ -169,7 +167,7 @@ def _per_add(after: float | None, before: float | None, adds: float) -> float | 
     return None if after is None or before is None else round((after - before) / adds, 3)
 
 
-def _fsyncs(twin: RunningApp, metrics_port: int) -> dict[str, float | None]:
+def _fsyncs(twin: RunningApp, node_port: int) -> dict[str, float | None]:
     """Return how often each server has had its write-ahead log written to disk, as far as it tells.
 
     Closes the twin's connections to its database: a backend publishes what it has counted when it has been idle for ten
@@ -182,7 +180,7 @@ def _fsyncs(twin: RunningApp, metrics_port: int) -> dict[str, float | None]:
     found: dict[str, float | None] = {"db": float(execute(twin.database, query)[0][0]) if query else None}
     if "restate" in twin.servers:
         # A line for each of its databases: the log's is the one that counts.
-        found["restate"] = metrics(metrics_port, "rocksdb_wal_synced_total")
+        found["restate"] = metric(node_port, "rocksdb_wal_synced_total")
     return found
 
 
@@ -192,8 +190,11 @@ def postgres_version(database_url: str) -> str:
     return found.group() if found else "unknown"
 
 
-@tenacity.retry(stop=tenacity.stop_after_delay(RECONNECT_SECONDS), wait=tenacity.wait_fixed(0.1), reraise=True)
 def _reconnect(url: str) -> None:
     """Let a twin find out that its connections to the database are gone, and open new ones."""
-    requests.get(f"{url}/", timeout=10).raise_for_status()
-    requests.post(f"{url}/api/todos", json={"title": f"again {uuid4()}"}, timeout=10).raise_for_status()
+
+    def reads_and_writes() -> bool:
+        again = {"title": f"again {uuid4()}"}
+        return requests.get(f"{url}/", timeout=10).ok and requests.post(f"{url}/api/todos", json=again, timeout=10).ok
+
+    until(reads_and_writes, f"{url} has new connections to its database", RECONNECT_SECONDS)

@@ -1,24 +1,27 @@
-"""One contestant: what is to be known of it, and how it is started, killed and asked what it still has to do."""
+"""One contestant: what is to be known of it, and how it is started, killed and asked what it has still to do."""
 
 import importlib.util
+import re
 import shutil
-import time
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.costs.measure.extra_servers import ExtraServers
+from tests.costs.lines_of_code import lines_of_code
+from tests.costs.measure.extra_servers import ExtraServers, free_port
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.peers.records import About
-from tests.costs.source import Counted
 from tests.support.database import execute
+from tests.support.run_environment import versions
 from tests.support.running_twin import RunningTwin
+from tests.support.waiting import until
 from todo_stack import tree
-from todo_stack.applications import REPOSITORY
 from todo_stack.checks import http_ok
-from todo_stack.errors import StackError
+from todo_stack.ports import HOST
 from todo_stack.process import KILL_SECONDS, Server
-from todo_stack.twins import PLAIN
+from todo_stack.twins import PLAIN, RESTATE, Twin
 
 FOR_ALL = {
     # A line for each request costs time.
@@ -27,16 +30,10 @@ FOR_ALL = {
     "WRITE_BUDGET": "25",
 }
 
-WAITING_THREADS: int = web_settings("restate").model_fields["web_threads"].default
+WAITING_THREADS: int = web_settings(RESTATE).model_fields["web_threads"].default
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
-WAITS_FOR_A_WORKER = {"WEB_THREADS": str(WAITING_THREADS)}
-"""Beside the defaults, which are those of the twins."""
-
-RESTART_SECONDS = 30.0
-
-Unfinished = Callable[[], list[dict[str, Any]]]
-"""Returns what a contestant has still to do."""
+Settings = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -44,9 +41,14 @@ class Peer:
     """Something that a user can pick, and that can be started here if what it needs is there."""
 
     about: About
-    code: Sequence[Counted]
-    """What makes its add durable, as source."""
-    start: Callable[[ExtraServers], "Contestant"]
+    code: Mapping[str, Collection[str]]
+    """What makes its add durable: files, and the definitions in them that are not counted."""
+    twin: Twin | None = None
+    """Which the stack runs already; None for what is started beside it."""
+    start_servers: Callable[[ExtraServers, str, Settings], Sequence[Server]] = lambda *_: ()
+    """Starts, with a database and settings, its servers beside the web, the one that writes last."""
+    unfinished: Callable[["Contestant"], Sequence[Any]] = lambda _: ()
+    """Returns what it has still to do, where it is no twin."""
     packages: Sequence[str] = ()
     program: str = ""
     program_from: str = ""
@@ -60,31 +62,58 @@ class Peer:
             reasons.append(f"{self.program} not found: {self.program_from}")
         return "; ".join(reasons)
 
+    def versions(self) -> dict[str, str]:
+        """Return the versions of what it needs."""
+        found = versions(self.packages)
+        if self.program:
+            said = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False).stdout
+            if version := re.search(r"(?:v=|Server )([\d.]+)", said):
+                found[Path(self.program).name] = version.group(1)
+        return found
+
+    def lines(self) -> dict[str, int]:
+        """Return how many lines make its add durable, by file."""
+        return {path: lines_of_code(path, without) for path, without in self.code.items()}
+
+    def start(self, extra: ExtraServers) -> "Contestant":
+        """Start what does not run yet."""
+        if self.twin:
+            stack = extra.stack
+            others = [name for name in reversed(self.twin.servers) if name not in ("db", self.twin.title)]
+            web = stack.servers[self.twin.title], stack.ports.web_url(self.twin)
+            servers = [stack.servers[name] for name in others]
+            return Contestant(self, extra, web, stack.database_url(self.twin), servers)
+        name = self.about.name
+        settings = {"SERVER_ADDRESS": f"{HOST}:{free_port()}"}
+        database_url = extra.database(f"todos_{name}")
+        if servers := list(self.start_servers(extra, database_url, settings)):
+            settings["WEB_THREADS"] = str(WAITING_THREADS)
+        web = extra.web(f"{name} web", f"tests.costs.peers.{name}_peer:create_app()", database_url, settings)
+        return Contestant(self, extra, web, database_url, servers, settings["SERVER_ADDRESS"])
+
 
 class Contestant(RunningTwin):
-    """An application with the twins' JSON API, running, as the checker knows a twin.
-
-    `components` are its servers beside the web; the last of them executes the write, without any the web does.
-    `unfinished` is for those of which the twins' own knows nothing.
-    """
+    """An application with the twins' JSON API, running."""
 
     def __init__(
         self,
-        about: About,
+        peer: Peer,
         extra: ExtraServers,
         web: tuple[Server, str],
         database_url: str,
-        components: Sequence[Server] = (),
-        unfinished: Unfinished | None = None,
+        servers: Sequence[Server],
+        server_address: str = "",
     ) -> None:
-        server, url = web
-        super().__init__(PLAIN, extra.stack, url)
-        self.name = about.name
-        self.about = about
-        self.components = components
-        self._web_server = server
+        """Take the web with its address, and the servers beside it: the last of them writes, without any the web."""
+        self._web, url = web
+        super().__init__(peer.twin or PLAIN, extra.stack, url)
+        self.about = peer.about
+        self.name = peer.about.name
+        self.servers = servers
+        self.server_address = server_address
+        self._peer = peer
+        self._extra = extra
         self._database_url = database_url
-        self._unfinished = unfinished
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
         """Return the rows of a query on its database."""
@@ -92,49 +121,26 @@ class Contestant(RunningTwin):
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""
-        return self._unfinished() if self._unfinished else super().unfinished()
+        return super().unfinished() if self._peer.twin else [{"unfinished": one} for one in self._peer.unfinished(self)]
 
     def answer_within(self, seconds: float) -> None:
         """Start the web again, with this write budget."""
-        self._web_server.stop()
-        self._web_server.env["WRITE_BUDGET"] = str(seconds)
-        self._web_server.start()
+        self._web.stop()
+        self._web.env["WRITE_BUDGET"] = str(seconds)
+        self._extra.run(self._web)
 
     def kill_writer(self) -> None:
-        """Kill what executes the write (SIGKILL) and return when it is there again; raises StackError otherwise."""
-        server = self.components[-1] if self.components else self._web_server
+        """Kill what executes the write (SIGKILL) and return when it is there again."""
+        server = self.servers[-1] if self.servers else self._web
         assert server.pid
         members = tree.family(server.pid)
-        if not self.components:
+        if not self.servers:
             # gunicorn's first process executes nothing: it holds the port, and starts the other again.
             del members[0]
         # Not frozen before, as Server.kill does: a process that is killed takes nothing more from its queue.
         tree.kill(members)
         tree.wait_gone(members, KILL_SECONDS)
-        if self.components:
+        if self.servers:
             server.kill()
-            server.start()
-            return
-        ready = http_ok(f"{self.url}/readyz")
-        deadline = time.monotonic() + RESTART_SECONDS
-        while not ready():
-            if time.monotonic() > deadline:
-                raise StackError(f"{self.name}: the web has not come again")
-
-
-def code_of(peer: str) -> list[Counted]:
-    """Return what makes a peer: its own files but the one that starts it here, and what all of them have in common."""
-    folder = REPOSITORY / "tests" / "costs"
-    own = sorted(path for path in (folder / "peers" / f"{peer}_peer").glob("*.py") if path.name != "running.py")
-    common = ["peers/web.py", "peers/database.py", "gunicorn_after_fork.py"]
-    return [Counted(str(path.relative_to(REPOSITORY))) for path in (*own, *(folder / name for name in common))]
-
-
-def web_of(peer: str) -> str:
-    """Return the web application of a peer, for gunicorn."""
-    return f"tests.costs.peers.{peer}_peer.app:create_app()"
-
-
-def unfinished_rows(database_url: str, query: str) -> Unfinished:
-    """Return what finds the unfinished work of a contestant that keeps it in a table: key and state of each."""
-    return lambda: [{"key": key, "state": state} for key, state in execute(database_url, query)]
+            self._extra.run(server)
+        until(http_ok(f"{self.url}/readyz"), f"the web of {self.name} is there again")

@@ -6,14 +6,14 @@ from tests.costs.show.tables import Cell, Judged, Row, Section, Table
 from tests.support.burst import CLIENTS
 from tests.support.history import Verdict
 
-_VERSIONS = ("PostgreSQL", "Restate", "DBOS", "Celery", "Redis", "Temporal", "Python", "Flask")
+_VERSIONS = ("PostgreSQL", "Restate", "dbos", "celery", "redis-server", "temporal", "Python", "Flask")
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)
 
 
 def section(costs: PeerCosts) -> Section:
     """Return the table, what it was measured on, what is not comparable, and who is missing."""
     head = ["the add with", "more servers", "lines", "p50 ms", "adds/s", "LOST", "DUPLICATED", "not told"]
-    against_dbos = costs.throughput_ratio("restate", "dbos")
+    against_dbos = costs.against_dbos
     note = f"flask-todo-restate does {ratio(against_dbos)} the adds of DBOS." if against_dbos else ""
     return Section(
         "peers",

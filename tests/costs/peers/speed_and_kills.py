@@ -1,5 +1,6 @@
 """The two measurements: how fast an add is when nothing fails, and what is left of adds whose process is killed."""
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from tests.costs.peers.records import KillOutcome
 from tests.costs.records import Spread
 from tests.support.burst import adds, count_effects
 from tests.support.history import ClientOperation, Outcome, Verdict, count, judge
+from tests.support.waiting import StillMissingError, until
 
 CLIENTS = 32
 
@@ -19,15 +21,13 @@ WARM_UP_SECONDS = 3.0
 WARM_UP_CLIENTS = 8
 
 BURST = 120
-"""Adds, from the eight clients of the lab's bursts."""
+"""Adds, from the eight clients of the fault lab's bursts."""
 
 BUDGET_SECONDS = 2.0
 """The twins' own: then a client is told that its add will be done."""
 
 LATE_SECONDS = 40.0
 """Longer than any of the contestants takes to find what a dead process has left."""
-
-POLL_SECONDS = 0.5
 
 
 def speeds(
@@ -64,7 +64,14 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
     settled = time.monotonic() - began
     for operation in operations:
         operation.settled = not unfinished
-    count_late_effects(contestant, operations)
+
+    def nothing_is_lost() -> bool:
+        count_effects(contestant, operations)
+        return Verdict.LOST not in map(judge, operations)
+
+    # What seems to be lost may come late, where the contestant only seemed to be done.
+    with contextlib.suppress(StillMissingError):
+        until(nothing_is_lost, "every add", LATE_SECONDS)
     return KillOutcome(
         kills=times,
         operations=len(operations),
@@ -72,13 +79,3 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
         settled_after_seconds=round(settled, 1),
         verdicts=count(operations, minimum_ok=len(operations) // 2),
     )
-
-
-def count_late_effects(contestant: Contestant, operations: Sequence[ClientOperation]) -> None:
-    """Count the effects; what seems to be lost is waited for, in case that the contestant only seemed to be done."""
-    deadline = time.monotonic() + LATE_SECONDS
-    while True:
-        count_effects(contestant, operations)
-        if Verdict.LOST not in map(judge, operations) or time.monotonic() > deadline:
-            return
-        time.sleep(POLL_SECONDS)

@@ -58,5 +58,5 @@ def measured_on(run: RunRecord, names: Sequence[str]) -> str:
     versions = ", ".join(f"{name} {run.versions[name]}" for name in names if name in run.versions)
     return (
         f"Measured on {run.started:%Y-%m-%d} on {in_words(run.machine)}, with {versions}, and version "
-        f"{run.write_path} of the write path."
+        f"{run.write_path[:12]} of the write path."
     )
