@@ -84,29 +84,30 @@ class Latency(Record):
     p999: float | None
 
 
-class ClosedLoop(Record):
-    """Each client sends its next request when it has its answer."""
+class Loop(Record):
+    """The same kind of request, sent over and over again."""
 
     application: Application
     request: RequestKind
-    clients: int
     answers: int
     latency_ms: Latency
+
+
+class ClosedLoop(Loop):
+    """Each client sends its next request when it has its answer."""
+
+    clients: int
     per_second: Spread
     """Throughput, by round."""
     generator_cpu: float
     """What the load generator took of one core, 0 to 1."""
 
 
-class OpenLoop(Record):
+class OpenLoop(Loop):
     """Requests start by the clock, and their time counts from when they were due."""
 
-    application: Application
-    request: RequestKind
     rate: float
     """Requests per second, the same for both twins."""
-    answers: int
-    latency_ms: Latency
 
 
 class TwinRatio(Record):
@@ -204,7 +205,7 @@ class Grown(Record):
     """How long the ledger's purge took for half of its rows."""
 
 
-Loop = TypeVar("Loop", ClosedLoop, TwinRatio)
+WithClients = TypeVar("WithClients", ClosedLoop, TwinRatio)
 
 
 class Costs(RunRecord):
@@ -245,6 +246,6 @@ class Costs(RunRecord):
         return _by_clients(self.ratios, request, most=most)
 
 
-def _by_clients(loops: Iterable[Loop], request: RequestKind, *, most: bool) -> Loop | None:
-    found = [one for one in loops if one.request == request]
+def _by_clients(all_of_them: Iterable[WithClients], request: RequestKind, *, most: bool) -> WithClients | None:
+    found = [one for one in all_of_them if one.request == request]
     return (max if most else min)(found, key=lambda one: one.clients, default=None)

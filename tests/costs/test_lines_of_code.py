@@ -40,7 +40,7 @@ def test_lines_that_do_something_are_counted() -> None:
         lines("Thing.gone")
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.about.name)
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_every_contestant_has_code(peer: Peer) -> None:
     """Each contestant's source is there, and so is what of it is not counted."""
     assert sum(peer.lines().values()) > 10

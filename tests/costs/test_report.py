@@ -45,7 +45,7 @@ def test_kept_results_are_whole(costs: Costs) -> None:
     """What the READMEs show is of runs in which everything was measured."""
     assert all(getattr(costs, field) for field in (*MEASURED, "drain", "minimal", "idle_memory_mb"))
     peers = PeerCosts.read(PEER_COSTS)
-    assert [row.name for row in peers.rows] == [peer.about.name for peer in PEERS]
+    assert [row.name for row in peers.rows] == [peer.name for peer in PEERS]
 
 
 def test_every_figure_has_its_place(costs: Costs, sections: list[Section]) -> None:

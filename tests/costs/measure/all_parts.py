@@ -1,7 +1,9 @@
 """The parts of `make bench`: each measures some fields of the record, and yields them as soon as it has them."""
 
 import os
+import re
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,7 +13,6 @@ from tests.costs.measure import load as loading
 from tests.costs.measure import recovery as recovering
 from tests.costs.measure import waterfall as falling
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.outage import Outage
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_settings
 from tests.costs.measure.workspace import workspace
@@ -26,8 +27,7 @@ USAGE_SECONDS = 3.0
 LONGEST_OUTAGE_SECONDS = 300.0
 
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
-_RESTATE_SETTINGS = ("_PARTITIONS", "_THREAD_POOL", "ROCKSDB", "BIFROST", "LOG_SERVER", "__INVOKER__")
-_NOT_ABOUT_SPEED = ("_PEM_FILE", "_DIR")
+_RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
 _WEB_SETTINGS = ("web_workers", "web_threads", "db_pool_size", "log_level")
 
 Fields: TypeAlias = Mapping[str, Any]
@@ -72,9 +72,7 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     ours = [
         f"{name.removeprefix('RESTATE_')}={value}"
         for name, value in sorted(restate.env.items())
-        if name.startswith("RESTATE_")
-        and any(part in name for part in _RESTATE_SETTINGS)
-        and not any(part in name for part in _NOT_ABOUT_SPEED)
+        if _RESTATE_SETTINGS.match(name)
     ]
     return {
         "PostgreSQL": ", ".join(postgres),
@@ -100,28 +98,22 @@ def growth(folder: Path, progress: Progress) -> Findings:
     yield growing.measure(folder, progress)
 
 
-def recovery(folder: Path, progress: Progress) -> Findings:
-    """Measure recovery."""
+def recovery(folder: Path, progress: Progress, meanwhile: Part | None = None) -> Findings:
+    """Measure recovery, and something else while the longest outages last, which take nothing from the machine."""
     with recovering.in_background(folder / "long", LONGEST_OUTAGE_SECONDS) as long:
-        yield from _shorter_outages(folder, progress, long)
-
-
-def recovery_and_growth(folder: Path, progress: Progress) -> Findings:
-    """Measure both in the time of one: the longest outages take nothing from the machine while they last."""
-    with recovering.in_background(folder / "long", LONGEST_OUTAGE_SECONDS) as long:
-        yield from growth(folder / "growth", progress)
-        yield from _shorter_outages(folder, progress, long)
-
-
-def _shorter_outages(folder: Path, progress: Progress, long: list[Outage]) -> Findings:
-    """Measure the other outages while the long ones last, and these at last."""
-    measured = recovering.measure(folder / "short", progress)
-    yield measured
-    yield {"recoveries": [*measured["recoveries"], *recovering.finish(long, progress)]}
+        if meanwhile:
+            yield from meanwhile(folder / "meanwhile", progress)
+        measured = recovering.measure(folder / "short", progress)
+        yield measured
+        yield {"recoveries": [*measured["recoveries"], *recovering.finish(long, progress)]}
 
 
 PARTS: Mapping[str, Part] = {"load": load, "waterfall": waterfall, "recovery": recovery, "growth": growth}
 """Each by itself."""
 
-WHOLE: Mapping[str, Part] = {"load": load, "waterfall": waterfall, "recovery and growth": recovery_and_growth}
+WHOLE: Mapping[str, Part] = {
+    "load": load,
+    "waterfall": waterfall,
+    "recovery and growth": partial(recovery, meanwhile=growth),
+}
 """All of them, in order."""

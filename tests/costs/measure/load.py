@@ -51,16 +51,21 @@ class LoadPlan:
         """The number of clients at which throughput is compared."""
         return max(self.clients)
 
-    def applications(self, everyone: Sequence[RunningApp], kind: RequestKind, clients: int) -> list[RunningApp]:
-        """Return who is measured at this: the twins always, others only at adding, with the fewest and most clients."""
-        others = kind == "add" and clients in (min(self.clients), self.most_clients)
-        return [app for app in everyone if app.name != MINIMAL or others]
+    def turns(self, everyone: Sequence[RunningApp]) -> list["Turn"]:
+        """Return who is measured at what in a round of closed loops.
+
+        The twins always, others only at adding, with the fewest and most clients.
+        """
+        fewest_and_most = (min(self.clients), self.most_clients)
+        return [
+            Turn(kind, clients, app.name)
+            for kind, clients, app in product(REQUEST_KINDS, self.clients, everyone)
+            if app.name != MINIMAL or (kind == "add" and clients in fewest_and_most)
+        ]
 
     def samples(self, everyone: Sequence[RunningApp]) -> int:
         """Return how many samples there will be."""
-        of_twins = len(REQUEST_KINDS) * len(TWINS)
-        in_a_round = sum(len(self.applications(everyone, *turn)) for turn in product(REQUEST_KINDS, self.clients))
-        return of_twins + in_a_round * self.rounds + of_twins * self.open_slices
+        return len(self.turns(everyone)) * self.rounds + len(REQUEST_KINDS) * len(TWINS) * (1 + self.open_slices)
 
 
 class Turn(NamedTuple):
@@ -80,12 +85,12 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) 
     for kind, app in product(REQUEST_KINDS, twins):
         _take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         progress.step(f"warming up, {kind}")
+    apps = {app.name: app for app in everyone}
     samples: dict[Turn, list[Sample]] = defaultdict(list)
-    for number, kind, clients in product(range(plan.rounds), REQUEST_KINDS, plan.clients):
-        for app in rounds.take_turns(plan.applications(everyone, kind, clients), number):
-            sample = _take(app, kind, clients=clients, seconds=plan.seconds[kind])
-            samples[Turn(kind, clients, app.name)].append(sample)
-            progress.step(f"round {number + 1}, {kind}, {clients} clients")
+    for turn in rounds.in_turns(plan.turns(everyone), plan.rounds):
+        app, seconds = apps[turn.application], plan.seconds[turn.kind]
+        samples[turn].append(_take(app, turn.kind, clients=turn.clients, seconds=seconds))
+        progress.step(f"{turn.kind}, {turn.clients} clients, {app.name}")
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
         "ratios": [_twin_ratio(kind, clients, samples) for kind, clients in product(REQUEST_KINDS, plan.clients)],
@@ -111,19 +116,12 @@ def _open_loops(
     rate = float(f"{plan.open_load * slowest:.2g}")
     seconds = min(plan.open_seconds[kind], rounds.ENOUGH / rate) / plan.open_slices
     samples: dict[Application, list[Sample]] = defaultdict(list)
-    for number in range(plan.open_slices):
-        for app in rounds.take_turns(twins, number):
-            samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
-            progress.step(f"open loop, {kind}, {rate:g} a second")
+    for app in rounds.in_turns(twins, plan.open_slices):
+        samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
+        progress.step(f"open loop, {kind}, {rate:g} a second")
     return [
-        OpenLoop(
-            application=application,
-            request=kind,
-            rate=rate,
-            answers=rounds.answers(taken),
-            latency_ms=rounds.latency(taken),
-        )
-        for application, taken in samples.items()
+        OpenLoop(application=name, request=kind, rate=rate, **rounds.answers_and_latency(taken))
+        for name, taken in samples.items()
     ]
 
 
@@ -132,8 +130,7 @@ def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> ClosedLoop:
         application=turn.application,
         request=turn.kind,
         clients=turn.clients,
-        answers=rounds.answers(samples),
-        latency_ms=rounds.latency(samples),
+        **rounds.answers_and_latency(samples),
         per_second=rounds.throughput(samples),
         generator_cpu=round(sum(one.cpu_seconds for one in samples) / sum(one.seconds for one in samples), 3),
     )

@@ -74,39 +74,31 @@ def trace() -> None:
         # One system call: threads and processes share the file.
         os.write(file, f"{time.monotonic_ns()} {what}\n".encode())
 
-    _trace_web(note)
-    _trace_database(note)
-    _trace_service(note)
-
-
-def _trace_web(note: Note) -> None:
-    """Note requests to Flask, and Flask's own to Restate's ingress."""
     import flask
     import requests
-
-    wsgi, session = flask.Flask, requests.Session
-    wsgi.wsgi_app = _noted(wsgi.wsgi_app, note, "flask begins", "flask ends")  # type: ignore[method-assign]
-    session.request = _noted(session.request, note, "ingress asked", "ingress answered")  # type: ignore[method-assign]
-
-
-def _trace_database(note: Note) -> None:
-    """Note what SQLAlchemy does with connections; the end of a commit is when the connection goes back."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
     from sqlalchemy.pool import Pool
 
-    event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
-    event.listen(Engine, "commit", lambda *_: note("commit begins"))
-    event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
-
-
-def _trace_service(note: Note) -> None:
-    """Note the messages between Restate and the handlers, and the steps."""
-    import restate
-
     from flask_restate import Ledger
 
-    Ledger.apply = _noted(Ledger.apply, note, "step begins", "step ends")  # type: ignore[method-assign]
+    for owner, name, what in (
+        (flask.Flask, "wsgi_app", ("flask begins", "flask ends")),
+        (requests.Session, "request", ("ingress asked", "ingress answered")),
+        (Ledger, "apply", ("step begins", "step ends")),
+    ):
+        setattr(owner, name, _noted(getattr(owner, name), note, *what))
+    event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
+    event.listen(Engine, "commit", lambda *_: note("commit begins"))
+    # The end of a commit is when the connection goes back.
+    event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
+    _trace_messages(note)
+
+
+def _trace_messages(note: Note) -> None:
+    """Note the messages between Restate and the handlers."""
+    import restate
+
     create = restate.app
 
     def traced(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the original

@@ -4,7 +4,6 @@ All processes of a server count: gunicorn's workers and PostgreSQL's backends ar
 """
 
 import contextlib
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +27,7 @@ SAMPLE_SECONDS = 0.25
 WARM_UP_SECONDS = 0.7
 RECONNECT_SECONDS = 10.0
 
-_POSTGRES_FSYNCS = {
-    18: "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'",
-    14: "SELECT wal_sync FROM pg_stat_wal",
-}
-"""By the oldest version of PostgreSQL that has it, the newest first."""
+_POSTGRES_FSYNCS = "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'"
 
 
 class _Taken(NamedTuple):
@@ -66,11 +61,6 @@ def _peak_memory(servers: Mapping[str, Server]) -> Iterator[dict[str, int]]:
         finally:
             ended.set()
         watching.result()
-
-
-def _resident_memory(server: Server) -> int:
-    """Return the bytes of a server in memory. What its processes share counts in each of them."""
-    return int(_sum(lambda process: process.memory_info().rss, server))
 
 
 def _taken(server: Server) -> _Taken:
@@ -109,10 +99,11 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[Application, dict[str, floa
 
     What processes share, such as PostgreSQL's buffers, counts in each of them: it is more than what would become free.
     """
-    return {
-        twin.name: {name: round(_resident_memory(server) / 1e6, 1) for name, server in twin.servers.items()}
-        for twin in twins
-    }
+
+    def megabytes(server: Server) -> float:
+        return round(_sum(lambda process: process.memory_info().rss, server) / 1e6, 1)
+
+    return {twin.name: {name: megabytes(server) for name, server in twin.servers.items()} for twin in twins}
 
 
 def measure(
@@ -175,9 +166,7 @@ def _fsyncs(twin: RunningApp, node_port: int) -> dict[str, float | None]:
     """
     backends = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     execute(twin.database, f"SELECT pg_terminate_backend(pid, 5000) {backends}")
-    major = int(postgres_version(twin.database).split(".")[0])
-    query = next((query for version, query in _POSTGRES_FSYNCS.items() if major >= version), None)
-    found: dict[str, float | None] = {"db": float(execute(twin.database, query)[0][0]) if query else None}
+    found: dict[str, float | None] = {"db": float(execute(twin.database, _POSTGRES_FSYNCS)[0][0])}
     if "restate" in twin.servers:
         # A line for each of its databases: the log's is the one that counts.
         found["restate"] = metric(node_port, "rocksdb_wal_synced_total")
@@ -186,8 +175,7 @@ def _fsyncs(twin: RunningApp, node_port: int) -> dict[str, float | None]:
 
 def postgres_version(database_url: str) -> str:
     """Return the version of PostgreSQL."""
-    found = re.match(r"[\d.]+", execute(database_url, "SHOW server_version")[0][0])
-    return found.group() if found else "unknown"
+    return str(execute(database_url, "SHOW server_version")[0][0]).split()[0]
 
 
 def _reconnect(url: str) -> None:

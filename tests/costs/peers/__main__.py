@@ -18,7 +18,7 @@ from tests.costs.measure.workspace import workspace
 from tests.costs.peers import report, speed_and_kills
 from tests.costs.peers.contestant import FOR_ALL, WAITING_THREADS, Peer
 from tests.costs.peers.contestants import PEERS
-from tests.costs.peers.records import PeerCost, PeerCosts
+from tests.costs.peers.records import About, PeerCost, PeerCosts
 from tests.costs.show import console as terminal
 from tests.support.history import NothingProvedError
 from tests.support.waiting import StillMissingError
@@ -38,10 +38,10 @@ def main(rounds: int, seconds: float, kills: int) -> None:
     """Measure the add of both twins and of what a user would pick instead."""
     console = Console()
     stop_in_order()
-    skipped = {peer.about.title: reason for peer in PEERS if (reason := peer.missing())}
+    skipped = {peer.title: reason for peer in PEERS if (reason := peer.missing())}
     for title, reason in skipped.items():
         console.print(f"[yellow]without {title}: {reason}")
-    peers = [peer for peer in PEERS if peer.about.title not in skipped]
+    peers = [peer for peer in PEERS if peer.title not in skipped]
 
     began, beginning = time.monotonic(), started_now()
     try:
@@ -83,17 +83,17 @@ def measure(
         running = []
         for peer in peers:
             running.append(peer.start(extra))
-            starting.step(peer.about.title)
+            starting.step(peer.title)
         loading = ProgressLine(progress, "load", number * (1 + rounds))
         speeds = speed_and_kills.speeds(running, rounds, seconds, loading)
         killing = ProgressLine(progress, "kills", number * kills)
         rows = [
             PeerCost(
-                **peer.about.model_dump(),
+                **peer.model_dump(include=set(About.model_fields)),
                 code=peer.lines(),
                 components=[server.name for server in one.servers],
                 kills=speed_and_kills.kills(one, kills, killing),
-                **speeds[one.name],
+                **speeds[peer.name],
             )
             for peer, one in zip(peers, running, strict=True)
         ]

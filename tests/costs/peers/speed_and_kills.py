@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tests.costs.measure import Progress
 from tests.costs.measure.load_generator import ADD, put_load
-from tests.costs.measure.rounds import spread, take_turns
+from tests.costs.measure.rounds import in_turns, spread
 from tests.costs.peers.contestant import Contestant
 from tests.costs.peers.records import KillOutcome
 from tests.costs.records import Spread
@@ -36,14 +36,15 @@ def speeds(
     """Return the speed of each by name, as fields of its record."""
     for contestant in contestants:
         put_load(contestant.url, ADD, clients=WARM_UP_CLIENTS, seconds=WARM_UP_SECONDS)
-        progress.step(f"warming up, {contestant.about.title}")
+        progress.step(f"warming up, {contestant.peer.title}")
     alone: dict[str, list[float]] = defaultdict(list)
     together: dict[str, list[float]] = defaultdict(list)
-    for number in range(rounds):
-        for contestant in take_turns(contestants, number):
-            alone[contestant.name].append(put_load(contestant.url, ADD, seconds=seconds).p50)
-            together[contestant.name].append(put_load(contestant.url, ADD, clients=CLIENTS, seconds=seconds).throughput)
-            progress.step(contestant.about.title)
+    for contestant in in_turns(contestants, rounds):
+        alone[contestant.peer.name].append(put_load(contestant.url, ADD, seconds=seconds).p50)
+        together[contestant.peer.name].append(
+            put_load(contestant.url, ADD, clients=CLIENTS, seconds=seconds).throughput
+        )
+        progress.step(contestant.peer.title)
     return {name: {"p50_ms": spread(alone[name]), "adds_per_second": spread(together[name])} for name in alone}
 
 
@@ -58,7 +59,7 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
         burst = adds(contestant, BURST)
         burst.run(contestant.kill_writer)
         operations += burst.operations
-        progress.step(contestant.about.title)
+        progress.step(contestant.peer.title)
     began = time.monotonic()
     unfinished = contestant.settle()
     settled = time.monotonic() - began

@@ -1,12 +1,13 @@
-"""Figures of rounds are what the samples say."""
+"""Figures are what the samples and the notes of a request say."""
 
 import statistics
 from collections.abc import Sequence
 
 import pytest
 
-from tests.costs.measure import rounds
+from tests.costs.measure import MeasurementError, rounds
 from tests.costs.measure.load_generator import Sample
+from tests.costs.measure.waterfall import Stretch, between, durations
 from tests.costs.records import Spread
 from tests.costs.show.numbers import NONE, figure
 
@@ -38,12 +39,25 @@ def test_an_open_loop_has_enough_requests() -> None:
     assert rounds.percentile([1.0] * rounds.ENOUGH, 99.9) is not None
 
 
-def test_ratios_are_of_rounds() -> None:
-    """A round in which the machine was slow is slow on both sides, and its ratio like the others."""
+def test_rounds() -> None:
+    """The order changes from round to round; a slow round is slow on both sides, and its ratio like the others."""
+    assert list(rounds.in_turns("ab", 3)) == ["a", "b", "b", "a", "a", "b"]
     assert rounds.spread([3, 1, 2, 10]) == Spread(median=2.5, low=1, high=10)
     assert rounds.ratios([5, 50, 5], [10, 100, 10]) == Spread(median=0.5, low=0.5, high=0.5)
     with pytest.raises(ValueError, match="shorter"):
         rounds.ratios([1, 2], [1])
+
+
+def test_stretches_add_up() -> None:
+    """What the stretches take is what the client waited, whatever else was noted; another way is not made to fit."""
+    places = {"begins": "client", "sends": "web", "client answered": "client"}
+    way = [Stretch(f"until {until}", where, until) for until, where in places.items()]
+    noted = [(1_000_000, "begins"), (1_500_000, "noise"), (4_000_000, "sends"), (9_000_000, "begins")]
+    mine = between(noted, 500_000, 5_000_000)
+    assert mine[0] == (500_000, "client sends")
+    assert durations(way, mine) == [0.5, 3.0, 1.0]
+    with pytest.raises(MeasurementError, match="sends"):
+        durations(way, between([(1, "begins")], 0, 2))
 
 
 @pytest.mark.parametrize(
