@@ -22,30 +22,25 @@ def bare(source: str, without: Collection[str] = ()) -> str:
     `without` has functions, classes and constants by name; of a class with its name: Class.method.
     """
     tree = ast.parse(source)
-    missing = set(without)
+    found: set[str] = set()
     for holder in ast.walk(tree):
         if isinstance(holder, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            prefix = f"{holder.name}." if isinstance(holder, ast.ClassDef) else ""
-            is_scope_of_names = isinstance(holder, ast.Module | ast.ClassDef)
-            for node in list(holder.body):
-                left_out = {f"{prefix}{name}" for name in _names(node)}.intersection(
-                    without if is_scope_of_names else ()
-                )
-                missing -= left_out
-                if left_out or _is_text(node):
-                    holder.body.remove(node)
-    if missing:
+            named = [(node, set(_names(holder, node)).intersection(without)) for node in holder.body]
+            found.update(*(names for _, names in named))
+            holder.body = [node for node, names in named if not names and not _is_text(node)]
+    if missing := set(without) - found:
         raise LookupError(f"there is no {', '.join(sorted(missing))}")
     return ast.unparse(tree)
 
 
-def _names(node: ast.stmt) -> Iterator[str]:
-    """Yield what a statement defines."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        yield from (target.id for target in targets if isinstance(target, ast.Name))
+def _names(holder: ast.AST, node: ast.stmt) -> Iterator[str]:
+    """Yield what a statement of a module or a class defines."""
+    if not isinstance(holder, ast.Module | ast.ClassDef):
+        return
+    prefix = f"{holder.name}." if isinstance(holder, ast.ClassDef) else ""
+    for part in (node, *getattr(node, "targets", ()), getattr(node, "target", None)):
+        if name := getattr(part, "name", None) or getattr(part, "id", None):
+            yield prefix + name
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -10,7 +10,7 @@ from tests.costs.records import ClosedLoop, Costs, RequestKind
 from tests.costs.sections import all_sections
 from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
 from tests.costs.show.numbers import counted, duration, figure, in_words, measured_on, ratio, ratio_of_rounds, whole
-from tests.costs.show.tables import Section, Table, rows_of
+from tests.costs.show.tables import Row, Section, Table
 from todo_stack.twins import TWINS
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
@@ -64,16 +64,17 @@ def answer(costs: Costs) -> list[str]:
 
 def price_of_durability(costs: Costs) -> Table:
     """Return the one price of an add, and what else a reader wants to know first, in five rows, of a whole run."""
-    idle = [costs.idle_memory_mb.get(twin.key, {}) for twin in TWINS]
+    idle = [costs.idle_memory_mb[twin.key] for twin in TWINS]
     servers, memory = [len(each) for each in idle], [sum(each.values()) for each in idle]
-    rows = rows_of(
+    cells = [
         _median_time(costs, "add"),
         _throughput(costs, "add"),
         _median_time(costs, "list"),
         ["servers, with the database", *map(whole, servers), f"{whole(servers[1] - servers[0])} more"],
         ["resident memory, idle", *(figure(one, "MB") for one in memory), ratio(memory[1] / memory[0])],
-    )
-    return Table("What durability costs", ["", *(twin.title for twin in TWINS), "Restate / plain"], rows)
+    ]
+    head = ["", *(twin.title for twin in TWINS), "Restate / plain"]
+    return Table("What durability costs", head, [Row(each) for each in cells])
 
 
 def _closed_loops(costs: Costs, request: RequestKind, *, most: bool) -> list[ClosedLoop | None]:
@@ -81,17 +82,15 @@ def _closed_loops(costs: Costs, request: RequestKind, *, most: bool) -> list[Clo
 
 
 def _median_time(costs: Costs, request: RequestKind) -> list[str]:
-    loops = _closed_loops(costs, request, most=False)
+    times = [figure(loop.latency_ms.p50, "ms") for loop in _closed_loops(costs, request, most=False) if loop]
     over = costs.ratio(request, most=False)
-    times = (figure(loop.latency_ms.p50 if loop else None, "ms") for loop in loops)
     return [f"one {request}, one client, median", *times, ratio_of_rounds(over.p50 if over else None)]
 
 
 def _throughput(costs: Costs, request: RequestKind) -> list[str]:
-    loops = _closed_loops(costs, request, most=True)
+    numbers = [figure(loop.per_second.median) for loop in _closed_loops(costs, request, most=True) if loop]
     over = costs.ratio(request, most=True)
-    clients = counted(over.clients if over else 0, "client")
-    numbers = (figure(loop.per_second.median if loop else None) for loop in loops)
+    clients = counted(costs.most_clients, "client")
     return [f"{request}s a second, {clients}", *numbers, ratio_of_rounds(over.throughput if over else None)]
 
 

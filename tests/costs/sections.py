@@ -7,7 +7,7 @@ from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
 from tests.costs.show.numbers import NONE, chosen, counted, figure, ratio_of_rounds, whole
 from tests.costs.show.plots import Linear, Logarithmic, Plot, Tick
-from tests.costs.show.tables import Judged, Row, Section, Table, rows_of
+from tests.costs.show.tables import Judged, Row, Section, Table
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
@@ -116,7 +116,7 @@ def _usage(costs: Costs) -> Section:
         "gives to the system for its files; what reaches the disk in the end is counted for the whole machine.",
         [
             Table("All servers together", ["", "twin", "sum"], rows, words=2),
-            Table("By server, for one add", head, rows_of(*by_server), words=2),
+            Table("By server, for one add", head, [Row(cells) for cells in by_server], words=2),
         ],
         _PLACES,
     )
@@ -176,7 +176,7 @@ def _recovery(costs: Costs) -> Section:
     if drain := costs.drain:
         cells = [whole(drain.operations), figure(drain.seconds, "s"), figure(drain.operations / drain.seconds)]
         head = ["accepted while the service endpoint was down", "all applied after", "a second"]
-        tables.append(Table("Drain of a backlog", head, rows_of(cells)))
+        tables.append(Table("Drain of a backlog", head, [Row(cells)]))
     return Section(
         "recovery",
         "Recovery",

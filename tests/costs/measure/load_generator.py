@@ -81,18 +81,16 @@ def put_load(
         stop_after: number of requests of a closed loop after which it ends early.
 
     """
-    plan = {"url": url, **asdict(request), "clients": clients, "seconds": seconds, "rate": rate}
-    if stop_after:
-        plan["stopAfter"] = stop_after
+    how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
+    plan = {"url": url, **asdict(request), **how}
     done = subprocess.run([_node(), str(_SCRIPT)], input=json.dumps(plan), capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip())
     answer = json.loads(done.stdout)
-    if answer["errors"] or not answer["milliseconds"]:
-        raise LoadError(
-            f"{request.method} {url}{request.path}: {len(answer['milliseconds'])} good, others: {answer['errors']}"
-        )
-    return Sample(answer["milliseconds"], answer["seconds"], answer["cpuSeconds"])
+    errors, sample = answer.pop("errors"), Sample(**answer)
+    if errors or not sample.milliseconds:
+        raise LoadError(f"{request.method} {url}{request.path}: {len(sample.milliseconds)} good, others: {errors}")
+    return sample
 
 
 def _node() -> str:

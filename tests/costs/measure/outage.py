@@ -4,7 +4,6 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
 from uuid import uuid4
 
 import psycopg2
@@ -12,6 +11,7 @@ import psycopg2
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.records import Recovery
+from tests.support.database import execute
 from tests.support.running_twin import restate_twin
 from todo_stack.ports import HOST
 from todo_stack.stack import Stack
@@ -22,8 +22,6 @@ HAND_IN_SECONDS = 60.0
 POLL_SECONDS = 0.002
 RECOVERY_SECONDS = 60.0
 """How long a server may need to listen again, and then everything to be applied, before it counts as not recovered."""
-
-Found = TypeVar("Found")
 
 
 class Outage:
@@ -66,15 +64,18 @@ class Outage:
         self.stack.spawn(self._server)
         seconds = self._applied_after_seconds()
         self._server.wait_ready()
-        lost, duplicated = self._count()
+        twin = restate_twin(self.stack)
+        if unfinished := twin.settle():
+            raise MeasurementError(f"{len(unfinished)} calls are not finished: {unfinished[:3]}")
+        tasks = twin.tasks(self._marker)
         return Recovery(
             killed=self.killed,
             meant_seconds=round(self.seconds),
             outage_seconds=round(lasted, 1),
             in_flight=self.operations,
             applied_after_seconds=round(seconds, 3),
-            lost=lost,
-            duplicated=duplicated,
+            lost=self.operations - len(set(tasks)),
+            duplicated=len(tasks) - len(set(tasks)),
         )
 
     def _kill(self) -> None:
@@ -94,52 +95,39 @@ class Outage:
 
     def _applied_after_seconds(self) -> float:
         """Return the seconds from when the server listens until every operation is in the database."""
-        if self.killed == "db":
-            # Its port accepts connections while it still recovers, only to refuse them.
-            connection = self._at_once("takes no statements", self._connect)
-        else:
-            connection = psycopg2.connect(self._database_url)
-            ports = self.stack.ports
-            port = ports.restate_ingress if self.killed == "restate" else ports.restate_service
-            self._at_once("does not listen", lambda: accepts(port))
+        ports = self.stack.ports
+        port = {"restate": ports.restate_ingress, RESTATE.writer: ports.restate_service}.get(self.killed)
+        self._at_once("does not listen", lambda: accepts(port) if port else self._database_answers())
         listened_at = time.monotonic()
-        with contextlib.closing(connection):
+        with contextlib.closing(psycopg2.connect(self._database_url)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
-            self._at_once("has not led to every operation", lambda: self._all_applied(connection))
+
+            def all_applied() -> bool:
+                cursor.execute("SELECT count(DISTINCT task) FROM todo WHERE starts_with(task, %s)", [self._marker])
+                return cursor.fetchall() == [(self.operations,)]
+
+            self._at_once("has not led to every operation", all_applied)
         return time.monotonic() - listened_at
 
-    def _connect(self) -> "psycopg2.extensions.connection | None":
+    def _database_answers(self) -> bool:
+        # Its port accepts connections while it still recovers, only to refuse them.
         with contextlib.suppress(psycopg2.OperationalError):
-            return psycopg2.connect(self._database_url, connect_timeout=2)
-        return None
+            return bool(execute(self._database_url, "SELECT 1"))
+        return False
 
-    def _all_applied(self, connection: "psycopg2.extensions.connection") -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(DISTINCT task) FROM todo WHERE starts_with(task, %s)", [self._marker])
-            return cursor.fetchall() == [(self.operations,)]
+    def _at_once(self, complaint: str, has_happened: Callable[[], bool]) -> None:
+        """Return within two milliseconds of when something has happened: what waits elsewhere is no clock.
 
-    def _count(self) -> tuple[int, int]:
-        """Wait until Restate has nothing left to do, and return how many operations were lost, and duplicated."""
-        twin = restate_twin(self.stack)
-        if unfinished := twin.settle():
-            raise MeasurementError(f"{len(unfinished)} calls are not finished: {unfinished[:3]}")
-        tasks = twin.tasks(self._marker)
-        return self.operations - len(set(tasks)), len(tasks) - len(set(tasks))
-
-    def _at_once(self, complaint: str, ask: Callable[[], Found | None]) -> Found:
-        """Return an answer within two milliseconds of when there is one: what waits elsewhere is no clock.
-
-        Raises MeasurementError when there is none in time.
+        Raises MeasurementError when it has not in time.
         """
         deadline = time.monotonic() + RECOVERY_SECONDS
-        while not (found := ask()):
+        while not has_happened():
             if time.monotonic() > deadline:
                 raise MeasurementError(f"{self.killed}: {complaint} {RECOVERY_SECONDS:g} s after it was started")
             if not self._server.running:
                 # Starts it once more where that helps, or says why it ended.
                 self._server.wait_ready()
             time.sleep(POLL_SECONDS)
-        return found
 
 
 def accepts(port: int) -> bool:

@@ -63,18 +63,17 @@ def _peak_memory(servers: Mapping[str, Server]) -> Iterator[dict[str, int]]:
         watching.result()
 
 
-def _taken(server: Server) -> _Taken:
-    """Return what a server has taken until now."""
-    # The first four: user and system, and those of children that have ended, on Linux. Backends come and go.
-    cpu = _sum(lambda process: sum(process.cpu_times()[:4]), server)
-    try:
-        return _Taken(cpu, int(_sum(lambda process: process.io_counters().write_chars, server)))
-    except (AttributeError, psutil.AccessDenied):
-        return _Taken(cpu, None)
-
-
-def _all_taken(app: RunningApp) -> dict[str, _Taken]:
-    return {name: _taken(server) for name, server in app.servers.items()}
+def _taken(servers: Mapping[str, Server]) -> dict[str, _Taken]:
+    """Return what servers have taken until now."""
+    found = {}
+    for name, server in servers.items():
+        # The first four: user and system, and those of children that have ended, on Linux. Backends come and go.
+        cpu = _sum(lambda process: sum(process.cpu_times()[:4]), server)
+        written = None
+        with contextlib.suppress(AttributeError, psutil.AccessDenied):
+            written = int(_sum(lambda process: process.io_counters().write_chars, server))
+        found[name] = _Taken(cpu, written)
+    return found
 
 
 def _private_memory(process: psutil.Process) -> int:
@@ -110,13 +109,14 @@ def measure(
     twins: Sequence[RunningApp], node_port: int, clients: int, seconds: float, progress: Progress
 ) -> dict[str, Any]:
     """Return what an add of each twin takes, with so many clients, by server and on the disk: fields of the record."""
-    found: dict[str, Any] = {"usage": [], "disk": []}
+    usage: list[ServerUsage] = []
+    disk: list[DiskUsage] = []
     for twin in twins:
         by_server, on_disk = _measure(twin, node_port, clients, seconds)
-        found["usage"] += by_server
-        found["disk"] += on_disk
+        usage += by_server
+        disk += on_disk
         progress.step(f"usage, {twin.name}")
-    return found
+    return {"usage": usage, "disk": disk}
 
 
 def _measure(
@@ -126,10 +126,10 @@ def _measure(
     fsyncs = _fsyncs(twin, node_port)
     _reconnect(twin.url)
     warm_up = put_load(twin.url, add, clients=clients, seconds=WARM_UP_SECONDS)
-    before, disk_before = _all_taken(twin), psutil.disk_io_counters()
+    before, disk_before = _taken(twin.servers), psutil.disk_io_counters()
     with _peak_memory(twin.servers) as peak:
         load = put_load(twin.url, add, clients=clients, seconds=seconds)
-        after, disk_after = _all_taken(twin), psutil.disk_io_counters()
+        after, disk_after = _taken(twin.servers), psutil.disk_io_counters()
     fsyncs_after = _fsyncs(twin, node_port)
     _reconnect(twin.url)
     adds = len(load.milliseconds)

@@ -9,11 +9,10 @@ from tests.costs.show.plots import Plot, Tick
 
 @dataclass(frozen=True)
 class Judged:
-    """A cell that says by itself whether it is good."""
+    """A cell that says by itself whether it is good; None if nobody knows."""
 
     text: str
     good: bool | None = False
-    """None if nobody knows."""
 
     @property
     def judgement(self) -> str:
@@ -29,26 +28,24 @@ Cell: TypeAlias = str | Judged
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table."""
+    """A line of a table, with what is drawn on the page between the words and the numbers."""
 
     cells: Sequence[Cell]
     plot: Plot | None = None
-    """Drawn on the page, between the words and the numbers."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Words at the left, numbers at the right."""
+    """Words at the left, numbers at the right, and a sentence that belongs to them."""
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Row]
     words: int = 1
-    """So many columns are words; the others are numbers."""
+    """So many columns are words."""
     ticks: Sequence[Tick] = ()
     """Of a scale above the plots."""
     note: str = ""
-    """A sentence that belongs to it."""
 
     @property
     def plotted(self) -> bool:
@@ -68,8 +65,3 @@ class Section:
     """Names by the class of their colour."""
     notes: Sequence[tuple[str, str]] = ()
     """What else is to be known, each with what it is about."""
-
-
-def rows_of(*cells: Sequence[Cell]) -> list[Row]:
-    """Return rows without plots."""
-    return [Row(each) for each in cells]
