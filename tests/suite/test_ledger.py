@@ -138,8 +138,9 @@ def test_violation_by_its_own_first_success(durable: RunningTwin) -> None:
     """A repeat whose change breaks a constraint because it was made before returns the first result."""
     operation_id, task = f"inv_{uuid4()}", f"ledger {uuid4()}"
 
+    ((todo_id,),) = durable.rows("SELECT nextval(pg_get_serial_sequence('todo', 'id'))")
+
     def unique(session: Session) -> TodoData:
-        todo_id = int(operation_id[4:12], 16) >> 1
         session.execute(
             text("INSERT INTO todo (id, task) OVERRIDING SYSTEM VALUE VALUES (:id, :task)"),
             {"id": todo_id, "task": task},

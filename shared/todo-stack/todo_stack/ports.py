@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import secrets
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
@@ -26,6 +27,9 @@ _NAMES = {
 }
 _ADDRESSES = {"RESTATE_ENDPOINT", "RESTATE_ADMIN_URL"}
 PORT = "PORT"
+
+_FREE = range(15_000, 32_000)
+"""Where free ports are looked for."""
 
 SETTINGS = frozenset({*_NAMES.values(), PORT})
 """The settings that this file reads from the environment."""
@@ -62,14 +66,18 @@ class Ports:
 
     @classmethod
     def free(cls) -> Self:
-        """Return ports that nobody uses at this moment."""
+        """Return ports that nobody uses at this moment.
+
+        They are below those that a kernel gives to whoever asks for any, so that nobody is given one of them meanwhile.
+        """
         with contextlib.ExitStack() as stack:
-            numbers = []
+            numbers: list[int] = []
             # All are held until all are known, so that none comes twice.
-            for _ in fields(cls):
+            while len(numbers) < len(fields(cls)):
                 listener = stack.enter_context(socket.socket())
-                listener.bind((HOST, 0))
-                numbers.append(listener.getsockname()[1])
+                with contextlib.suppress(OSError):
+                    listener.bind((HOST, secrets.choice(_FREE)))
+                    numbers.append(listener.getsockname()[1])
             return cls(*numbers)
 
     @property
