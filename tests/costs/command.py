@@ -63,6 +63,11 @@ class ProgressLine:
         self._name = name
         self._task = progress.add_task(name, total=total)
 
+    @property
+    def done(self) -> float:
+        """How many steps have been done."""
+        return self._progress.tasks[self._task].completed
+
     def expect(self, total: int) -> None:
         """Say how many steps there will be."""
         self._progress.update(self._task, total=total)
@@ -73,6 +78,6 @@ class ProgressLine:
 
     def end(self, how: str) -> None:
         """Say that the part is over."""
-        done = self._progress.tasks[self._task].completed or 1
+        done = self.done or 1
         self._progress.update(self._task, total=done, completed=done, description=f"{self._name}: {how}")
         self._progress.stop_task(self._task)

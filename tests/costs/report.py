@@ -3,13 +3,15 @@
 The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]]]` are written by `make readme`.
 """
 
+from datetime import timedelta
+
 from tests.costs.command import COSTS, PEER_COSTS
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import ClosedLoop, Costs, RequestKind
 from tests.costs.sections import all_sections
 from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
-from tests.costs.show.numbers import counted, duration, figure, in_words, measured_on, ratio, ratio_of_rounds, whole
+from tests.costs.show.numbers import counted, figure, in_words, measured_on, ratio, ratio_of_rounds
 from tests.costs.show.tables import Row, Section, Table
 from todo_stack.twins import TWINS
 
@@ -55,9 +57,9 @@ def answer(costs: Costs) -> list[str]:
         longest = max(one.meant_seconds for one in costs.recoveries)
         lost, twice = costs.lost_and_duplicated
         found.append(
-            f"After outages of up to {whole(longest)} s, everything that was in flight was applied at the latest "
-            f"{figure(worst, 's')} after the server listened again; {whole(lost)} operations were lost and "
-            f"{whole(twice)} done twice."
+            f"After outages of up to {longest:,} s, everything that was in flight was applied at the latest "
+            f"{figure(worst, 's')} after the server listened again; {lost:,} operations were lost and "
+            f"{twice:,} done twice."
         )
     return found
 
@@ -70,7 +72,7 @@ def price_of_durability(costs: Costs) -> Table:
         _median_time(costs, "add"),
         _throughput(costs, "add"),
         _median_time(costs, "list"),
-        ["servers, with the database", *map(whole, servers), f"{whole(servers[1] - servers[0])} more"],
+        ["servers, with the database", *map(str, servers), f"{servers[1] - servers[0]:,} more"],
         ["resident memory, idle", *(figure(one, "MB") for one in memory), ratio(memory[1] / memory[0])],
     ]
     head = ["", *(twin.title for twin in TWINS), "Restate / plain"]
@@ -98,7 +100,7 @@ def facts(costs: Costs) -> dict[str, str]:
     """Return how it was measured, for the page."""
     generator = max((one.generator_cpu for one in costs.closed_loops), default=None)
     return {
-        "started": f"{costs.started:%Y-%m-%d %H:%M %Z}, took {duration(costs.seconds)}",
+        "started": f"{costs.started:%Y-%m-%d %H:%M %Z}, took {timedelta(seconds=round(costs.seconds))}",
         "machine": in_words(costs.machine),
         **({"load generator": f"{figure(generator * 100, '%')} of one core at most"} if generator else {}),
         "write path": costs.write_path,

@@ -5,7 +5,7 @@ from typing import get_args
 
 from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
-from tests.costs.show.numbers import NONE, chosen, counted, figure, ratio_of_rounds, whole
+from tests.costs.show.numbers import NONE, counted, figure, ratio_of_rounds
 from tests.costs.show.plots import Linear, Logarithmic, Plot, Tick
 from tests.costs.show.tables import Judged, Row, Section, Table
 from todo_stack.twins import RESTATE, TWINS, twin_named
@@ -58,7 +58,7 @@ def _closed_loops(costs: Costs) -> Section:
             ratio = ratios.get((kind, one.clients), NONE) if one.application == RESTATE.key else ""
             figures = [figure(one.per_second.median), *_percentiles(one.latency_ms), ratio]
             bar = scale.bar(one.per_second, one.application)
-            rows.append(Row([whole(one.clients), one.application, *figures], bar))
+            rows.append(Row([f"{one.clients:,}", one.application, *figures], bar))
         tables.append(Table(f"{kind}: requests a second, and their times in ms", head, rows, words=2))
     return Section(
         "closed",
@@ -76,7 +76,7 @@ def _open_loops(costs: Costs) -> Section:
     rows = []
     for one, each in zip(costs.open_loops, times, strict=True):
         dots = [Tick(scale.at(value), PERCENTILES[field]) for field, value in each.items() if value is not None]
-        cells = [one.request, figure(one.rate), one.application, *_percentiles(one.latency_ms), whole(one.answers)]
+        cells = [one.request, figure(one.rate), one.application, *_percentiles(one.latency_ms), f"{one.answers:,}"]
         rows.append(Row(cells, Plot(dots=dots, css=one.application)))
     head = ["request", "a second", "", *PERCENTILES.values(), "requests"]
     return Section(
@@ -168,20 +168,20 @@ def _recovery(costs: Costs) -> Section:
     rows = []
     for one in sorted(costs.recoveries, key=lambda one: one.killed):
         seconds = one.applied_after_seconds
-        harm = [Judged(whole(number)) if number else whole(number) for number in (one.lost, one.duplicated)]
-        cells = [one.killed, f"{whole(one.meant_seconds)} s", whole(one.in_flight), figure(seconds, "s"), *harm]
+        harm = [Judged(f"{number:,}") if number else f"{number:,}" for number in (one.lost, one.duplicated)]
+        cells = [one.killed, f"{one.meant_seconds:,} s", f"{one.in_flight:,}", figure(seconds, "s"), *harm]
         css = RESTATE.key if seconds < RECOVERY_SECONDS else "late"
         rows.append(Row(cells, scale.bar(seconds, css, limit=RECOVERY_SECONDS)))
     tables = [Table("Recovery", ["down", "for", "in flight", "all applied after", "lost", "done twice"], rows, words=2)]
     if drain := costs.drain:
-        cells = [whole(drain.operations), figure(drain.seconds, "s"), figure(drain.operations / drain.seconds)]
+        cells = [f"{drain.operations:,}", figure(drain.seconds, "s"), figure(drain.operations / drain.seconds)]
         head = ["accepted while the service endpoint was down", "all applied after", "a second"]
         tables.append(Table("Drain of a backlog", head, [Row(cells)]))
     return Section(
         "recovery",
         "Recovery",
         "A server is killed while operations are in flight, is down for so long, and is started again. The time counts "
-        f"from when it listens until the last of them is applied; the goal is under {chosen(RECOVERY_SECONDS)} s.",
+        f"from when it listens until the last of them is applied; the goal is under {RECOVERY_SECONDS:g} s.",
         [table for table in tables if table.rows],
     )
 
@@ -196,7 +196,7 @@ def _growth(costs: Costs) -> Section:
             fields |= {"list_p50_ms": "list p50 ms", "purge_seconds": "purge s"}
         rows = []
         for one in grown:
-            cells = [one.application, whole(one.size), *(figure(getattr(one, field)) for field in fields)]
+            cells = [one.application, f"{one.size:,}", *(figure(getattr(one, field)) for field in fields)]
             rows.append(Row(cells, scale.bar(one.per_second, one.application)))
         tables.append(Table(f"More {what}", ["twin", what, *fields.values()], rows, words=2))
     return Section(

@@ -1,9 +1,7 @@
 """One outage of one server of a running Restate twin, and how long after it everything is done that it kept waiting."""
 
 import contextlib
-import socket
 import time
-from collections.abc import Callable
 from uuid import uuid4
 
 import psycopg2
@@ -13,7 +11,7 @@ from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.records import Recovery
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
-from todo_stack.ports import HOST
+from todo_stack.checks import Check, tcp_open
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
@@ -97,7 +95,7 @@ class Outage:
         """Return the seconds from when the server listens until every operation is in the database."""
         ports = self.stack.ports
         port = {"restate": ports.restate_ingress, RESTATE.writer: ports.restate_service}.get(self.killed)
-        self._at_once("does not listen", lambda: accepts(port) if port else self._database_answers())
+        self._at_once("does not listen", tcp_open(port) if port else self._database_answers)
         listened_at = time.monotonic()
         with contextlib.closing(psycopg2.connect(self._database_url)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
@@ -115,7 +113,7 @@ class Outage:
             return bool(execute(self._database_url, "SELECT 1"))
         return False
 
-    def _at_once(self, complaint: str, has_happened: Callable[[], bool]) -> None:
+    def _at_once(self, complaint: str, has_happened: Check) -> None:
         """Return within two milliseconds of when something has happened: what waits elsewhere is no clock.
 
         Raises MeasurementError when it has not in time.
@@ -128,11 +126,3 @@ class Outage:
                 # Starts it once more where that helps, or says why it ended.
                 self._server.wait_ready()
             time.sleep(POLL_SECONDS)
-
-
-def accepts(port: int) -> bool:
-    """Return whether something accepts connections on this port of 127.0.0.1."""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
-        # Where nobody listens, a socket that is given this very port as its own connects to itself.
-        return bool(connection.getsockname() != connection.getpeername())
-    return False

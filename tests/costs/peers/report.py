@@ -1,7 +1,7 @@
 """The table of the peers, for the page, the terminal and the README."""
 
 from tests.costs.peers.records import PeerCost, PeerCosts
-from tests.costs.show.numbers import counted, figure, measured_on, ratio, whole
+from tests.costs.show.numbers import counted, figure, measured_on, ratio
 from tests.costs.show.tables import Cell, Judged, Row, Section, Table
 from tests.support.burst import CLIENTS
 from tests.support.history import Verdict
@@ -38,7 +38,7 @@ def _explanation(costs: PeerCosts) -> str:
         f"{counted(costs.web_workers, 'web process', 'web processes')} with {costs.web_threads} threads where it "
         f"does the write itself, and {costs.waiting_threads} where it waits for another process. Lines: of code, for "
         f"the add alone. p50 is that of one client, adds/s those of {costs.clients}. The last three columns "
-        f"are of {whole(operations)} other adds from {CLIENTS} clients, while the process that writes was "
+        f"are of {operations:,} other adds from {CLIENTS} clients, while the process that writes was "
         f"killed (SIGKILL) {counted(kills, 'time')}; nobody asked twice. Not told: the client got an error or no "
         f"answer. {measured_on(costs, _VERSIONS)}"
     )
@@ -50,15 +50,15 @@ def _cells(row: PeerCost) -> list[Cell]:
     return [
         row.title,
         ", ".join(row.components) or "none",
-        whole(sum(row.code.values())),
+        str(sum(row.code.values())),
         figure(row.p50_ms.median),
         figure(row.adds_per_second.median),
-        _harm(verdicts.get(Verdict.LOST, 0), f", {whole(stuck)} stuck" if stuck else ""),
+        _harm(verdicts.get(Verdict.LOST, 0), f", {stuck:,} stuck" if stuck else ""),
         _harm(verdicts.get(Verdict.DUPLICATED, 0)),
-        whole(sum(verdicts.get(verdict, 0) for verdict in _NOT_TOLD)),
+        str(sum(verdicts.get(verdict, 0) for verdict in _NOT_TOLD)),
     ]
 
 
 def _harm(number: int, more: str = "") -> Cell:
-    text = f"{whole(number)}{more}"
+    text = f"{number:,}{more}"
     return text if text == "0" else Judged(text)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 from rich.text import Text
 
-from tests.costs.show.tables import Judged, Section, Table
+from tests.costs.show.tables import Section, Table
 
 _STYLES = {"good": "green", "bad": "bold red", "unknown": "dim"}
 
@@ -35,7 +35,5 @@ def _printed(table: Table) -> Printed:
         longest, word = (max(map(len, texts), default=0) for texts in (cells, " ".join(cells).split()))
         printed.add_column(head, justify="left" if is_word else "right", min_width=word, no_wrap=longest == word)
     for row in table.rows:
-        printed.add_row(
-            *(Text(str(one), _STYLES[one.judgement] if isinstance(one, Judged) else "") for one in row.cells)
-        )
+        printed.add_row(*(Text(str(cell), _STYLES.get(getattr(cell, "judgement", ""), "")) for cell in row.cells))
     return printed
