@@ -25,11 +25,6 @@ class Goal(NamedTuple):
     measured: str = NONE
     met: bool | None = None
 
-    @property
-    def verdict(self) -> str:
-        """Say in a word whether it was met."""
-        return {True: "met", False: "missed", None: "not measured"}[self.met]
-
 
 def goals(costs: Costs, against_dbos: float | None = None) -> list[Goal]:
     """Return all goals; `against_dbos` is adds per second of the Restate twin over those of DBOS."""

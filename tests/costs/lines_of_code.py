@@ -7,12 +7,7 @@ from todo_stack.applications import REPOSITORY
 
 
 def lines_of_code(path: str, without: Collection[str] = ()) -> int:
-    """Count the lines of a file of the repository, given from its top, without these definitions.
-
-    Raises:
-        LookupError: a definition that is to be left out is not there.
-
-    """
+    """Count the lines of a file of the repository without these definitions; raises LookupError if one is not there."""
     return sum(map(bool, bare((REPOSITORY / path).read_text(encoding="utf-8"), without).splitlines()))
 
 

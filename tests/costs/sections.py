@@ -7,7 +7,7 @@ from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
 from tests.costs.show.numbers import NONE, counted, figure, ratio_of_rounds
 from tests.costs.show.plots import Linear, Logarithmic, Plot, Tick
-from tests.costs.show.tables import Judged, Row, Section, Table
+from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
@@ -32,7 +32,8 @@ def all_sections(costs: Costs, against_dbos: float | None) -> list[Section]:
 
 
 def _goals(costs: Costs, against_dbos: float | None) -> Section:
-    rows = [Row([one.what, one.aim, one.measured, Judged(one.verdict, one.met)]) for one in goals(costs, against_dbos)]
+    verdicts = {True: Judged("met", "good"), False: Judged("missed"), None: Judged("not measured", "unknown")}
+    rows = [Row([one.what, one.aim, one.measured, verdicts[one.met]]) for one in goals(costs, against_dbos)]
     return Section(
         "goals",
         "The answer in figures",
@@ -168,8 +169,8 @@ def _recovery(costs: Costs) -> Section:
     rows = []
     for one in sorted(costs.recoveries, key=lambda one: one.killed):
         seconds = one.applied_after_seconds
-        harm = [Judged(f"{number:,}") if number else f"{number:,}" for number in (one.lost, one.duplicated)]
-        cells = [one.killed, f"{one.meant_seconds:,} s", f"{one.in_flight:,}", figure(seconds, "s"), *harm]
+        cells: list[Cell] = [one.killed, f"{one.meant_seconds:,} s", f"{one.in_flight:,}", figure(seconds, "s")]
+        cells += [harm(one.lost), harm(one.duplicated)]
         css = RESTATE.key if seconds < RECOVERY_SECONDS else "late"
         rows.append(Row(cells, scale.bar(seconds, css, limit=RECOVERY_SECONDS)))
     tables = [Table("Recovery", ["down", "for", "in flight", "all applied after", "lost", "done twice"], rows, words=2)]

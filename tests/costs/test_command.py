@@ -12,8 +12,8 @@ from rich.console import Console
 
 from tests.costs import __main__ as bench
 from tests.costs.command import COSTS, RESULTS, StoppedError
-from tests.costs.measure import LoadError, Progress
-from tests.costs.measure.all_parts import PARTS, WHOLE, Findings, Part
+from tests.costs.measure import Findings, LoadError, Progress
+from tests.costs.measure.all_parts import PARTS, WHOLE, Part
 from tests.costs.measure.workspace import LOG, workspace
 from tests.costs.records import Costs
 from todo_stack.errors import StackError

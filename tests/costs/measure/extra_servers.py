@@ -14,6 +14,8 @@ from todo_stack.process import Log, Server, Step
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN
 
+PYTHON_MODULE = (sys.executable, "-m")
+
 READY = "ready"
 """What a worker, which listens on no port, prints when it works."""
 
@@ -33,37 +35,23 @@ class ExtraServers:
         url = urlsplit(self.stack.database_url(PLAIN))._replace(path=f"/{name}").geturl()
         # The name is ours; an identifier cannot be a parameter.
         execute(self.stack.database_url(PLAIN), f'CREATE DATABASE "{name}"')
-        command = [sys.executable, "-m", "flask", "--app", f"{PLAIN.package}.app", "db", "upgrade"]
-        Step(f"migration {name}", command, self._environment(url, {}), self.log, cwd=REPOSITORY).run()
+        command = [*PYTHON_MODULE, "flask", "--app", f"{PLAIN.package}.app", "db", "upgrade"]
+        Step(f"migration {name}", command, self._environment({"DATABASE_URL": url}), self.log, cwd=REPOSITORY).run()
         return url
 
-    def web(
-        self, name: str, factory: str, database_url: str, settings: Mapping[str, str] | None = None
-    ) -> tuple[Server, str]:
+    def web(self, name: str, factory: str, settings: Mapping[str, str]) -> tuple[Server, str]:
         """Return a started web application, `module:function()`, and its address."""
         port = free_port()
         address = f"http://{HOST}:{port}"
-        command = ["gunicorn", "--config", "python:tests.costs.gunicorn_after_fork", factory]
-        settings = {**(settings or {}), "PORT": str(port)}
-        return self.worker(name, command, database_url, settings, http_ok(f"{address}/readyz")), address
-
-    def worker(
-        self,
-        name: str,
-        module: Sequence[str],
-        database_url: str,
-        settings: Mapping[str, str],
-        ready: Check | None = None,
-    ) -> Server:
-        """Return a started Python module with its arguments, which without a check says itself when it is ready."""
-        return self.start(name, [sys.executable, "-m", *module], self._environment(database_url, settings), ready)
+        command = [*PYTHON_MODULE, "gunicorn", "--config", "python:tests.costs.gunicorn_after_fork", factory]
+        return self.start(name, command, {**settings, "PORT": str(port)}, http_ok(f"{address}/readyz")), address
 
     def start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], ready: Check | None = None
+        self, name: str, command: Sequence[str], settings: Mapping[str, str], ready: Check | None = None
     ) -> Server:
         """Return a started server; without a check it is ready when it says so."""
         said = ready or (lambda: any(line.endswith(READY) for line in server.last_lines))
-        server = Server(name, command, environment, said, self.log, cwd=REPOSITORY)
+        server = Server(name, command, self._environment(settings), said, self.log, cwd=REPOSITORY)
         self.run(server)
         return server
 
@@ -72,18 +60,10 @@ class ExtraServers:
         self.stack.spawn(server)
         server.wait_ready()
 
-    def _environment(self, database_url: str, settings: Mapping[str, str]) -> dict[str, str]:
-        return {
-            **inherited(os.environ),
-            "PYTHONUNBUFFERED": "1",
-            **self.environment,
-            "DATABASE_URL": database_url,
-            "SECRET_KEY": "x" * 32,
-            "HOST": HOST,
-            # No web application without one, even if it does not listen.
-            "PORT": "1",
-            **settings,
-        }
+    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        # Applications do not start without a port, even if they do not listen.
+        ours = {"PYTHONUNBUFFERED": "1", "SECRET_KEY": "x" * 32, "HOST": HOST, "PORT": "1"}
+        return {**inherited(os.environ), **ours, **self.environment, **settings}
 
 
 def free_port() -> int:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-from tests.costs.measure import LoadError, Progress, twin_internals
+from tests.costs.measure import Findings, LoadError, Progress, twin_internals
 from tests.costs.measure.load_generator import ADD, LIST, Request, Sample, add_by_message, again_if_wrong, put_load
 from tests.costs.measure.rounds import in_turns, latency, p99, throughput
 from tests.costs.measure.running_apps import ROWS as FEW_ROWS
@@ -56,8 +55,8 @@ class GrowthPlan:
     """At least: all calls of the run before are among them."""
 
 
-def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -> dict[str, Any]:
-    """Measure all three, and return the fields of the record."""
+def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -> Findings:
+    """Measure all three."""
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
@@ -71,7 +70,7 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
         for rows in plan.rows:
             growth += _with_rows(twins, rows, plan, progress)
         with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
-            return {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
+            yield {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
 
 
 def _with_processes(

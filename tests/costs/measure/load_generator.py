@@ -70,16 +70,10 @@ class Sample:
 def put_load(
     url: str, request: Request, *, clients: int = 1, seconds: float, rate: float = 0, stop_after: int | None = None
 ) -> Sample:
-    """Send requests for some seconds and return their times; raises LoadError if an answer is not the expected one.
+    """Send requests for some seconds, or until so many are sent, and return their times.
 
-    Args:
-        url: http://host:port of the server.
-        request: what is sent.
-        clients: connections of the closed loop.
-        seconds: for how long.
-        rate: requests per second; makes it an open loop.
-        stop_after: number of requests of a closed loop after which it ends early.
-
+    In a closed loop of so many clients; with a rate in an open loop of so many requests per second. Raises LoadError if
+    an answer is not the expected one.
     """
     how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
     plan = {"url": url, **asdict(request), **how}

@@ -13,12 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from todo_stack.twins import PLAIN, RESTATE, Twin
-
-if TYPE_CHECKING:
-    from todo_shared.settings import Settings
 
 # Not from todo_stack.applications: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -137,12 +134,13 @@ def _noted(call: Callable[..., Any], note: Note, begins: str, ends: str) -> Call
     return noted
 
 
-def web_settings(twin: Twin) -> "type[Settings]":
-    """Return the settings of a twin's web."""
+def web_setting(twin: Twin, name: str) -> Any:  # noqa: ANN401 - settings are of many types
+    """Return what a twin's web goes by, from the environment or by default."""
     from flask_todo_restate.settings import WebSettings
     from todo_shared.settings import Settings
 
-    return WebSettings if twin.durable else Settings
+    settings = WebSettings if twin.durable else Settings
+    return os.environ.get(name.upper(), settings.model_fields[name].default)
 
 
 def purge_ledger() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from tests.costs.measure import MeasurementError, Progress
+from tests.costs.measure import Findings, MeasurementError, Progress
 from tests.costs.measure.restate_metrics import metric
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.workspace import workspace
@@ -70,14 +70,14 @@ STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
 }
 
 
-def measure(folder: Path, progress: Progress, number: int = REQUESTS) -> list[Waterfall]:
-    """Return the waterfall of an add in each twin, of one client."""
+def measure(folder: Path, progress: Progress, number: int = REQUESTS) -> Findings:
+    """Measure the waterfall of an add in each twin, of one client."""
     found = []
     for twin in TWINS:
         with workspace(folder / twin.key) as log:
             found.append(_measure(twin, folder / twin.key, number, log))
         progress.step(f"waterfall, {twin}")
-    return found
+        yield {"waterfalls": found}
 
 
 def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:

@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.costs.command import DATA, RESULTS, ProgressLine, progress_on, started_now, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.twin_internals import web_settings
+from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.usage import postgres_version
 from tests.costs.measure.workspace import workspace
 from tests.costs.peers import report, speed_and_kills
@@ -51,12 +51,11 @@ def main(rounds: int, seconds: float, kills: int) -> None:
     beginning["versions"]["PostgreSQL"] = postgres
     for peer in peers:
         beginning["versions"] |= peer.versions()
-    web = web_settings(PLAIN).model_fields
     costs = PeerCosts(
         **beginning,
         seconds=round(time.monotonic() - began, 1),
         clients=speed_and_kills.CLIENTS,
-        **{name: os.environ.get(name.upper(), web[name].default) for name in ("web_workers", "web_threads")},
+        **{name: web_setting(PLAIN, name) for name in ("web_workers", "web_threads")},
         waiting_threads=WAITING_THREADS,
         rows=rows,
         skipped=skipped,

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.costs.lines_of_code import lines_of_code
 from tests.costs.measure.extra_servers import ExtraServers, free_port
-from tests.costs.measure.twin_internals import CODE_OF_ADD, web_settings
+from tests.costs.measure.twin_internals import CODE_OF_ADD, web_setting
 from tests.costs.peers.records import About
 from tests.support.database import execute
 from tests.support.run_environment import versions
@@ -29,7 +29,7 @@ FOR_ALL = {
     "WRITE_BUDGET": "25",
 }
 
-WAITING_THREADS: int = web_settings(RESTATE).model_fields["web_threads"].default
+WAITING_THREADS = int(web_setting(RESTATE, "web_threads"))
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
 GUNICORN_SETTINGS = "tests/costs/gunicorn_after_fork.py"
@@ -42,8 +42,8 @@ class Peer(About):
 
     twin: Twin | None = None
     """Which the stack runs already; None for what is started beside it."""
-    start_servers: Callable[[ExtraServers, str, Settings], Sequence[Server]] = lambda *_: ()
-    """Starts, with a database and settings, its servers beside the web, the one that writes last."""
+    start_servers: Callable[[ExtraServers, Settings], Sequence[Server]] = lambda *_: ()
+    """Starts, with settings, its servers beside the web, the one that writes last."""
     unfinished: str | Callable[["Contestant"], Sequence[Any]] = ""
     """What it has still to do, by a query on its database or otherwise; nothing for a twin."""
     packages: Sequence[str] = ()
@@ -76,44 +76,37 @@ class Peer(About):
 
     def start(self, extra: ExtraServers) -> "Contestant":
         """Start what does not run yet."""
-        if self.twin:
+        if twin := self.twin:
             stack = extra.stack
-            others = [name for name in reversed(self.twin.servers) if name not in ("db", self.twin.title)]
-            web = stack.servers[self.twin.title], stack.ports.web_url(self.twin)
-            servers = [stack.servers[name] for name in others]
-            return Contestant(self, extra, web, stack.database_url(self.twin), servers)
-        settings = {"SERVER_ADDRESS": f"{HOST}:{free_port()}"}
+            others = [name for name in reversed(twin.servers) if name not in ("db", twin.title)]
+            settings = {"DATABASE_URL": stack.database_url(twin)}
+            web = stack.servers[twin.title], stack.ports.web_url(twin)
+            return Contestant(self, extra, web, settings, [stack.servers[name] for name in others])
         database_url = extra.database(f"todos_{self.name}")
-        if servers := list(self.start_servers(extra, database_url, settings)):
-            settings["WEB_THREADS"] = str(WAITING_THREADS)
-        web = extra.web(f"{self.name} web", f"tests.costs.peers.{self.name}_peer:create_app()", database_url, settings)
-        return Contestant(self, extra, web, database_url, servers, settings["SERVER_ADDRESS"])
+        settings = {"DATABASE_URL": database_url, "SERVER_ADDRESS": f"{HOST}:{free_port()}"}
+        servers = self.start_servers(extra, settings)
+        threads = {"WEB_THREADS": str(WAITING_THREADS)} if servers else {}
+        factory = f"tests.costs.peers.{self.name}_peer:create_app()"
+        return Contestant(self, extra, extra.web(f"{self.name} web", factory, settings | threads), settings, servers)
 
 
 class Contestant(RunningTwin):
     """An application with the twins' JSON API, running."""
 
     def __init__(
-        self,
-        peer: Peer,
-        extra: ExtraServers,
-        web: tuple[Server, str],
-        database_url: str,
-        servers: Sequence[Server],
-        server_address: str = "",
+        self, peer: Peer, extra: ExtraServers, web: tuple[Server, str], settings: Settings, servers: Sequence[Server]
     ) -> None:
         """Take the web with its address, and the servers beside it: the last of them writes, without any the web."""
         self._web, url = web
         super().__init__(peer.twin or PLAIN, extra.stack, url)
         self.peer = peer
+        self.settings = settings
         self.servers = servers
-        self.server_address = server_address
         self._extra = extra
-        self._database_url = database_url
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
         """Return the rows of a query on its database."""
-        return execute(self._database_url, query, *parameters)
+        return execute(self.settings["DATABASE_URL"], query, *parameters)
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""

@@ -1,13 +1,12 @@
 """Who takes part: the two twins, and what a user would pick instead."""
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.costs.measure.extra_servers import ExtraServers
+from tests.costs.measure.extra_servers import PYTHON_MODULE, ExtraServers
 from tests.costs.peers.contestant import Contestant, Peer, Settings
 from todo_stack.checks import tcp_open
 from todo_stack.process import Server
@@ -16,37 +15,46 @@ from todo_stack.twins import PLAIN, RESTATE
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 
 
-def _celery_servers(extra: ExtraServers, database_url: str, settings: Settings) -> list[Server]:
+def _celery_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
     host, _, port = settings["SERVER_ADDRESS"].rpartition(":")
     data = extra.stack.data / "redis"
     data.mkdir()
     # Every write is on the disk before it is answered; snapshots beside that would only take time.
     durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
     options = ["--bind", host, "--port", port, "--dir", str(data), "--loglevel", "warning", *durable]
-    redis = extra.start("redis", [shutil.which("redis-server") or "", *options], {}, tcp_open(int(port)))
+    redis = extra.start("redis", ["redis-server", *options], {}, tcp_open(int(port)))
     # As many processes as the web has threads. Workers that talk to one another are of no use where there is one.
     pool = ["--pool", "prefork", "--concurrency", "8", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    command = ["celery", "-A", "tests.costs.peers.celery_peer", "worker", "--loglevel", "WARNING", *pool]
-    return [redis, extra.worker("celery worker", command, database_url, settings)]
+    command = [
+        *PYTHON_MODULE,
+        "celery",
+        "-A",
+        "tests.costs.peers.celery_peer",
+        "worker",
+        "--loglevel",
+        "WARNING",
+        *pool,
+    ]
+    return [redis, extra.start("celery worker", command, settings)]
 
 
 def _celery_unfinished(contestant: Contestant) -> list[Any]:
     """Return the queues that are not empty: of tasks that wait, and of those that are not acknowledged."""
     import redis
 
-    with redis.Redis.from_url(f"redis://{contestant.server_address}/0") as client:
+    with redis.Redis.from_url(f"redis://{contestant.settings['SERVER_ADDRESS']}/0") as client:
         lengths = {"waiting": client.llen("celery"), "unacknowledged": client.hlen("unacked")}
     return [(name, length) for name, length in lengths.items() if length]
 
 
-def _temporal_servers(extra: ExtraServers, database_url: str, settings: Settings) -> list[Server]:
+def _temporal_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
     host, _, port = settings["SERVER_ADDRESS"].rpartition(":")
     command = [TEMPORAL, "server", "start-dev", "--headless", "--ip", host, "--port", port, "--log-level", "error"]
     command += ["--db-filename", str(extra.stack.data / "temporal.db")]
     # By default SQLite writes each page twice and flushes more often; neither loses a commit.
     command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"]
     server = extra.start("temporal", command, {}, tcp_open(int(port)))
-    return [server, extra.worker("temporal worker", ["tests.costs.peers.temporal_peer"], database_url, settings)]
+    return [server, extra.start("temporal worker", [*PYTHON_MODULE, "tests.costs.peers.temporal_peer"], settings)]
 
 
 def _temporal_unfinished(contestant: Contestant) -> Sequence[Any]:
@@ -54,14 +62,14 @@ def _temporal_unfinished(contestant: Contestant) -> Sequence[Any]:
     from temporalio.client import Client
 
     async def running() -> int:
-        client = await Client.connect(contestant.server_address)
+        client = await Client.connect(contestant.settings["SERVER_ADDRESS"])
         return (await client.count_workflows("ExecutionStatus = 'Running'")).count
 
     return [number] if (number := asyncio.run(running())) else []
 
 
-def _outbox_servers(extra: ExtraServers, database_url: str, settings: Settings) -> list[Server]:
-    return [extra.worker("outbox worker", ["tests.costs.peers.outbox_peer"], database_url, settings)]
+def _outbox_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
+    return [extra.start("outbox worker", [*PYTHON_MODULE, "tests.costs.peers.outbox_peer"], settings)]
 
 
 PEERS: Sequence[Peer] = (

@@ -2,7 +2,7 @@
 
 from tests.costs.peers.records import PeerCost, PeerCosts
 from tests.costs.show.numbers import counted, figure, measured_on, ratio
-from tests.costs.show.tables import Cell, Judged, Row, Section, Table
+from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
 from tests.support.burst import CLIENTS
 from tests.support.history import Verdict
 
@@ -46,19 +46,14 @@ def _explanation(costs: PeerCosts) -> str:
 
 def _cells(row: PeerCost) -> list[Cell]:
     verdicts = row.kills.verdicts
-    stuck = verdicts.get(Verdict.STUCK, 0)
+    lost, stuck = (verdicts.get(verdict, 0) for verdict in (Verdict.LOST, Verdict.STUCK))
     return [
         row.title,
         ", ".join(row.components) or "none",
         str(sum(row.code.values())),
         figure(row.p50_ms.median),
         figure(row.adds_per_second.median),
-        _harm(verdicts.get(Verdict.LOST, 0), f", {stuck:,} stuck" if stuck else ""),
-        _harm(verdicts.get(Verdict.DUPLICATED, 0)),
+        Judged(f"{lost:,}, {stuck:,} stuck") if stuck else harm(lost),
+        harm(verdicts.get(Verdict.DUPLICATED, 0)),
         str(sum(verdicts.get(verdict, 0) for verdict in _NOT_TOLD)),
     ]
-
-
-def _harm(number: int, more: str = "") -> Cell:
-    text = f"{number:,}{more}"
-    return text if text == "0" else Judged(text)

@@ -9,21 +9,21 @@ from tests.costs.show.plots import Plot, Tick
 
 @dataclass(frozen=True)
 class Judged:
-    """A cell that says by itself whether it is good; None if nobody knows."""
+    """A cell that says by itself whether it is good, bad or unknown."""
 
     text: str
-    good: bool | None = False
-
-    @property
-    def judgement(self) -> str:
-        """The name of its style."""
-        return {True: "good", False: "bad", None: "unknown"}[self.good]
+    judgement: str = "bad"
 
     def __str__(self) -> str:
         return self.text
 
 
 Cell: TypeAlias = str | Judged
+
+
+def harm(number: int) -> Cell:
+    """Return how often something happened that must not."""
+    return Judged(f"{number:,}") if number else "0"
 
 
 @dataclass(frozen=True)
