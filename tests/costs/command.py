@@ -40,12 +40,8 @@ def stop_in_order() -> None:
 
 def started_now() -> dict[str, Any]:
     """Return when a run starts, on what, and of which code: fields of its record."""
-    return {
-        "started": datetime.now(UTC),
-        "machine": machine(),
-        "versions": versions(PACKAGES),
-        "write_path": write_path_hash(REPOSITORY),
-    }
+    code = {"versions": versions(PACKAGES), "write_path": write_path_hash(REPOSITORY)}
+    return {"started": datetime.now(UTC), "machine": machine(), **code}
 
 
 def progress_on(console: Console) -> Progress:

@@ -20,10 +20,8 @@ _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
 def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
     """Return all sections, with those of the peers if there are any."""
-    return [
-        *all_sections(costs, peers.against_dbos if peers else None),
-        *([of_peers.section(peers)] if peers else []),
-    ]
+    found = all_sections(costs, peers.against_dbos if peers else None)
+    return [*found, of_peers.section(peers)] if peers else found
 
 
 def figures_for_readme() -> str:

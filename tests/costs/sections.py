@@ -1,6 +1,7 @@
 """The sections of tables in which a run of `make bench` is shown."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import get_args
 
 from tests.costs.goals import RECOVERY_SECONDS, goals
@@ -19,16 +20,10 @@ _COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writ
 
 def all_sections(costs: Costs, against_dbos: float | None) -> list[Section]:
     """Return what there is to show, the most important first; `against_dbos` as in goals."""
-    found = [
-        _goals(costs, against_dbos),
-        _closed_loops(costs),
-        _open_loops(costs),
-        _usage(costs),
-        _waterfalls(costs),
-        _recovery(costs),
-        _growth(costs),
-    ]
-    return [section for section in found if any(table.rows for table in section.tables)]
+    others = (_closed_loops, _open_loops, _usage, _waterfalls, _recovery, _growth)
+    found = [_goals(costs, against_dbos), *(section(costs) for section in others)]
+    shown = [replace(section, tables=[table for table in section.tables if table.rows]) for section in found]
+    return [section for section in shown if section.tables]
 
 
 def _goals(costs: Costs, against_dbos: float | None) -> Section:
@@ -67,7 +62,7 @@ def _closed_loops(costs: Costs) -> Section:
         "Closed loops: each client sends its next request when it has its answer. Throughput is the median of the "
         "rounds, with whiskers from the lowest to the highest; times are those of all rounds. A dash stands where the "
         "requests were too few for that percentile.",
-        [table for table in tables if table.rows],
+        tables,
     )
 
 
@@ -123,15 +118,13 @@ def _usage(costs: Costs) -> Section:
     )
 
 
-def _stacked(name: str, taken: Mapping[Application, Mapping[str, float]]) -> Iterator[Row]:
+def _stacked(what: str, taken: Mapping[Application, Mapping[str, float]]) -> Iterator[Row]:
     """Return the sums of what servers take, by twin, with a bar for each server."""
     sums = {twin: sum(servers.values()) for twin, servers in taken.items()}
     scale = Linear(sums.values())
     for twin, servers in taken.items():
-        parts = [
-            (_COLOURS.get(server, server), value, f"{server}: {figure(value)}") for server, value in servers.items()
-        ]
-        yield Row([name, twin, figure(sums[twin])], Plot(scale.chain(parts)))
+        parts = ((_COLOURS.get(name, name), value, f"{name}: {figure(value)}") for name, value in servers.items())
+        yield Row([what, twin, figure(sums[twin])], Plot(scale.chain(parts)))
 
 
 def _waterfalls(costs: Costs) -> Section:
@@ -149,14 +142,10 @@ def _waterfalls(costs: Costs) -> Section:
 
 def _waterfall(one: Waterfall, scale: Linear) -> Table:
     bars = scale.chain([(hop.where.lower(), hop.milliseconds, hop.name) for hop in one.hops])
-    rows = [
-        *(
-            Row([hop.name, hop.where, figure(hop.milliseconds)], Plot([bar]))
-            for hop, bar in zip(one.hops, bars, strict=True)
-        ),
-        Row(["sum", "", figure(one.sum_ms)]),
-        Row(["total, as the client sees it", "", figure(one.total_ms)], scale.bar(one.total_ms, "total")),
-    ]
+    named = zip(one.hops, bars, strict=True)
+    rows = [Row([hop.name, hop.where, figure(hop.milliseconds)], Plot([bar])) for hop, bar in named]
+    rows.append(Row(["sum", "", figure(one.sum_ms)]))
+    rows.append(Row(["total, as the client sees it", "", figure(one.total_ms)], scale.bar(one.total_ms, "total")))
     difference = 100 * (one.sum_ms / one.total_ms - 1)
     note = f"The sum is {figure(abs(difference), '%')} {'more' if difference > 0 else 'less'} than the total."
     details = next((f" In Restate, {hop.detail}." for hop in one.hops if hop.detail), "")
@@ -183,7 +172,7 @@ def _recovery(costs: Costs) -> Section:
         "Recovery",
         "A server is killed while operations are in flight, is down for so long, and is started again. The time counts "
         f"from when it listens until the last of them is applied; the goal is under {RECOVERY_SECONDS:g} s.",
-        [table for table in tables if table.rows],
+        tables,
     )
 
 
@@ -205,5 +194,5 @@ def _growth(costs: Costs) -> Section:
         "Growth",
         f"Adds by {counted(costs.most_clients, 'client')}. Rows are todos, and as many in the ledger, half of which "
         "the purge deletes. Journals are those of the calls that the Restate server still keeps.",
-        [table for table in tables if table.rows],
+        tables,
     )

@@ -1,15 +1,34 @@
-"""Figures are what the samples and the notes of a request say."""
+"""Figures are what samples, the notes of a request, and source say."""
 
 import statistics
 from collections.abc import Sequence
 
 import pytest
 
+from tests.costs.lines_of_code import bare
 from tests.costs.measure import MeasurementError, rounds
 from tests.costs.measure.load_generator import Sample
 from tests.costs.measure.waterfall import Stretch, between, durations
+from tests.costs.peers.contestant import Peer
+from tests.costs.peers.contestants import PEERS
 from tests.costs.records import Spread
 from tests.costs.show.numbers import NONE, figure
+
+SOURCE = '''"""A module."""
+
+LIMIT = 3  # a comment
+
+class Thing:
+    """A class."""
+
+    def keep(self) -> str:
+        """Return a text."""
+        return "text"
+
+    @property
+    def drop(self) -> int:
+        return LIMIT
+'''
 
 
 @pytest.mark.parametrize(
@@ -67,3 +86,17 @@ def test_stretches_add_up() -> None:
 def test_figures_have_three_digits(value: float | None, expected: str) -> None:
     """Three digits of a number count; what was not measured has a dash."""
     assert figure(value) == expected
+
+
+def test_lines_that_do_something_are_counted() -> None:
+    """Blank lines, comments and docstrings are not counted, nor what is left out with its decorators."""
+    for without, lines in {(): 7, ("Thing.drop",): 4, ("Thing", "LIMIT"): 0}.items():
+        assert sum(map(bool, bare(SOURCE, without).splitlines())) == lines
+    with pytest.raises(LookupError, match=r"Thing\.gone"):
+        bare(SOURCE, ["Thing.gone"])
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_every_contestant_has_code(peer: Peer) -> None:
+    """Each contestant's source is there, and so is what of it is not counted."""
+    assert sum(peer.lines().values()) > 10

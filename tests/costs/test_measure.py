@@ -69,9 +69,8 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
 
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
-    measured = usage.measure(
-        twins, stack.ports.restate_node, clients=2, seconds=0.5, progress=ProgressLine(Progress(), "usage")
-    )["usage"]
+    progress, node_port = ProgressLine(Progress(), "usage"), stack.ports.restate_node
+    measured = [one for twin in twins for one in usage.measure(twin, node_port, 2, 0.5, progress)["usage"]]
     servers = [(one.application, one.server) for one in measured]
     assert servers == [(twin.key, name) for twin in TWINS for name in reversed(twin.servers)]
     assert all(one.cpu_ms > 0 and one.peak_memory_mb > 0 for one in measured)

@@ -38,9 +38,11 @@ def load_and_usage(folder: Path, progress: Progress) -> Findings:
         progress.expect(plan.samples(everyone) + len(twins))
         measured = load.measure(everyone, plan, progress)
         minimal.servers[MINIMAL].stop()
+        node_port = stack.ports.restate_node
+        used = [usage.measure(twin, node_port, plan.most_clients, USAGE_SECONDS, progress) for twin in twins]
         yield {
             **measured,
-            **usage.measure(twins, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, progress),
+            **{field: [one for each in used for one in each[field]] for field in ("usage", "disk")},
             "idle_memory_mb": idle,
             "settings": _settings(twins[0].database, stack.servers["restate"]),
             "versions": {"PostgreSQL": usage.postgres_version(twins[0].database)},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.costs.measure import Findings, LoadError, Progress, twin_internals
 from tests.costs.measure.load_generator import ADD, LIST, Request, Sample, add_by_message, again_if_wrong, put_load
-from tests.costs.measure.rounds import in_turns, latency, p99, throughput
+from tests.costs.measure.rounds import in_turns, latency, throughput
 from tests.costs.measure.running_apps import ROWS as FEW_ROWS
 from tests.costs.measure.running_apps import RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
@@ -62,10 +62,8 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
         services = {twin: twin.servers[RESTATE.writer] for twin in twins if RESTATE.writer in twin.servers}
         growth = [
-            *_with_processes("web processes", "WEB_WORKERS", webs, plan.web_workers, plan, progress),
-            *_with_processes(
-                "service processes", "RESTATE_SERVICE_WORKERS", services, plan.service_workers, plan, progress
-            ),
+            *_with_processes("web processes", webs, plan.web_workers, plan, progress),
+            *_with_processes("service processes", services, plan.service_workers, plan, progress),
         ]
         for rows in plan.rows:
             growth += _with_rows(twins, rows, plan, progress)
@@ -74,14 +72,10 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
 
 
 def _with_processes(
-    what: GrownPart,
-    setting: str,
-    servers: Mapping[RunningApp, Server],
-    counts: Sequence[int],
-    plan: GrowthPlan,
-    progress: Progress,
+    what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], plan: GrowthPlan, progress: Progress
 ) -> Iterator[Grown]:
     """Measure adds with several numbers of processes of these servers, in turns, and leave one of each."""
+    setting = {"web processes": "WEB_WORKERS", "service processes": "RESTATE_SERVICE_WORKERS"}[what]
 
     def warm(twin: RunningApp, count: int) -> None:
         server = servers[twin]
@@ -169,5 +163,7 @@ def _sample(url: str, request: Request, clients: int, seconds: float) -> Sample:
 def _grown(
     what: GrownPart, application: Application, size: int, samples: Sequence[Sample], **others: float | None
 ) -> Grown:
-    per_second, p99_ms = throughput(samples).median, round(p99(samples), 3)
-    return Grown(what=what, application=application, size=size, per_second=per_second, p99_ms=p99_ms, **others)
+    if (p99 := latency(samples).p99) is None:
+        raise LoadError("the answers are too few to tell the p99")
+    per_second = throughput(samples).median
+    return Grown(what=what, application=application, size=size, per_second=per_second, p99_ms=round(p99, 3), **others)

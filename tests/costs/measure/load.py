@@ -6,19 +6,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
+from tests.costs import records
 from tests.costs.measure import Progress, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import (
-    MINIMAL,
-    REQUEST_KINDS,
-    Application,
-    ClosedLoop,
-    OpenLoop,
-    RequestKind,
-    Spread,
-    TwinRatio,
-)
+from tests.costs.records import MINIMAL, REQUEST_KINDS, Application, RequestKind
 from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 _MOST_PER_SECOND = 2500
@@ -110,7 +102,7 @@ def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 
 
 def _open_loops(
     twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, progress: Progress
-) -> list[OpenLoop]:
+) -> list[records.OpenLoop]:
     """Measure a kind of request in an open loop, at the same rate for both twins."""
     slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin.name)]).median for twin in twins)
     rate = float(f"{plan.open_load * slowest:.2g}")
@@ -120,13 +112,13 @@ def _open_loops(
         samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
         progress.step(f"open loop, {kind}, {rate:g} a second")
     return [
-        OpenLoop(application=name, request=kind, rate=rate, **rounds.answers_and_latency(taken))
+        records.OpenLoop(application=name, request=kind, rate=rate, **rounds.answers_and_latency(taken))
         for name, taken in samples.items()
     ]
 
 
-def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> ClosedLoop:
-    return ClosedLoop(
+def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> records.ClosedLoop:
+    return records.ClosedLoop(
         application=turn.application,
         request=turn.kind,
         clients=turn.clients,
@@ -136,16 +128,16 @@ def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> ClosedLoop:
     )
 
 
-def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> TwinRatio:
+def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.TwinRatio:
     plain, restate = (samples[Turn(kind, clients, twin.key)] for twin in (PLAIN, RESTATE))
     p50 = rounds.ratios([one.p50 for one in restate], [one.p50 for one in plain])
-    return TwinRatio(request=kind, clients=clients, p50=p50, throughput=_throughput_ratios(restate, plain))
+    return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=_throughput_ratios(restate, plain))
 
 
-def _against_minimal(plan: LoadPlan, samples: Samples) -> Spread | None:
+def _against_minimal(plan: LoadPlan, samples: Samples) -> records.Spread | None:
     minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
     return _throughput_ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None
 
 
-def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> Spread:
+def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> records.Spread:
     return rounds.ratios([one.throughput for one in above], [one.throughput for one in below])

@@ -20,31 +20,21 @@ from todo_stack.twins import PLAIN, RESTATE, Twin
 # Not from todo_stack.applications: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-TRACE_FILE = "TRACE_FILE"
-
 _OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
-_RESTATE_TWIN, _FLASK_RESTATE = (
-    "flask-todo-restate/flask_todo_restate",
-    "flask-todo-restate/flask-restate/flask_restate",
-)
+_TWIN, _LIBRARY = "flask-todo-restate/flask_todo_restate", "flask-todo-restate/flask-restate/flask_restate"
 _STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
 CODE_OF_ADD: dict[Twin, dict[str, Sequence[str]]] = {
     PLAIN: {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
     RESTATE: {
-        f"{_RESTATE_TWIN}/app.py": (),
-        f"{_RESTATE_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
-        f"{_RESTATE_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
-        f"{_RESTATE_TWIN}/restate_server.py": (),
-        f"{_RESTATE_TWIN}/services/database.py": (),
-        f"{_RESTATE_TWIN}/services/todo_service.py": _OTHER_WRITES,
-        f"{_RESTATE_TWIN}/settings.py": ("DeleteSettings",),
-        f"{_FLASK_RESTATE}/deployment.py": ("deploy", "_unfinished"),
-        f"{_FLASK_RESTATE}/errors.py": (),
-        f"{_FLASK_RESTATE}/extension.py": (*_STATUS, "FlaskRestate.send"),
-        f"{_FLASK_RESTATE}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
-        f"{_FLASK_RESTATE}/server.py": (),
-        f"{_FLASK_RESTATE}/service.py": (),
-        f"{_FLASK_RESTATE}/settings.py": (),
+        **{f"{_TWIN}/{name}.py": () for name in ("app", "restate_server", "services/database")},
+        f"{_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
+        f"{_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
+        f"{_TWIN}/services/todo_service.py": _OTHER_WRITES,
+        f"{_TWIN}/settings.py": ("DeleteSettings",),
+        **{f"{_LIBRARY}/{name}.py": () for name in ("errors", "server", "service", "settings")},
+        f"{_LIBRARY}/deployment.py": ("deploy", "_unfinished"),
+        f"{_LIBRARY}/extension.py": (*_STATUS, "FlaskRestate.send"),
+        f"{_LIBRARY}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
     },
 }
 """What makes an add, by file, and the definitions in it that have no part in that."""
@@ -60,12 +50,12 @@ def traced_environment(folder: Path, file: Path) -> dict[str, str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(f"import {__name__} as internals\n\ninternals.trace()\n")
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}", TRACE_FILE: str(file)}
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}", "TRACE_FILE": str(file)}
 
 
 def trace() -> None:
     """Note from now on what happens in this process."""
-    file = os.open(os.environ[TRACE_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(os.environ["TRACE_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def note(what: str) -> None:
         # One system call: threads and processes share the file.

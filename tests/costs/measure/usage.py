@@ -4,6 +4,7 @@ All processes of a server count: gunicorn's workers and PostgreSQL's backends ar
 """
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ import requests
 
 from tests.costs.measure import Progress
 from tests.costs.measure.load_generator import put_load
-from tests.costs.measure.restate_metrics import metric
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import Application, DiskUsage, ServerUsage
 from tests.support.database import execute
@@ -34,7 +34,7 @@ class _Taken(NamedTuple):
     """What a server has taken since its start."""
 
     cpu_seconds: float
-    written: int | None
+    written: float | None
     """Bytes given to write(2); None where the system does not tell. Not those that the kernel accounts as dirtied:
     it takes large pages for whole, a hundred times what was written."""
 
@@ -69,9 +69,9 @@ def _taken(servers: Mapping[str, Server]) -> dict[str, _Taken]:
     for name, server in servers.items():
         # The first four: user and system, and those of children that have ended, on Linux. Backends come and go.
         cpu = _sum(lambda process: sum(process.cpu_times()[:4]), server)
-        written = None
+        written: float | None = None
         with contextlib.suppress(AttributeError, psutil.AccessDenied):
-            written = int(_sum(lambda process: process.io_counters().write_chars, server))
+            written = _sum(lambda process: process.io_counters().write_chars, server)
         found[name] = _Taken(cpu, written)
     return found
 
@@ -105,23 +105,8 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[Application, dict[str, floa
     return {twin.name: {name: megabytes(server) for name, server in twin.servers.items()} for twin in twins}
 
 
-def measure(
-    twins: Sequence[RunningApp], node_port: int, clients: int, seconds: float, progress: Progress
-) -> dict[str, Any]:
-    """Return what an add of each twin takes, with so many clients, by server and on the disk: fields of the record."""
-    usage: list[ServerUsage] = []
-    disk: list[DiskUsage] = []
-    for twin in twins:
-        by_server, on_disk = _measure(twin, node_port, clients, seconds)
-        usage += by_server
-        disk += on_disk
-        progress.step(f"usage, {twin.name}")
-    return {"usage": usage, "disk": disk}
-
-
-def _measure(
-    twin: RunningApp, node_port: int, clients: int, seconds: float
-) -> tuple[list[ServerUsage], list[DiskUsage]]:
+def measure(twin: RunningApp, node_port: int, clients: int, seconds: float, progress: Progress) -> dict[str, list[Any]]:
+    """Return what an add of a twin takes, with so many clients, by server and on the disk: fields of the record."""
     add = twin.prepare("add")
     fsyncs = _fsyncs(twin, node_port)
     _reconnect(twin.url)
@@ -146,12 +131,14 @@ def _measure(
         )
         for name in twin.servers
     ]
-    if not disk_before or not disk_after:
-        # In some containers the machine's disks cannot be seen.
-        return usage, []
-    written = round((disk_after.write_bytes - disk_before.write_bytes) / 1000 / adds, 2)
-    writes = round((disk_after.write_count - disk_before.write_count) / adds, 2)
-    return usage, [DiskUsage(application=twin.name, written_kb=written, writes=writes)]
+    disk = []
+    # In some containers the machine's disks cannot be seen.
+    if disk_before and disk_after:
+        written = round((disk_after.write_bytes - disk_before.write_bytes) / 1000 / adds, 2)
+        writes = round((disk_after.write_count - disk_before.write_count) / adds, 2)
+        disk.append(DiskUsage(application=twin.name, written_kb=written, writes=writes))
+    progress.step(f"usage, {twin.name}")
+    return {"usage": usage, "disk": disk}
 
 
 def _per_add(after: float | None, before: float | None, adds: float) -> float | None:
@@ -186,3 +173,10 @@ def _reconnect(url: str) -> None:
         return requests.get(f"{url}/", timeout=10).ok and requests.post(f"{url}/api/todos", json=again, timeout=10).ok
 
     until(reads_and_writes, f"{url} has new connections to its database", RECONNECT_SECONDS)
+
+
+def metric(node_port: int, name: str) -> float | None:
+    """Return the sum of a metric of the Restate server over its labels; None if it does not tell."""
+    text = requests.get(f"http://127.0.0.1:{node_port}/metrics", timeout=30).text
+    found = re.findall(rf"^restate_{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    return sum(map(float, found)) if found else None

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from tests.costs.measure import Findings, MeasurementError, Progress
-from tests.costs.measure.restate_metrics import metric
 from tests.costs.measure.twin_internals import traced_environment
+from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Hop, Waterfall
 from todo_stack.output import Log

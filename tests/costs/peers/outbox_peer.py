@@ -78,15 +78,10 @@ def announcements(channel: str, seconds: float | None = None) -> Iterator[list[s
 
 def do_batch() -> int:
     """Do a batch of due rows and return how many there were; other workers' rows are left to them."""
-    due = (
-        select(OutboxRow)
-        .where(OutboxRow.result.is_(None), OutboxRow.due_at <= func.now())
-        .order_by(OutboxRow.due_at)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
+    due = select(OutboxRow).where(OutboxRow.result.is_(None), OutboxRow.due_at <= func.now())
+    batch = due.order_by(OutboxRow.due_at).limit(BATCH).with_for_update(skip_locked=True)
     with sessions.begin() as session:
-        rows = session.scalars(due).all()
+        rows = session.scalars(batch).all()
         for row in rows:
             try:
                 with session.begin_nested():
