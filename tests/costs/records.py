@@ -1,10 +1,10 @@
 """What `make bench` has measured: the form of results.json, from which everything is shown."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self, TypeAlias, TypeVar, get_args
+from typing import Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -205,9 +205,6 @@ class Grown(Record):
     """How long the ledger's purge took for half of its rows."""
 
 
-WithClients = TypeVar("WithClients", ClosedLoop, TwinRatio)
-
-
 class Costs(RunRecord):
     """A whole run of `make bench`. What was not measured is empty, or None."""
 
@@ -239,13 +236,10 @@ class Costs(RunRecord):
 
     def closed_loop(self, application: Application, request: RequestKind, *, most: bool) -> ClosedLoop | None:
         """Return the loop of an application at a request by the most clients, or by the fewest."""
-        return _by_clients((one for one in self.closed_loops if one.application == application), request, most=most)
+        found = [one for one in self.closed_loops if (one.application, one.request) == (application, request)]
+        return (max if most else min)(found, key=lambda one: one.clients, default=None)
 
     def ratio(self, request: RequestKind, *, most: bool) -> TwinRatio | None:
         """Return the ratio of the twins at a request by the most clients, or by the fewest."""
-        return _by_clients(self.ratios, request, most=most)
-
-
-def _by_clients(all_of_them: Iterable[WithClients], request: RequestKind, *, most: bool) -> WithClients | None:
-    found = [one for one in all_of_them if one.request == request]
-    return (max if most else min)(found, key=lambda one: one.clients, default=None)
+        found = [one for one in self.ratios if one.request == request]
+        return (max if most else min)(found, key=lambda one: one.clients, default=None)

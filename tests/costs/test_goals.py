@@ -27,9 +27,8 @@ def ratio(request: str, clients: int, **changed: Spread) -> dict[str, Any]:
 
 def outages(*after: float, **harm: int) -> dict[str, Any]:
     """Return outages after which everything was applied so late."""
-    return {
-        "recoveries": [KEPT.recoveries[0].model_copy(update={"applied_after_seconds": one, **harm}) for one in after]
-    }
+    kept = KEPT.recoveries[0]
+    return {"recoveries": [kept.model_copy(update={"applied_after_seconds": one, **harm}) for one in after]}
 
 
 def memory(database: float) -> dict[str, Any]:

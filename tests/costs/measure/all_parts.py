@@ -82,17 +82,10 @@ def recovery_and_growth(folder: Path, progress: Progress) -> Findings:
     yield from recovery.measure(folder, progress, meanwhile=growth.measure(folder / "growth", progress))
 
 
-PARTS: Mapping[str, Part] = {
-    "load": load_and_usage,
-    "waterfall": waterfall.measure,
-    "recovery": recovery.measure,
-    "growth": growth.measure,
-}
+_FIRST: Mapping[str, Part] = {"load": load_and_usage, "waterfall": waterfall.measure}
+
+PARTS: Mapping[str, Part] = {**_FIRST, "recovery": recovery.measure, "growth": growth.measure}
 """Each by itself."""
 
-WHOLE: Mapping[str, Part] = {
-    "load": load_and_usage,
-    "waterfall": waterfall.measure,
-    "recovery and growth": recovery_and_growth,
-}
+WHOLE: Mapping[str, Part] = {**_FIRST, "recovery and growth": recovery_and_growth}
 """All of them, in order."""

@@ -12,8 +12,7 @@ from pathlib import Path
 from tests.costs.measure import Findings, LoadError, Progress, twin_internals
 from tests.costs.measure.load_generator import ADD, LIST, Request, Sample, add_by_message, again_if_wrong, put_load
 from tests.costs.measure.rounds import in_turns, latency, throughput
-from tests.costs.measure.running_apps import ROWS as FEW_ROWS
-from tests.costs.measure.running_apps import RunningApp, fill, twins_of
+from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Application, Grown, GrownPart
 from tests.support import restate_admin
@@ -142,7 +141,7 @@ def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress
     journals = {stack: _remembered_calls(stack) for stack in stacks}
     samples: dict[Stack, list[Sample]] = defaultdict(list)
     for stack in in_turns(stacks, plan.rounds):
-        fill(stack.database_url(RESTATE), FEW_ROWS)
+        fill(stack.database_url(RESTATE), ROWS)
         samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
         progress.step(f"{journals[stack]:,} journals")
     for stack in stacks:

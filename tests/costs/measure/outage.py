@@ -81,13 +81,9 @@ class Outage:
         self._began_at = time.monotonic()
 
     def _hand_in(self) -> None:
-        taken = put_load(
-            self.stack.ports.ingress_url,
-            add_by_message(self._marker),
-            clients=min(HAND_IN_CLIENTS, self.operations),
-            seconds=HAND_IN_SECONDS,
-            stop_after=self.operations,
-        )
+        clients, add = min(HAND_IN_CLIENTS, self.operations), add_by_message(self._marker)
+        url, most = self.stack.ports.ingress_url, self.operations
+        taken = put_load(url, add, clients=clients, seconds=HAND_IN_SECONDS, stop_after=most)
         if len(taken.milliseconds) != self.operations:
             raise MeasurementError(f"only {len(taken.milliseconds)} of {self.operations} operations were accepted")
 

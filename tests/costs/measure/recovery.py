@@ -18,9 +18,6 @@ from todo_stack.twins import RESTATE
 SERVERS = [name for name in RESTATE.servers if name != RESTATE.title]
 """Those that are killed: all but the web, which only hands in."""
 
-OUTAGES = (1, 10, 60, 300)
-"""Seconds."""
-
 IN_FLIGHT = 32
 IN_FLIGHT_IN_BACKGROUND = 8
 """Fewer: each is tried again all the time, and takes as much of the machine from what is measured meanwhile."""
@@ -34,7 +31,7 @@ LONG_SECONDS = 30.0
 
 
 def measure(
-    folder: Path, progress: Progress, outages: Sequence[float] = OUTAGES, meanwhile: Iterable[Fields] = ()
+    folder: Path, progress: Progress, outages: Sequence[float] = (1, 10, 60, 300), meanwhile: Iterable[Fields] = ()
 ) -> Findings:
     """Measure the recovery from outages of each server that last so many seconds, and the drain of a backlog.
 

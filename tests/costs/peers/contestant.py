@@ -32,8 +32,6 @@ FOR_ALL = {
 WAITING_THREADS = int(web_setting(RESTATE, "web_threads"))
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
-GUNICORN_SETTINGS = "tests/costs/gunicorn_after_fork.py"
-
 Settings = Mapping[str, str]
 
 
@@ -70,8 +68,8 @@ class Peer(About):
 
     def lines(self) -> dict[str, int]:
         """Return how many lines make its add durable, by file: of a peer its sketch, and what sketches share."""
-        sketch = (f"tests/costs/peers/{self.name}_peer.py", "tests/costs/peers/sketch.py", GUNICORN_SETTINGS)
-        code = CODE_OF_ADD[self.twin] if self.twin else dict.fromkeys(sketch, ())
+        files = (f"peers/{self.name}_peer.py", "peers/sketch.py", "gunicorn_after_fork.py")
+        code = CODE_OF_ADD[self.twin] if self.twin else {f"tests/costs/{file}": () for file in files}
         return {path: lines_of_code(path, without) for path, without in code.items()}
 
     def start(self, extra: ExtraServers) -> "Contestant":
