@@ -46,8 +46,8 @@ def started_now() -> dict[str, Any]:
 
 def progress_on(console: Console) -> Progress:
     """Return lines on the terminal that tell how far each part is."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console)
+    what = TextColumn("{task.description}")
+    return Progress(what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
 
 
 class ProgressLine:

@@ -39,6 +39,8 @@ def test_percentile(number: int, percent: float, expected: float | None) -> None
     """It is the nearest rank, whatever the order, and there is none where no request lies beyond it."""
     times = [float(time) for time in range(number, 0, -1)]
     assert rounds.percentile(times, percent) == expected
+    # An open loop that runs until there are enough has a p99.9.
+    assert rounds.percentile([1.0] * rounds.ENOUGH, 99.9) is not None
 
 
 def test_latency_is_of_all_rounds() -> None:
@@ -51,11 +53,6 @@ def test_latency_is_of_all_rounds() -> None:
     assert (found.p50, found.p90, found.p99, found.p999) == (50.5, 90, 99, None)
     with pytest.raises(statistics.StatisticsError):
         rounds.latency([])
-
-
-def test_an_open_loop_has_enough_requests() -> None:
-    """One that runs until there are enough has a p99.9."""
-    assert rounds.percentile([1.0] * rounds.ENOUGH, 99.9) is not None
 
 
 def test_rounds() -> None:

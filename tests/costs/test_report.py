@@ -65,10 +65,8 @@ def test_every_figure_has_its_place(costs: Costs, sections: list[Section]) -> No
 def test_page(sections: list[Section]) -> None:
     """The page has each cell, refers to nothing outside itself, and what it is given cannot become markup."""
     document = draw(sections)
-    shown = [
-        [cell.get_text(strip=True) for cell in row.select("th, td:not(.wide)")] for row in document.select("tbody tr")
-    ]
-    assert shown == rows_of(sections)
+    rows = [row.select("th, td:not(.wide)") for row in document.select("tbody tr")]
+    assert [[cell.get_text(strip=True) for cell in row] for row in rows] == rows_of(sections)
     assert not document.select("add, link:not([href='data:,']), img, iframe, script, dd b")
     for table in document.select("table"):
         assert {len(row.select("th, td")) for row in table.select("tr")} == {len(table.select("thead th"))}

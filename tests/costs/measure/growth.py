@@ -149,7 +149,6 @@ def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress
 
 
 def _remembered_calls(stack: Stack) -> int:
-    """Return how many calls the server keeps, finished ones too."""
     (row,) = restate_admin.query(stack.ports.admin_url, "SELECT count(*) AS number FROM sys_invocation")
     return int(row["number"])
 

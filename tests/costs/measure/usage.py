@@ -45,15 +45,13 @@ def _peak_memory(servers: Mapping[str, Server]) -> Iterator[dict[str, int]]:
     most = dict.fromkeys(servers, 0)
     ended = threading.Event()
 
-    def look() -> None:
-        for name, server in servers.items():
-            most[name] = max(most[name], int(_sum(_private_memory, server)))
-
     def watch() -> None:
-        while not ended.wait(SAMPLE_SECONDS):
-            look()
+        while True:
+            for name, server in servers.items():
+                most[name] = max(most[name], int(_sum(_private_memory, server)))
+            if ended.wait(SAMPLE_SECONDS):
+                return
 
-    look()
     with ThreadPoolExecutor(1, thread_name_prefix="memory") as thread:
         watching = thread.submit(watch)
         try:

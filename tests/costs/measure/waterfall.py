@@ -98,7 +98,8 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
         before = _appends(node) if twin.durable else None
         pairs = [[_add(client) for client in clients] for _ in range(number)]
         detail = _per_append(before, _appends(node)) if before else ""
-    noted = sorted(_read(line) for file in files.values() for line in file.read_text().splitlines())
+    lines = [line.split(maxsplit=1) for file in files.values() for line in file.read_text().splitlines()]
+    noted = sorted((int(nanoseconds), what) for nanoseconds, what in lines)
     rows = [durations(STRETCHES[twin], between(noted, *moments)) for _, moments in pairs]
     hops = [
         Hop(
@@ -146,11 +147,6 @@ def _add(client: http.client.HTTPConnection) -> tuple[int, int]:
     if answer.status != http.client.CREATED:
         raise MeasurementError(f"an add was answered with {answer.status}")
     return began, ended
-
-
-def _read(line: str) -> Noted:
-    nanoseconds, _, what = line.partition(" ")
-    return int(nanoseconds), what
 
 
 def _appends(node_port: int) -> list[float]:

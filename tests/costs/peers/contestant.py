@@ -4,12 +4,12 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.costs.lines_of_code import lines_of_code
-from tests.costs.measure.extra_servers import ExtraServers, free_port
+from tests.costs.measure.extra_servers import ExtraServers, Settings, free_port
 from tests.costs.measure.twin_internals import CODE_OF_ADD, web_setting
 from tests.costs.peers.records import About
 from tests.support.database import execute
@@ -31,8 +31,6 @@ FOR_ALL = {
 
 WAITING_THREADS = int(web_setting(RESTATE, "web_threads"))
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
-
-Settings = Mapping[str, str]
 
 
 class Peer(About):

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.costs.measure.extra_servers import PYTHON_MODULE, ExtraServers
-from tests.costs.peers.contestant import Contestant, Peer, Settings
+from tests.costs.measure.extra_servers import PYTHON_MODULE, ExtraServers, Settings
+from tests.costs.peers.contestant import Contestant, Peer
 from todo_stack.checks import tcp_open
 from todo_stack.process import Server
 from todo_stack.twins import PLAIN, RESTATE
+
+_OUTBOX = [*PYTHON_MODULE, "tests.costs.peers.outbox_peer"]
 
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 
@@ -66,10 +68,6 @@ def _temporal_unfinished(contestant: Contestant) -> Sequence[Any]:
         return (await client.count_workflows("ExecutionStatus = 'Running'")).count
 
     return [number] if (number := asyncio.run(running())) else []
-
-
-def _outbox_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
-    return [extra.start("outbox worker", [*PYTHON_MODULE, "tests.costs.peers.outbox_peer"], settings)]
 
 
 PEERS: Sequence[Peer] = (
@@ -137,7 +135,7 @@ PEERS: Sequence[Peer] = (
         killed="the worker process",
         not_comparable="It does this one thing. Steps that follow one another, timers, versions of a workflow, and a "
         "page that shows what hangs are what the others are for.",
-        start_servers=_outbox_servers,
+        start_servers=lambda extra, settings: [extra.start("outbox worker", _OUTBOX, settings)],
         unfinished="SELECT key, attempts FROM outbox WHERE result IS NULL",
     ),
 )

@@ -40,10 +40,9 @@ def speeds(
     alone: dict[str, list[float]] = defaultdict(list)
     together: dict[str, list[float]] = defaultdict(list)
     for contestant in in_turns(contestants, rounds):
-        alone[contestant.peer.name].append(put_load(contestant.url, ADD, seconds=seconds).p50)
-        together[contestant.peer.name].append(
-            put_load(contestant.url, ADD, clients=CLIENTS, seconds=seconds).throughput
-        )
+        name, url = contestant.peer.name, contestant.url
+        alone[name].append(put_load(url, ADD, seconds=seconds).p50)
+        together[name].append(put_load(url, ADD, clients=CLIENTS, seconds=seconds).throughput)
         progress.step(contestant.peer.title)
     return {name: {"p50_ms": spread(alone[name]), "adds_per_second": spread(together[name])} for name in alone}
 
