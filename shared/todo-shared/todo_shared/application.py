@@ -95,7 +95,7 @@ def add_routes(app: Flask, pages: Blueprint, api: Blueprint) -> None:
 def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:
     migrate = Migrate(app, db, directory=str(HERE / "migrations"))
 
-    @migrate.configure  # type: ignore[arg-type] - its stubs have a Config of their own
+    @migrate.configure  # type: ignore[arg-type]  # its stubs declare another Config
     def configure(config: Config) -> Config:
         config.set_main_option("path_separator", "os")
         config.set_main_option("version_locations", os.pathsep.join(map(str, folders)))
