@@ -7,6 +7,12 @@ FRESH ?=
 WHAT ?=
 BIN := .venv/bin
 READY := .venv/.ready
+WEB_TOOLS := .lint/node_modules/.ready
+# It would take the pyproject.toml nearest to the templates.
+DJLINT := --configuration pyproject.toml
+TEMPLATES := $(wildcard shared/todo-shared/todo_shared/templates/*.html tests/*/*/*.j2)
+STYLES := $(wildcard shared/todo-shared/todo_shared/static/*.css tests/*/*/*.css)
+SCRIPTS := $(wildcard .lint/*.mjs tests/*/*/*.js tests/*/*/*.mjs)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,18 +86,31 @@ readme: $(READY) ## put the results of the last whole make compare, bench and be
 	$(BIN)/python -m tests.costs --keep
 	$(BIN)/python -m cogapp -r $(GENERATED)
 
-lint: $(READY) ## check style and format, and that the READMEs have the figures that are kept
+# Only these two commands need them: Biome and malva for CSS and JavaScript.
+$(WEB_TOOLS): $(READY) .lint/package-lock.json
+	@cd .lint && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.ready
+
+lint: $(WEB_TOOLS) ## check style and format, and that the READMEs contain the figures of the kept results
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/djlint $(DJLINT) --lint --quiet $(TEMPLATES)
+	$(BIN)/djlint $(DJLINT) --check $(TEMPLATES)
+	.lint/node_modules/.bin/biome check $(STYLES) $(SCRIPTS)
+	PATH="$$PATH:$(BIN)" node .lint/format_css.mjs $(STYLES)
 	$(BIN)/python -m cogapp --check --diff $(GENERATED)
+
+format: $(WEB_TOOLS) ## format Python, templates, CSS and JavaScript
+	$(BIN)/ruff format
+	$(BIN)/djlint $(DJLINT) --reformat --quiet $(TEMPLATES) || $(BIN)/djlint $(DJLINT) --check $(TEMPLATES)
+	.lint/node_modules/.bin/biome check --write $(STYLES) $(SCRIPTS)
+	PATH="$$PATH:$(BIN)" node .lint/format_css.mjs --write $(STYLES)
 
 types: $(READY) ## check types
 	$(BIN)/mypy
 
 clean: ## remove what setup installed and all caches, but no data
-	rm -rf .venv flask-todo-restate/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .lint/node_modules flask-todo-restate/node_modules .pytest_cache .mypy_cache .ruff_cache
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-
-.PHONY: help setup up-basic up-restate deploy docker up kill stop start reset test compare chaos bench bench-peers readme lint types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop start reset test compare chaos bench bench-peers readme lint format types clean
