@@ -23,8 +23,7 @@ docker compose run --rm --no-deps migrate
 docker compose up --detach --wait --no-deps --no-recreate --scale restate_app=2 restate_app
 docker compose run --rm --no-deps register python -m flask_restate deploy
 # shellcheck disable=SC2086 # container ids
-docker stop $old >/dev/null
-docker rm $old >/dev/null
+{ docker stop $old; docker rm $old; } >/dev/null
 # From now on, "docker compose up" starts this version.
 { grep -v '^VERSION=' .env 2>/dev/null || true; echo "VERSION=$new"; } >.env.new
 mv .env.new .env
