@@ -1,4 +1,4 @@
-"""What the repository says of itself is true."""
+"""What the repository says about itself is true."""
 
 import json
 import re
@@ -8,26 +8,30 @@ from pathlib import Path
 
 
 def tracked(repository: Path) -> list[Path]:
-    """Return the files that git keeps."""
+    """Return the files that git tracks."""
     git = shutil.which("git")
     assert git
     listed = subprocess.run([git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True).stdout
     return [repository / name for name in listed.split("\0") if name]
 
 
+def pages(repository: Path) -> list[Path]:
+    """Return the pages that explain the repository."""
+    return [path for path in tracked(repository) if path.name in ("README.md", "CONTRIBUTING.md")]
+
+
 def test_commands_of_the_readmes_exist(repository: Path) -> None:
-    """Every make target that a README names is one."""
+    """Every make target that a README or CONTRIBUTING.md names exists."""
     makefile = (repository / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    for page in repository.glob("**/README.md"):
-        if "node_modules" not in page.parts and ".venv" not in page.parts:
-            assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
+    for page in pages(repository):
+        assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
 
 
 def test_files_of_the_readmes_exist(repository: Path) -> None:
-    """Every file that a README links to is there."""
-    for page in (path for path in tracked(repository) if path.name == "README.md"):
-        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    """Every file that a README or CONTRIBUTING.md links to exists."""
+    for page in pages(repository):
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
 
 
@@ -45,7 +49,7 @@ def test_no_registry_address(repository: Path) -> None:
 
 
 def test_every_requirement_is_pinned(repository: Path) -> None:
-    """Whatever is asked for by name has its version in the constraints."""
+    """Every package that is asked for by name has its version in the constraints."""
     pins = {
         line.partition("==")[0].lower().replace("_", "-")
         for line in (repository / "constraints.txt").read_text().split()
