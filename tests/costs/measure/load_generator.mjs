@@ -7,14 +7,17 @@
 //
 // Node's own client: in Python it would take as much of the machine as the servers; the usual tools round to
 // milliseconds or know only one of the two loops.
+
+import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
 import { performance } from "node:perf_hooks";
-import { randomUUID } from "node:crypto";
 
-const plan = JSON.parse(await new Promise((resolve) => {
-  let text = "";
-  process.stdin.on("data", (part) => (text += part)).on("end", () => resolve(text));
-}));
+const plan = JSON.parse(
+  await new Promise((resolve) => {
+    let text = "";
+    process.stdin.on("data", (part) => (text += part)).on("end", () => resolve(text));
+  }),
+);
 const { url, method, path, body, expect, clients, seconds, rate = 0, ids = [], stopAfter = Infinity } = plan;
 const { hostname, port } = new URL(url);
 const agent = new Agent({ keepAlive: true, maxSockets: rate ? Infinity : clients });
@@ -55,20 +58,27 @@ const cpuBegan = process.cpuUsage();
 const end = began + seconds * 1000;
 
 function closed() {
-  return Promise.all(Array.from({ length: clients }, () => new Promise((finished) => {
-    const next = () => {
-      if (performance.now() >= end || sent >= stopAfter) return finished();
-      send((due, good) => {
-        if (good) latencies.push(performance.now() - due);
-        next();
-      });
-    };
-    next();
-  })));
+  return Promise.all(
+    Array.from(
+      { length: clients },
+      () =>
+        new Promise((finished) => {
+          const next = () => {
+            if (performance.now() >= end || sent >= stopAfter) return finished();
+            send((due, good) => {
+              if (good) latencies.push(performance.now() - due);
+              next();
+            });
+          };
+          next();
+        }),
+    ),
+  );
 }
 
 function open() {
-  let due = began, waiting = 0;
+  let due = began,
+    waiting = 0;
   return new Promise((finished) => {
     const tick = () => {
       const now = performance.now();
@@ -92,9 +102,11 @@ await (rate ? open() : closed());
 const took = (performance.now() - began) / 1000;
 agent.destroy();
 const cpu = process.cpuUsage(cpuBegan);
-process.stdout.write(JSON.stringify({
-  milliseconds: latencies.map((one) => Math.round(one * 1000) / 1000),
-  seconds: took,
-  errors,
-  cpuSeconds: (cpu.user + cpu.system) / 1e6,
-}));
+process.stdout.write(
+  JSON.stringify({
+    milliseconds: latencies.map((one) => Math.round(one * 1000) / 1000),
+    seconds: took,
+    errors,
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  }),
+);
