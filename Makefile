@@ -7,6 +7,8 @@ FRESH ?=
 WHAT ?=
 BIN := .venv/bin
 READY := .venv/.ready
+# Node is in .venv where the machine has none.
+WITH_NODE := PATH="$$PATH:$(CURDIR)/$(BIN)"
 WEB_TOOLS := .lint/node_modules/.ready
 # It would take the pyproject.toml nearest to the templates.
 DJLINT := --configuration pyproject.toml
@@ -88,22 +90,22 @@ readme: $(READY) ## put the results of the last whole make compare, bench and be
 
 # Only these two commands need them: Biome and malva for CSS and JavaScript.
 $(WEB_TOOLS): $(READY) .lint/package-lock.json
-	@cd .lint && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.ready
+	@cd .lint && $(WITH_NODE) npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.ready
 
 lint: $(WEB_TOOLS) ## check style and format, and that the READMEs contain the figures of the kept results
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/djlint $(DJLINT) --lint --quiet $(TEMPLATES)
 	$(BIN)/djlint $(DJLINT) --check $(TEMPLATES)
-	.lint/node_modules/.bin/biome check $(STYLES) $(SCRIPTS)
-	PATH="$$PATH:$(BIN)" node .lint/format_css.mjs $(STYLES)
+	$(WITH_NODE) .lint/node_modules/.bin/biome check $(STYLES) $(SCRIPTS)
+	$(WITH_NODE) node .lint/format_css.mjs $(STYLES)
 	$(BIN)/python -m cogapp --check --diff $(GENERATED)
 
 format: $(WEB_TOOLS) ## format Python, templates, CSS and JavaScript
 	$(BIN)/ruff format
 	$(BIN)/djlint $(DJLINT) --reformat --quiet $(TEMPLATES) || $(BIN)/djlint $(DJLINT) --check $(TEMPLATES)
-	.lint/node_modules/.bin/biome check --write $(STYLES) $(SCRIPTS)
-	PATH="$$PATH:$(BIN)" node .lint/format_css.mjs --write $(STYLES)
+	$(WITH_NODE) .lint/node_modules/.bin/biome check --write $(STYLES) $(SCRIPTS)
+	$(WITH_NODE) node .lint/format_css.mjs --write $(STYLES)
 
 types: $(READY) ## check types
 	$(BIN)/mypy
