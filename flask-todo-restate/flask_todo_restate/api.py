@@ -1,4 +1,4 @@
-"""The JSON API, in the terms of the public Todo-Backend contract."""
+"""The JSON API, which follows the public Todo-Backend contract."""
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -67,7 +67,7 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
 
 @api.get("/operations/<operation_id>")
 def read_operation(operation_id: str) -> ResponseReturnValue:
-    """Return what has become of an operation that was answered with 202."""
+    """Return the state of an operation that was answered with 202."""
     operation = restate.status(operation_id)
     body: dict[str, object] = {"id": operation_id, "status": operation.status}
     if operation.status == "done":

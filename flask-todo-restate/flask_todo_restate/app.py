@@ -12,7 +12,7 @@ from todo_shared.settings import load
 
 
 def create_app(settings: WebSettings | None = None) -> Flask:
-    """Return the application, with settings from the environment unless given.
+    """Return the application, with settings from the environment unless they are given.
 
     Raises:
         SettingsError: a setting is missing or wrong.

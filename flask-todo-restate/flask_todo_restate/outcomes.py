@@ -1,4 +1,4 @@
-"""Tells users what has become of a write that did not simply succeed."""
+"""Tells users what happened to a write that did not simply succeed."""
 
 from dataclasses import dataclass
 
@@ -19,24 +19,24 @@ restate = FlaskRestate()
 """Calls the TodoService."""
 
 ASK_SECONDS = 0.3
-"""How long a page waits to hear what has become of an operation."""
+"""How long a page waits for the state of an operation."""
 
 MAX_REMEMBERED = 10
-"""How many pending operations a session remembers; they are in its cookie."""
+"""How many pending operations a session remembers. They are in its cookie."""
 
 WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A line above the list; its kind is info or error."""
+    """A line above the list. Its kind is info or error."""
 
     text: str
     kind: str = "info"
 
 
 def init_app(app: Flask) -> None:
-    """Let the application call Restate, and answer a call's outcomes in these ways."""
+    """Let the application call Restate, and register the answers to calls that did not simply succeed."""
     restate.init_app(app)
 
     @app.errorhandler(PendingError)
@@ -52,7 +52,7 @@ def init_app(app: Flask) -> None:
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
         if outcome.code != 503:
             return failure(outcome.code or 500, outcome.reason)
-        # This operation is over, so trying again means a new one.
+        # This operation has ended, so another try needs a new one.
         if is_api():
             return problem(503, outcome.reason, retry="with a new Idempotency-Key")
         return unavailable(outcome.reason, keep_request_id=False)
@@ -60,14 +60,14 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
         app.logger.warning("%s", outcome)
-        # The ingress may have it all the same: only the answer may have been lost.
-        return unavailable("Your change may not have been taken. It is safe to submit it again: it is made only once.")
+        # The ingress may have accepted the call: perhaps only its answer was lost.
+        return unavailable("Your change may not have been saved. It is safe to submit it again: it is made only once.")
 
     app.jinja_env.globals["notices"] = notices
 
 
 def notices() -> list[Notice]:
-    """Return a notice for each remembered operation that is not done, and forget those that are settled."""
+    """Return a notice for each remembered operation that did not succeed yet, and forget those that ended."""
     remembered: dict[str, str] = session.get("pending", {})
     shown, unsettled = [], {}
     asking = True
@@ -80,7 +80,7 @@ def notices() -> list[Notice]:
             except OperationNotFoundError:
                 continue
             except StatusUnavailableError:
-                # A page must not wait for Restate once for each of them.
+                # Do not ask about the others: the page would wait for Restate once for each of them.
                 asking = False
         if status == "pending":
             unsettled[operation_id] = what
@@ -88,14 +88,14 @@ def notices() -> list[Notice]:
         elif status == "rejected":
             shown.append(Notice(f"{what} failed: {reason}", "error"))
         elif status == "unknown":
-            shown.append(Notice(f"{what} was stopped, and may have been made. Please look at the list.", "error"))
+            shown.append(Notice(f"{what} was stopped, but may have been made. Please check the list.", "error"))
     if unsettled != remembered:
         session["pending"] = unsettled
     return shown
 
 
 def _remember(remembered: dict[str, str], outcome: PendingError) -> dict[str, str]:
-    """Return what the session is to remember: this operation and the last ones before it."""
+    """Return what the session should remember: this operation and the latest ones before it."""
     what = WHAT[outcome.handler]
     if task := request.form.get("task"):
         what += f" “{task[:60]}”"

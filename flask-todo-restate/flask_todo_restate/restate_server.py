@@ -1,7 +1,7 @@
 """Serves the TodoService to Restate.
 
-`python -m flask_todo_restate.restate_server` is what make and compose run. `hypercorn --bind 127.0.0.1:9080
-flask_todo_restate.restate_server:app` serves it, too; flask_restate.server says what that lacks.
+make and compose run `python -m flask_todo_restate.restate_server`. `hypercorn --bind 127.0.0.1:9080
+flask_todo_restate.restate_server:app` also works; flask_restate.server says what that lacks.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The pages: forms are submitted, handed to the TodoService, and answered with a redirect to the list."""
+"""The pages: each form is handed to the TodoService and answered with a redirect to the list."""
 
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue

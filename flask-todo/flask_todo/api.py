@@ -1,4 +1,4 @@
-"""The JSON API, in the terms of the public Todo-Backend contract."""
+"""The JSON API, which follows the public Todo-Backend contract."""
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""The pages: forms are submitted, written to the database, and answered with a redirect to the list."""
+"""The pages: each form is written to the database and answered with a redirect to the list."""
 
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue

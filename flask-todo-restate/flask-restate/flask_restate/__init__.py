@@ -1,4 +1,4 @@
-"""What a Flask application needs for Restate: the extension that calls, the service, the ledger, and its server."""
+"""What a Flask application needs to use Restate: the extension, the service, the ledger and the server."""
 
 from flask_restate.errors import ERRORS, Ends
 from flask_restate.extension import FlaskRestate

@@ -1,4 +1,4 @@
-"""The command line: `python -m flask_restate register`, `deploy` and `identity`; options are settings, too."""
+"""The command line: `python -m flask_restate register`, `deploy` and `identity`. Most options are settings too."""
 
 import logging
 from datetime import timedelta
@@ -14,13 +14,13 @@ _service = click.option(
     "--service-url", envvar="RESTATE_SERVICE_URL", default="http://127.0.0.1:9080", show_default=True
 )
 _timeout = click.option(
-    "--timeout", envvar="RESTATE_REGISTER_TIMEOUT_SECONDS", default=60.0, help="Seconds to wait for both sides."
+    "--timeout", envvar="RESTATE_REGISTER_TIMEOUT_SECONDS", default=60.0, help="Seconds to wait for both servers."
 )
 
 
 @click.group()
 def main() -> None:
-    """Tell a Restate server of a service endpoint."""
+    """Tell a Restate server about a service endpoint."""
     logging.basicConfig(level="INFO", format="%(levelname)s %(name)s: %(message)s")
 
 
@@ -28,9 +28,9 @@ def main() -> None:
 @_admin
 @_service
 @_timeout
-@click.option("--force", envvar="RESTATE_REGISTER_FORCE", type=bool, default=False, help="Replace; for development.")
+@click.option("--force", envvar="RESTATE_REGISTER_FORCE", type=bool, default=False, help="Replace the old code.")
 def register(admin_url: str, service_url: str, timeout: float, force: bool) -> None:
-    """Register the service endpoint, as often as one likes."""
+    """Register the service endpoint. Repeating this changes nothing."""
     new = deployment.register(admin_url, service_url, force=force, timeout=timedelta(seconds=timeout))
     names = ", ".join(service["name"] for service in new["services"])
     click.echo(f"{names} at {service_url} is deployment {new['id']}")
@@ -44,7 +44,7 @@ def register(admin_url: str, service_url: str, timeout: float, force: bool) -> N
     "--drain-timeout", envvar="RESTATE_DRAIN_TIMEOUT_SECONDS", default=600.0, help="Seconds to wait for old calls."
 )
 def deploy(admin_url: str, service_url: str, timeout: float, drain_timeout: float) -> None:
-    """Take the endpoint into use, and forget older ones when they have finished their calls."""
+    """Send new calls to this endpoint, and remove older ones when they have finished their calls."""
     drain = timedelta(seconds=drain_timeout)
     deployment.deploy(admin_url, service_url, timeout=timedelta(seconds=timeout), drain_timeout=drain)
     click.echo(f"{service_url} is in use")
@@ -54,7 +54,7 @@ def deploy(admin_url: str, service_url: str, timeout: float, drain_timeout: floa
 @click.argument("pem_file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("public_key_file", type=click.Path(path_type=Path, dir_okay=False))
 def identity(pem_file: Path, public_key_file: Path) -> None:
-    """Make the Restate server's key pair, if there is none yet: PEM_FILE is for the server alone."""
+    """Create the Restate server's key pair if there is none yet. Only the server may read PEM_FILE."""
     try:
         public_key_file.write_text(public_key(pem_file))
     except ValueError as error:

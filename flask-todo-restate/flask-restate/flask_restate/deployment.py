@@ -1,7 +1,7 @@
-"""Registers a service endpoint with Restate, and takes a new version into use without losing a call.
+"""Registers a service endpoint with Restate, and switches to a new version without losing a call.
 
-Restate sends a call to the version that began it, at that one's address. So a new version has an address of its own:
-it is registered, takes the new calls, and the old one is forgotten when no call needs it any more.
+Restate finishes a call on the version that started it, at that version's address. So a new version needs its own
+address: it is registered and takes the new calls, and the old one is removed when no call needs it any more.
 """
 
 import logging
@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 
 
 class DeploymentError(SystemExit):
-    """It could not be done. Left alone it ends the program with its message."""
+    """The deployment failed. If nothing catches this, it ends the program with its message."""
 
 
 def register(admin_url: str, service_url: str, *, force: bool, timeout: timedelta) -> dict[str, Any]:
-    """Register the endpoint and return Restate's description of the deployment; once more is no change.
+    """Register the endpoint and return Restate's description of the deployment. Repeating this changes nothing.
 
-    `force` replaces what was registered at the same address. It is for development: calls that are in flight go on
-    with the new code, so in production a new version gets a new address instead.
+    `force` replaces what is registered at the same address. It is for development: calls in flight continue with the
+    new code. In production, a new version gets a new address instead.
 
-    Raises DeploymentError: a side was not there within the time-out, or the Restate server refused.
+    Raises DeploymentError: one of the servers did not answer within the time-out, or Restate refused.
     """
     retry = tenacity.Retrying(
-        # An endpoint that is not there yet is an error of the server here, too. An address that is none never will be.
+        # Restate also answers with an error while the endpoint is not up yet. A malformed address will never work.
         retry=tenacity.retry_if_exception_type(requests.RequestException)
         & tenacity.retry_if_not_exception_type(ValueError),
         wait=tenacity.wait_exponential(multiplier=0.1, max=1),
@@ -48,12 +48,12 @@ def register(admin_url: str, service_url: str, *, force: bool, timeout: timedelt
 
 
 def deploy(admin_url: str, service_url: str, *, timeout: timedelta, drain_timeout: timedelta) -> list[str]:
-    """Register the endpoint, wait until older ones have finished, forget them, and return their addresses.
+    """Register the endpoint, wait until older ones have finished, remove them, and return their addresses.
 
-    May be repeated after any error.
+    It is safe to repeat this after any error.
 
-    Raises DeploymentError: the new endpoint could not be registered, and nothing has changed; or older endpoints have
-    calls still after `drain_timeout`, and must go on running.
+    Raises DeploymentError: the new endpoint could not be registered, and nothing has changed; or an older endpoint
+    still has calls after `drain_timeout`, and must keep running.
     """
     new = register(admin_url, service_url, force=False, timeout=timeout)
     services = {service["name"] for service in new["services"]}
@@ -70,17 +70,17 @@ def deploy(admin_url: str, service_url: str, *, timeout: timedelta, drain_timeou
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
     )
     for deployment, address in old.items():
-        log.info("waiting until the calls that began at %s are finished", address)
+        log.info("waiting for the calls that started at %s to finish", address)
         if left := drained(_unfinished, admin_url, deployment):
-            raise DeploymentError(f"{left} calls that began at {address} are not finished: it must go on running.")
-        # Restate asks for force, and does not look itself whether the deployment is in use.
+            raise DeploymentError(f"{left} calls that started at {address} have not finished: keep it running.")
+        # Restate insists on force, and does not check whether the deployment is in use.
         _ask("DELETE", f"{admin_url}/deployments/{deployment}?force=true")
-        log.info("%s has finished and is forgotten", address)
+        log.info("%s has finished and was removed", address)
     return list(old.values())
 
 
 def _unfinished(admin_url: str, deployment: str) -> int:
-    """Return how many calls will come back to this endpoint."""
+    """Return how many calls have started at this endpoint and not finished."""
     query = "SELECT pinned_deployment_id AS id FROM sys_invocation WHERE status <> 'completed'"
     rows = _ask("POST", f"{admin_url}/query", json={"query": query}).json()["rows"]
     return sum(row.get("id") == deployment for row in rows)
@@ -88,7 +88,7 @@ def _unfinished(admin_url: str, deployment: str) -> int:
 
 def _ask(method: str, url: str, json: object = None) -> requests.Response:
     with requests.Session() as session:
-        # The shell's proxies are for the world outside.
+        # Proxies that are set in the shell are for the internet.
         session.trust_env = False
         headers = {"accept": "application/json"}
         response = session.request(method, url, json=json, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS)

@@ -1,7 +1,7 @@
 """The Flask extension: calls handlers through Restate's ingress, once per idempotency key, within the write budget.
 
-It is synchronous, as Flask's views are, and its own, because the SDK's client is async, has no time-out, and can
-neither hand over a call without waiting for it nor ask afterwards what has become of it.
+It is synchronous, like Flask's views. It does not use the SDK's client, because that is async, has no time-out, cannot
+hand over a call without waiting for it, and cannot ask later what happened to a call.
 """
 
 import hashlib
@@ -26,23 +26,23 @@ Message = TypeVar("Message", bound=BaseModel)
 Result = TypeVar("Result")
 
 OPERATION_HEADER = "operation-id"
-"""Tells the handler which call this is: the SDK does not show it the idempotency key."""
+"""Tells the handler which call this is, because the SDK does not show it the idempotency key."""
 
 CONNECT_TIMEOUT_SECONDS = 0.5
-"""The ingress is on this machine or in this network; and it is tried again while the budget lasts."""
+"""Short, because the ingress is on this machine or network and is tried again while the budget lasts."""
 
 MAX_IDLE_CONNECTIONS = 256
-"""As many as a process can have threads: none is opened for one request only."""
+"""As many as a process can have threads, so that every connection is reused."""
 
 CONFIRMATION_SHARE = 0.5
-"""How much longer than the write budget it may take to hear from the ingress that it has the call."""
+"""How long to wait, after the write budget, for the ingress to confirm the call; a share of that budget."""
 
 NOT_COMPLETED_YET = 470
 """Restate's own status code for an invocation that is still running."""
 
 
 class PendingError(HTTPException):
-    """Restate has the call safely and will finish it, but has not yet."""
+    """Restate has stored the call and will finish it, but has not done so yet."""
 
     code = 202
 
@@ -51,15 +51,15 @@ class PendingError(HTTPException):
         self.operation_id = operation_id
         self.handler = handler
 
-    def get_response(self, *_: Any, **__: Any) -> Response:  # noqa: ANN401 - werkzeug's
-        """Return the answer, where the application has no better one."""
+    def get_response(self, *_: object, **__: object) -> Response:
+        """Return the default answer, for applications that register no error handler."""
         response = jsonify(id=self.operation_id, status="pending")
         response.status_code = 202
         return response
 
 
 class RejectedError(HTTPException):
-    """The handler has ended the call with a terminal error: it will never succeed."""
+    """The handler ended the call with a terminal error. It will never succeed."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -67,55 +67,55 @@ class RejectedError(HTTPException):
 
 
 class OutcomeUnknownError(ServiceUnavailable):
-    """An operator has cancelled or killed the call; it is not known how far it had come."""
+    """An operator cancelled or killed the call, and how far it got is unknown."""
 
-    description = "This was stopped. It may have been done: please look before you repeat it."
+    description = "This was stopped, but it may have been done. Please check before you repeat it."
 
 
 class UnavailableError(ServiceUnavailable):
-    """The ingress did not take the call within the budget. The same idempotency key may be used again."""
+    """The ingress did not accept the call within the budget. Retrying with the same idempotency key is safe."""
 
-    description = "This may not have been taken. It is safe to send it again: it is done only once."
+    description = "This may not have been accepted. It is safe to send it again: it is done only once."
 
     def __init__(self, cause: object) -> None:
         super().__init__()
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"Restate's ingress cannot be used: {self.cause}"
+        return f"Restate's ingress did not accept the call: {self.cause}"
 
 
 class _UndecidedError(UnavailableError):
-    """The ingress was sent the call and has not answered: it may have it or not."""
+    """The call was sent to the ingress, which has not answered. It may or may not have the call."""
 
 
 class StatusUnavailableError(ServiceUnavailable):
-    """Restate cannot be asked at the moment what has become of a call. The call is not affected."""
+    """Restate cannot be asked about a call at the moment. The call itself is not affected."""
 
-    description = "What has become of this cannot be told at the moment. Please ask again."
+    description = "The state of this operation is not available at the moment. Please ask again."
 
 
 class OperationNotFoundError(NotFound):
-    """Restate knows no such operation, or no longer."""
+    """Restate does not know this operation, or has forgotten it."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What has become of a call. `unknown`: it was cancelled or killed, and may have been done."""
+    """The state of a call. `unknown`: it was cancelled or killed, and may have been done."""
 
     status: Literal["pending", "done", "rejected", "unknown"]
     result: Any = None
-    """What the handler has returned, as JSON, if it is done."""
+    """What the handler returned, as JSON, if the call is done."""
     reason: str = ""
     """Why it was rejected."""
 
 
 class FlaskRestate:
-    """The extension. Settings in `app.config`: RESTATE_ENDPOINT, the ingress' address (by default that of the
+    """The extension. Settings in `app.config`: RESTATE_ENDPOINT, the address of the ingress (by default the one in the
     environment), and RESTATE_WRITE_BUDGET, how many seconds a request may wait for the result of its call.
 
-    What does not simply succeed is raised, as an exception that Flask answers by itself; an application that has
-    better words registers error handlers of its own.
+    A call that does not simply succeed raises an exception, which Flask answers by itself. Applications that want
+    other words register error handlers.
     """
 
     def init_app(self, app: Flask) -> None:
@@ -123,7 +123,7 @@ class FlaskRestate:
         app.config.setdefault("RESTATE_ENDPOINT", os.environ.get("RESTATE_ENDPOINT", "http://127.0.0.1:8080"))
         app.config.setdefault("RESTATE_WRITE_BUDGET", 2.0)
         session = app.extensions["restate"] = requests.Session()
-        # The shell's proxies are for the world outside.
+        # Proxies that are set in the shell are for the internet.
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
@@ -131,13 +131,13 @@ class FlaskRestate:
     def call(self, handler: Callable[[Any, Message], Awaitable[Result]], message: Message, key: str) -> Result:
         """Call a handler, given as the SDK's decorator returns it, and return its result.
 
-        A call with the idempotency key and message of an earlier one joins that one, whatever became of it.
+        A call with the same idempotency key and message as an earlier one joins that one, and gets its outcome.
 
         Raises:
-            PendingError: it was accepted, but has no result yet.
-            RejectedError: it was refused, with the handler's status and reason.
-            OutcomeUnknownError: it was cancelled or killed.
-            UnavailableError: it could not be handed over; nothing was promised.
+            PendingError: Restate accepted the call, but it has no result yet.
+            RejectedError: the handler refused, with a status and a reason.
+            OutcomeUnknownError: the call was cancelled or killed.
+            UnavailableError: the call could not be handed over; nothing was promised.
 
         """
         target: Handler[Message, Result] = handler_from_callable(handler)
@@ -146,8 +146,8 @@ class FlaskRestate:
         try:
             response = _post("call", target, message, key, deadline)
         except _UndecidedError:
-            # Sending it again under its key does not do it again: it tells that Restate has it,
-            # without waiting for the result.
+            # Sent again with its key, the call is not done twice. The answer only confirms that Restate has it,
+            # and comes without waiting for the result.
             accepted = _post("send", target, message, key, deadline + budget * CONFIRMATION_SHARE)
             raise PendingError(accepted.json()["invocationId"], target.name) from None
         _raise_for_outcome(response)
@@ -160,17 +160,17 @@ class FlaskRestate:
         key: str,
         delay: timedelta = timedelta(0),
     ) -> str:
-        """Hand a call over, to be made after the delay, and return its operation id; or raise UnavailableError."""
+        """Hand over a call, to be made after the delay. Return its operation id or raise UnavailableError."""
         deadline = time.monotonic() + current_app.config["RESTATE_WRITE_BUDGET"]
         response = _post("send", handler_from_callable(handler), message, key, deadline, delay)
         return str(response.json()["invocationId"])
 
     def status(self, operation_id: str, timeout: float | None = None) -> Operation:
-        """Return what has become of a call, without waiting for it; `timeout` in seconds is for the question.
+        """Return the state of a call, without waiting for its result; `timeout` limits this question, in seconds.
 
         Raises:
             OperationNotFoundError: there is no such call.
-            StatusUnavailableError: the ingress cannot be asked.
+            StatusUnavailableError: the ingress does not answer the question.
 
         """
         path = f"/restate/output/{quote(operation_id, safe='')}"
@@ -190,7 +190,7 @@ class FlaskRestate:
         return Operation("done", json.loads(response.content) if response.content else None)
 
     def check(self) -> None:
-        """Ask whether the ingress answers, and raise requests.RequestException if it does not."""
+        """Raise requests.RequestException unless the ingress is healthy."""
         _send("GET", "/restate/health", current_app.config["RESTATE_WRITE_BUDGET"]).raise_for_status()
 
 
@@ -202,9 +202,9 @@ def _post(
     deadline: float,
     delay: timedelta = timedelta(0),
 ) -> requests.Response:
-    """Post until the ingress takes it, and return the handler's answer or the ingress' good one.
+    """Post the call until the ingress accepts it, and return the answer of the ingress or the handler.
 
-    Raises UnavailableError: the ingress did not take it until the deadline, or has not answered then.
+    Raises UnavailableError: the ingress has not accepted the call by the deadline, or has not answered.
     """
     body = message.model_dump_json(exclude_unset=True)
     name = f"{handler.service_tag.name}/{handler.name}"
@@ -237,7 +237,7 @@ def _post(
 def _send(
     method: str, path: str, seconds: float, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> requests.Response:
-    """Send a request and return the answer, or raise requests.RequestException if there is none in time."""
+    """Send a request and return the answer, or raise requests.RequestException if none comes in time."""
     session: requests.Session = current_app.extensions["restate"]
     url = current_app.config["RESTATE_ENDPOINT"].rstrip("/") + path
     timeout = (min(CONNECT_TIMEOUT_SECONDS, seconds), seconds)
@@ -247,14 +247,14 @@ def _send(
 def idempotency_key(key: str, body: str) -> str:
     """Return the key that makes a repeated request join the first.
 
-    The body is in it because a browser's Back button brings the form back with its key, to be edited and submitted
-    as something new: that must not be taken for the old request and dropped.
+    The key includes the body: with a browser's Back button, a user gets a form with its old key, edits it and submits
+    it as something new. That must not be mistaken for the old request and dropped.
     """
     return f"{key}.{hashlib.sha256(body.encode()).hexdigest()[:16]}"
 
 
 def _is_of_the_handler(response: requests.Response) -> bool:
-    # The ingress has errors of its own, such as 404 for a service that is not registered.
+    # The ingress also has errors of its own, such as 404 for a service that is not registered.
     return response.headers.get("x-restate-error-source") == "invocation"
 
 

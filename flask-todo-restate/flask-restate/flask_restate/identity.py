@@ -18,26 +18,26 @@ KEY_BYTES = 32
 
 
 def check_public_key(key: str) -> str:
-    """Return the key, or raise ValueError if it is none: the SDK would say so with a traceback."""
-    # A file ends with a line break.
+    """Return the key, or raise ValueError if it is not valid: the SDK would fail with a traceback."""
+    # Keys come from files, which end with a line break.
     key = key.strip()
     try:
         if key.startswith(PREFIX) and len(base58.b58decode(key.removeprefix(PREFIX))) == KEY_BYTES:
             return key
     except ValueError:
         pass
-    raise ValueError(f"this is no public key of a Restate server ({PREFIX}...)")
+    raise ValueError(f"not the public key of a Restate server ({PREFIX}...)")
 
 
 def public_key(pem_file: Path) -> str:
-    """Return the public key to the private one in this file; the pair is made the first time.
+    """Return the public key for the private key in this file; the first call creates the pair.
 
     Raises:
-        ValueError: the file holds no ED25519 key.
+        ValueError: the file does not hold an ED25519 key.
 
     """
     if not pem_file.exists():
-        # Written aside: a half-written key would be found again at every start.
+        # Write to another file first: a half-written key would be found again at every start.
         new = pem_file.with_name(f"{pem_file.name}.new")
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -48,6 +48,6 @@ def public_key(pem_file: Path) -> str:
     except ValueError:
         private = None
     if not isinstance(private, Ed25519PrivateKey):
-        raise ValueError(f"{pem_file} is not an ED25519 private key in PEM form: remove it, and a new one is made")
+        raise ValueError(f"{pem_file} is not an ED25519 private key in PEM form: remove it, and a new one is created")
     raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return f"{PREFIX}{base58.b58encode(raw).decode()}"

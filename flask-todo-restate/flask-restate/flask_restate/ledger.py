@@ -1,13 +1,13 @@
-"""The ledger: makes a step that Restate repeats change the database once.
+"""The ledger: a step changes the database once, even if Restate repeats it.
 
-Restate writes a step's result into its journal after the step has committed. If the process dies in between, or the
-database's answer to COMMIT is lost, the step is run again:
+Restate writes a step's result to its journal after the step has committed. If the process dies in between, or the
+database's answer to COMMIT is lost, Restate runs the step again:
 
     step ── change ── ledger row ── COMMIT ──┬── result into Restate's journal
       ▲                                      │
       └───────── run again ──────────────────┘   finds the row, returns its result
 
-The row is written in the transaction of the change: either both are there or neither is.
+The row is written in the same transaction as the change, so either both exist or neither does.
 """
 
 import functools
@@ -30,7 +30,7 @@ from flask_restate.errors import DATABASE_UNAVAILABLE, translate
 from flask_restate.extension import OPERATION_HEADER
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-"""A folder for Alembic's version_locations, for applications that do not make the table by a migration of their own."""
+"""A folder for Alembic's version_locations, for applications without a migration of their own for the table."""
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ _adapter = functools.cache(TypeAdapter)
 
 
 class LedgerMixin:
-    """The table: `class Operation(LedgerMixin, Base)`. A row is a change that has been made, and its result."""
+    """The table: `class Operation(LedgerMixin, Base)`. Each row is a change that was made, with its result."""
 
     __tablename__ = "operation"
 
@@ -50,21 +50,21 @@ class LedgerMixin:
 
 
 class Ledger:
-    """Makes changes once. Threads and processes may share its table."""
+    """Makes each change once. Threads and processes may share its table."""
 
     def __init__(self, model: type[LedgerMixin], sessions: Callable[[], AbstractContextManager[Session]]) -> None:
-        """Use the table of this model, on sessions that `sessions` returns, such as an SQLAlchemy sessionmaker."""
-        # The table and not the model: without the unit of work a statement costs half as much.
+        """Use the table of this model; `sessions` returns new sessions, as an SQLAlchemy sessionmaker does."""
+        # The table, not the model: a statement costs half as much without the unit of work.
         self._table = cast(Table, model.__table__)  # type: ignore[attr-defined]
         self._sessions = sessions
 
     def once(self, ctx: restate.Context, change: Callable[[Session], T]) -> Callable[[], T]:
-        """Return a step, for `ctx.run_typed`, that makes this change once, however often Restate runs it.
+        """Return a step for `ctx.run_typed` that makes this change once, however often Restate runs it.
 
-        The change says with its return annotation what it returns: a pydantic model, or anything that is JSON. Its
-        name is the step's. What it raises is treated as the table in flask_restate.errors says.
+        The change's return annotation is the type of the result: a pydantic model, or anything that is JSON. Its name
+        is the step's name. The table in flask_restate.errors says what happens when it raises.
         """
-        # Restarted as new, or submitted again after Restate has forgotten its key, a call has another id.
+        # A call that is restarted as new, or sent again after Restate has forgotten its key, gets another id.
         call = ctx.request().headers.get(OPERATION_HEADER) or ctx.request().id
         operation_id = f"{call}/{change.__name__}"
 
@@ -74,18 +74,18 @@ class Ledger:
             except Exception as error:
                 raise translate(error) from None
 
-        # By it the SDK knows how to journal the result.
+        # The SDK needs the annotation to journal the result.
         step.__annotations__["return"] = _returned(change)
         return step
 
     def apply(self, operation_id: str, change: Callable[[Session], T]) -> T:
-        """Make the change and return its result, or return the result of when it was made.
+        """Make the change and return its result; if it was made before, return the result from then.
 
-        Whatever the change raises, the row is looked for before that counts: a deleted todo is not found, and a unique
-        value is taken, by the change's own first success. If the same step still runs elsewhere, in a process that was
-        taken for dead, the database lets this one wait for that one's end.
+        If the change raises, look for its row first: a todo may not be found, or a unique value be taken, because this
+        change has already succeeded. If the same step still runs elsewhere, in a process that only seemed dead, the
+        database makes this one wait until the other has ended.
 
-        Raises what the change or the database raises; then nothing was changed, or it is not known.
+        Raises what the change or the database raises. Then nothing has changed, or it is unknown whether it has.
         """
         adapter: TypeAdapter[T] = _adapter(_returned(change))
         with self._sessions() as session:
@@ -96,7 +96,7 @@ class Ledger:
                 session.commit()
                 return result
             except DATABASE_UNAVAILABLE:
-                raise  # It cannot be asked either. The repeat will ask.
+                raise  # The row cannot be looked up now. The next attempt will do it.
             except Exception:
                 session.rollback()
                 made = select(self._table.c.result).where(self._table.c.operation_id == operation_id)
@@ -105,12 +105,12 @@ class Ledger:
                 raise
 
     def purge(self, older_than: timedelta, batch: int = 1000) -> int:
-        """Delete rows that no repeat can need any more; return how many.
+        """Delete rows that no repeat can need any more, and return how many.
 
-        In batches, each a transaction: one statement for a large backlog would run into the statement time-out.
+        Each batch is a transaction: a single statement for a large backlog would exceed the statement time-out.
         """
         old = select(self._table.c.operation_id).where(self._table.c.created_at < func.now() - older_than)
-        # A row that another process deletes at this moment is not waited for.
+        # Do not wait for rows that another process is deleting.
         some = old.limit(batch).with_for_update(skip_locked=True)
         purged = 0
         while True:
@@ -127,16 +127,16 @@ class Ledger:
                 return purged
 
     def keep_purged(self, older_than: timedelta, interval: timedelta = timedelta(minutes=10)) -> None:
-        """Purge now and then again and again, for ever. For a thread of its own."""
+        """Purge now and then at every interval, for ever. Run this in a thread of its own."""
         while True:
             try:
                 if purged := self.purge(older_than):
-                    log.info("purged %d rows of the ledger", purged)
+                    log.info("purged %d rows from the ledger", purged)
             except SQLAlchemyError as error:
-                log.warning("could not purge the ledger, will try again: %s", str(error).partition("\n")[0])
+                log.warning("could not purge the ledger, will retry: %s", str(error).partition("\n")[0])
             time.sleep(interval.total_seconds())
 
 
-def _returned(change: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type
+def _returned(change: Callable[..., Any]) -> object:
     hint = getattr(change, "__annotations__", {}).get("return", Any)
     return get_type_hints(change)["return"] if isinstance(hint, str) else hint

@@ -1,7 +1,7 @@
-"""Serves handlers to Restate: hypercorn, with a stop that does not hang.
+"""Serves handlers to Restate with hypercorn, and stops without hanging.
 
-`hypercorn --bind 127.0.0.1:9080 your_module:app` serves too. What it lacks: threads for as many steps as there are
-connections to the database, the purge of the ledger, and a stop while calls are in flight, for which it waits.
+`hypercorn --bind 127.0.0.1:9080 your_module:app` also works. It lacks one thread per database connection for steps, and
+the purge of the ledger; and when it is stopped, it waits for calls in flight.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from restate.server_types import RestateAppT
 from flask_restate.settings import EndpointSettings
 
 UNLIMITED = 2**31 - 1
-"""Restate keeps few connections, each with as many calls at once and for as long as it likes: it has its own limits."""
+"""Restate keeps few connections, long-lived and with many calls at once. It has limits of its own."""
 
 GRACE_SECONDS = 1.0
-"""How long a stop waits for steps that run: they take milliseconds, and one that is cut off is repeated."""
+"""How long a stop waits for running steps. They take milliseconds, and Restate repeats one that is cut off."""
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +37,16 @@ log = logging.getLogger(__name__)
 def serve(
     app: RestateAppT, settings: EndpointSettings, *, threads: int, background: Sequence[Callable[[], None]] = ()
 ) -> None:
-    """Serve until SIGTERM or SIGINT, which end it within seconds also with calls in flight: Restate repeats those.
+    """Serve until SIGTERM or SIGINT, then end within seconds even with calls in flight: Restate repeats those.
 
     Args:
         app: what restate.app() returns.
         settings: address, port and number of processes.
-        threads: how many steps run at once in each process; as many as its pool has connections.
-        background: functions that run for ever, each in a thread of each process.
+        threads: how many steps each process runs at once; as many as its pool has connections.
+        background: functions that run for ever; each process runs each of them in a thread.
 
     Raises:
-        SystemExit: the port cannot be had, or a worker has ended.
+        SystemExit: the port is not available, or a worker has ended.
 
     """
     for logger in ("restate.server", "restate.server_context", log.name):
@@ -72,7 +72,7 @@ def serve(
 async def _serve(app: RestateAppT, listener: socket.socket) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The SDK installs a handler of its own at its first request; through its hook both are called.
+        # The SDK installs its own signal handler at the first request; with its hook, both are called.
         install_shutdown_hook(loop, stop.set, number)
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
@@ -83,14 +83,14 @@ async def _serve(app: RestateAppT, listener: socket.socket) -> None:
     config.keep_alive_timeout = UNLIMITED
     await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait)
     logging.shutdown()
-    # Steps that still run are threads, for which asyncio and Python would wait.
+    # Steps that are still running are threads, and asyncio and Python would wait for them.
     os._exit(0)
 
 
 def _supervise(work: Callable[[], None], count: int) -> None:
-    """Run so many processes that share the listening socket, until a signal. If one of them ends, all do.
+    """Run `count` processes that share the listening socket, until a signal arrives. If one ends, all end.
 
-    Whoever started this starts it again: a container engine, systemd, the stack.
+    Whatever started this starts it again: a container engine, systemd, the stack.
     """
     asked, ask = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,15 +111,15 @@ def _supervise(work: Callable[[], None], count: int) -> None:
     for process in workers:
         process.join(2 * GRACE_SECONDS)
         process.kill()
-    sys.exit(0 if asked in ended else "a worker of the service endpoint has ended")
+    sys.exit(0 if asked in ended else "a worker process of the service endpoint has ended")
 
 
 def _stop_at_end_of(pipe: int) -> None:
-    """Stop this process when the one that holds the other end of the pipe has died."""
+    """Stop this process when the process that holds the other end of the pipe has died."""
     os.read(pipe, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out what is logged of each failed attempt, with a traceback, though the Restate server logs it too."""
+    """Drop the tracebacks of failed attempts, which the Restate server also logs."""
     return not record.getMessage().startswith(("Exception in ", "ASGI Framework Lifespan"))

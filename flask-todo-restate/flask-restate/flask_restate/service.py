@@ -1,4 +1,4 @@
-"""A Restate service that neither drops a call nor repeats one without end for nothing."""
+"""A Restate service that never drops a call, and does not retry for ever where that cannot help."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,14 +13,14 @@ from flask_restate.errors import translate
 from flask_restate.settings import RetrySettings
 
 PARSE_ERROR = "Unable to parse an input argument."
-"""How the SDK's message begins when a message has not the handler's type."""
+"""How the SDK's error begins when it cannot parse a call's message as the handler's type."""
 
 
 def durable_service(name: str, retries: RetrySettings | None = None) -> restate.Service:
-    """Return a service of the SDK; its handlers are added as always, with `@service.handler()`.
+    """Return a service of the SDK; add handlers to it as usual, with `@service.handler()`.
 
-    Each handler takes a message, a pydantic model. A call without one, or with one that cannot be parsed, ends with
-    400. Other errors are treated as the table in flask_restate.errors says.
+    Each handler takes a message, a pydantic model. A call whose message is missing or cannot be parsed ends with 400.
+    The table in flask_restate.errors says what happens after other errors.
     """
     retries = retries or RetrySettings()
     return restate.Service(
@@ -39,17 +39,17 @@ def durable_service(name: str, retries: RetrySettings | None = None) -> restate.
 
 @asynccontextmanager
 async def _answers() -> AsyncIterator[None]:
-    """Check a call's message, and translate what its handler raises."""
+    """Check the message of a call, and translate what its handler raises."""
     context = cast(ServerInvocationContext, current_context())
     if context.handler.arity > 1 and not context.request().body:
-        # The SDK would hand None to the handler.
+        # The SDK would pass None to the handler.
         raise restate.TerminalError("A JSON message is needed.", status_code=400)
     try:
         yield
     except restate.TerminalError as error:
         if error.message.startswith(PARSE_ERROR):
-            # The SDK says 500 to it.
-            raise restate.TerminalError("The message has not the form that is needed.", status_code=400) from error
+            # The SDK would answer 500.
+            raise restate.TerminalError("The message does not have the required form.", status_code=400) from error
         raise
     except DisconnectedException:
         raise

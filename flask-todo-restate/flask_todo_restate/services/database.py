@@ -1,4 +1,4 @@
-"""The service endpoint's own connections to the database: plain SQLAlchemy, there is no Flask here."""
+"""The service endpoint's own connections to the database, with plain SQLAlchemy and without Flask."""
 
 import functools
 
@@ -11,14 +11,14 @@ from todo_shared.settings import DatabaseSettings, load
 
 
 class Operation(LedgerMixin, Base):
-    """A write that has been made."""
+    """A write that was made."""
 
 
 @functools.cache
 def sessions() -> sessionmaker[Session]:
-    """Return what makes sessions, on one pool for the process."""
+    """Return the factory for sessions, which share one pool per process."""
     settings = load(DatabaseSettings)
-    # A step that meets a dead connection is run again by Restate, on a new one: nobody has to ask before each step.
+    # When a step meets a dead connection, Restate runs it again on a new one, so no ping is needed before each step.
     options = engine_options(settings) | {"pool_pre_ping": False}
     return sessionmaker(create_engine(settings.database_url, **options), expire_on_commit=False)
 

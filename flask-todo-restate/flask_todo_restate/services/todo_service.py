@@ -1,4 +1,4 @@
-"""The TodoService: every write is one durable step around the operation that both twins share."""
+"""The TodoService: every write is one durable step around an operation that both twins share."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ async def add_todo(ctx: restate.Context, req: TodoRequest) -> TodoData:
 
 @todo_service.handler()
 async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> TodoData:
-    """Change a todo and return it; 404 if there is none with this id."""
+    """Change a todo and return it; 404 if none has this id."""
 
     def db_update(session: Session) -> TodoData:
         return operations.update(session, req.todo_id, req.given())
@@ -40,7 +40,7 @@ async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> TodoData:
 
 @todo_service.handler()
 async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
-    """Delete a todo; 404 if there is none with this id, 503 if it could not be done in the time that it is given."""
+    """Delete a todo; 404 if none has this id, 503 if it did not succeed in the time allowed."""
 
     def db_delete(session: Session) -> None:
         operations.delete(session, req.todo_id)
@@ -55,10 +55,10 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
     except restate.TerminalError as error:
         if error.status_code != 500:
             raise
-        # The last attempt may have committed without an answer, so "it was not deleted" would be a guess.
+        # The last attempt may have committed although its answer was lost, so "not deleted" would be a guess.
         raise restate.TerminalError(
-            f"The todo could not be deleted within {settings.delete_max_duration_seconds:g} s, or it is not "
-            "known whether it was. Please look at the list before you try again.",
+            f"The todo could not be deleted within {settings.delete_max_duration_seconds:g} s, or it is unknown "
+            "whether it was. Please check the list before you try again.",
             status_code=503,
         ) from error
 
@@ -66,7 +66,7 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
 @todo_service.handler()
 async def clear_todos(ctx: restate.Context, req: ClearRequest) -> None:
     """Delete all todos."""
-    del req  # A message is asked for all the same: a link on some web page cannot send one.
+    del req  # Requiring a message protects from links on other web pages, which cannot send one.
 
     def db_clear(session: Session) -> None:
         operations.clear(session)

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from alembic.config import Config
 from flask import Blueprint, Flask, jsonify
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 MAX_BODY_BYTES = 64 * 1024
 
 Check = Callable[[], object]
-"""Asks one thing that the application needs whether it is there; raises if not."""
+"""Checks one thing that the application needs, and raises if it cannot be reached."""
 
 
 def build_app(
@@ -33,10 +33,10 @@ def build_app(
     checks: Mapping[str, Check] | None = None,
     migrations: Sequence[Path] = (),
 ) -> Flask:
-    """Return an application that lacks nothing but its routes.
+    """Return an application that is complete except for its routes.
 
-    `checks` are what /readyz asks besides the database, by the name that it reports; `migrations` are folders of
-    migrations besides our own.
+    `checks`, by the name that /readyz reports, are checked in addition to the database. `migrations` are folders of
+    migrations in addition to ours.
     """
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
@@ -47,10 +47,10 @@ def build_app(
         MIGRATION_URL=complete_url(settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
-        # Both twins are opened side by side on one host, and cookies know no ports.
+        # Users open both twins on one host, and cookies do not distinguish ports.
         SESSION_COOKIE_NAME=f"{title}-session",
         SESSION_COOKIE_SAMESITE="Lax",
-        # A token lives as long as its session: a page left open over lunch can still be submitted.
+        # A token lives as long as its session, so a page that was left open over lunch can still be submitted.
         WTF_CSRF_TIME_LIMIT=None,
     )
     db.init_app(app)
@@ -88,15 +88,15 @@ def add_routes(app: Flask, pages: Blueprint, api: Blueprint) -> None:
     """Give the application its pages and its API."""
     app.register_blueprint(pages)
     app.register_blueprint(api)
-    # It has no cookies, so there is nothing that a page of another site could misuse: who reaches it may call it.
+    # The API uses no cookies, so a page of another site has nothing to misuse: anyone who reaches the API may call it.
     app.extensions["csrf"].exempt(api)
 
 
 def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:
     migrate = Migrate(app, db, directory=str(HERE / "migrations"))
 
-    @migrate.configure
-    def configure(config: Any) -> Any:  # noqa: ANN401 - it is of Alembic, whatever the stubs say
+    @migrate.configure  # type: ignore[arg-type]  # its stubs declare another Config
+    def configure(config: Config) -> Config:
         config.set_main_option("path_separator", "os")
         config.set_main_option("version_locations", os.pathsep.join(map(str, folders)))
         return config
@@ -105,12 +105,12 @@ def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:
 def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:
     @app.get("/healthz")
     def healthz() -> ResponseReturnValue:
-        """Answer: the process serves requests."""
+        """Say that this process serves requests."""
         return jsonify(status="ok")
 
     @app.get("/readyz")
     def readyz() -> ResponseReturnValue:
-        """Answer whether everything that the application needs can be reached."""
+        """Say whether everything that the application needs can be reached."""
         missing = [name for name, check in checks.items() if not _passes(app, name, check)]
         return jsonify(status="unavailable" if missing else "ok", unreachable=missing), 503 if missing else 200
 

@@ -1,10 +1,9 @@
-"""Answers when something is wrong: pages for people, RFC 9457 problem details for clients of the API."""
-
-from typing import Any
+"""Error answers: pages for people, RFC 9457 problem details for API clients."""
 
 from flask import Flask, current_app, json, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from pydantic import JsonValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -14,23 +13,23 @@ from todo_shared.models.database import DATABASE_UNAVAILABLE
 from todo_shared.operations import TodoNotFoundError
 
 UNREACHABLE: tuple[type[Exception], ...] = (*DATABASE_UNAVAILABLE, OSError)
-"""What a health check may raise; requests' exceptions are OSErrors."""
+"""What a health check may raise. The exceptions of requests are OSErrors."""
 
 
 def is_api() -> bool:
-    """Tell whether this request wants JSON."""
+    """Return whether this request expects JSON."""
     return request.path.startswith("/api/")
 
 
-def problem(status: int, detail: str, **members: Any) -> ResponseReturnValue:  # noqa: ANN401 - any JSON
-    """Return an answer in the form of RFC 9457."""
+def problem(status: int, detail: str, **members: JsonValue) -> ResponseReturnValue:
+    """Return an answer in the format of RFC 9457."""
     title = HTTP_STATUS_CODES.get(status, "Error")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     return current_app.response_class(json.dumps(body), status, mimetype="application/problem+json")
 
 
 def failure(status: int, detail: str) -> ResponseReturnValue:
-    """Return a problem or an error page, whichever this request wants."""
+    """Return problem details or an error page, whichever this request expects."""
     if is_api():
         return problem(status, detail)
     title = HTTP_STATUS_CODES.get(status, "Error")
@@ -38,9 +37,9 @@ def failure(status: int, detail: str) -> ResponseReturnValue:
 
 
 def unavailable(detail: str, *, keep_request_id: bool = True) -> ResponseReturnValue:
-    """Return a 503 that loses nothing: the page has what was submitted, ready to be submitted again.
+    """Return a 503 that loses nothing: the page contains what was submitted, ready to be submitted again.
 
-    With `keep_request_id` it is the same request once more, otherwise a new one.
+    With `keep_request_id`, submitting it repeats the same request; otherwise, it makes a new one.
     """
     if is_api():
         return problem(503, detail)
@@ -48,7 +47,7 @@ def unavailable(detail: str, *, keep_request_id: bool = True) -> ResponseReturnV
 
 
 def register(app: Flask) -> None:
-    """Let the application answer errors in these ways."""
+    """Register these answers as the application's error handlers."""
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
@@ -63,7 +62,7 @@ def register(app: Flask) -> None:
         try:
             return pages.form_again(error.form, str(error)), 400
         except DATABASE_UNAVAILABLE:
-            # The list cannot be shown, but what is wrong with the form can.
+            # The list cannot be shown, but the message about the form can.
             return failure(400, str(error))
 
     @app.errorhandler(CSRFError)
@@ -78,7 +77,7 @@ def register(app: Flask) -> None:
         return failure(404, str(error))
 
     def database_unavailable(error: Exception) -> ResponseReturnValue:
-        app.logger.warning("the database cannot do it now: %s", error)
+        app.logger.warning("the database is unavailable: %s", error)
         return unavailable("The database cannot be reached at the moment.")
 
     for kind in DATABASE_UNAVAILABLE:

@@ -1,6 +1,7 @@
 """The HTML forms."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -12,11 +13,11 @@ from todo_shared.schemas import TodoChanges
 from todo_shared.validation import TASK_MAX_LENGTH, clean_task
 
 _BOOLEAN = TypeAdapter(bool)
-"""Reads what forms and command lines use for a boolean: true, on, 1, ..."""
+"""Reads the usual ways to write a boolean: true, on, 1, ..."""
 
 
 class InvalidFormError(Exception):
-    """A form cannot be accepted; the message, for its user, says why."""
+    """A form cannot be accepted. The message tells the user why."""
 
     def __init__(self, form: "TodoForm", message: str) -> None:
         super().__init__(message)
@@ -24,7 +25,7 @@ class InvalidFormError(Exception):
 
 
 def new_request_id() -> str:
-    """Return an id for the submission of one form."""
+    """Return an id for one submission of a form."""
     return str(uuid.uuid4())
 
 
@@ -36,23 +37,23 @@ def _task(_form: FlaskForm, field: Field) -> None:
 
 
 class TodoForm(FlaskForm):
-    """A form that carries the id of the request which its submission makes."""
+    """A form with an id that identifies its submission."""
 
     request_id = HiddenField(
         default=new_request_id,
-        validators=[Optional(), UUID(message="This form has a wrong request id. Please reload the page.")],
+        validators=[Optional(), UUID(message="This form's request id is not valid. Please reload the page.")],
     )
 
     @property
     def message(self) -> str:
-        """What is wrong with the form, for its user."""
+        """What is wrong with the form, in words for its user."""
         return " ".join(str(error) for errors in self.errors.values() for error in errors)
 
     def accept(self) -> str:
         """Validate the submission and return its request id.
 
         Raises:
-            InvalidFormError: something is wrong with it.
+            InvalidFormError: the submission is not valid.
 
         """
         if not self.validate():
@@ -67,18 +68,18 @@ class AddForm(TodoForm):
 
     @property
     def text(self) -> str:
-        """The task, once the form is accepted."""
+        """The task, after the form was accepted."""
         return self.task.data or ""
 
 
 class UpdateForm(TodoForm):
-    """Change a todo's task, or whether it is completed, or both: what is not submitted stays as it is."""
+    """Change a todo's task, or whether it is completed, or both. What is not submitted stays as it is."""
 
     task = StringField("Task", render_kw={"maxlength": TASK_MAX_LENGTH, "required": True})
     completed = StringField("Completed")
 
-    def validate(self, extra_validators: Any = None) -> bool:  # noqa: ANN401 - WTForms' type
-        """Validate the fields that were submitted; one of them must have been."""
+    def validate(self, extra_validators: Mapping[str, Sequence[Any]] | None = None) -> bool:
+        """Validate the submitted fields. At least one must have been submitted."""
         valid = super().validate(extra_validators)
         if self.task.raw_data:
             try:
@@ -89,9 +90,9 @@ class UpdateForm(TodoForm):
             try:
                 _BOOLEAN.validate_python(self.completed.data)
             except ValidationError:
-                self.completed.errors = ["Completed is either true or false."]
+                self.completed.errors = ["Completed must be true or false."]
         if not self.task.raw_data and not self.completed.raw_data:
-            self.task.errors = ["Nothing to change was given."]
+            self.task.errors = ["Please say what to change."]
         return valid and not self.errors
 
     def changes(self) -> TodoChanges:

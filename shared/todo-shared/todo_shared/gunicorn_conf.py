@@ -1,4 +1,4 @@
-"""Settings of gunicorn: gunicorn --config python:todo_shared.gunicorn_conf."""
+"""gunicorn's settings: gunicorn --config python:todo_shared.gunicorn_conf."""
 
 from todo_shared.settings import Settings, load
 
@@ -10,12 +10,12 @@ workers = _settings.web_workers
 threads = _settings.web_threads
 loglevel = _settings.log_level
 accesslog = "-" if _settings.log_level in ("debug", "info") else None
-# The application is made once, before workers are forked: a wrong setting ends the start with one line.
+# The application is created once, before workers are forked, so a wrong setting ends the start with one line.
 preload_app = True
-# It would be one file in the home folder for all applications of this user.
+# All applications of this user would share one file in the home folder.
 control_socket_disable = True
-# Longer than browsers and HTTP libraries keep an idle connection, so that it is they who close it:
-# a request that meets a closing connection is lost.
+# Longer than browsers and HTTP libraries keep idle connections, so that they close them first. A request that meets a
+# closing connection is lost.
 keepalive = 75
-# Less than the 10 s that container engines wait before they kill, and more than WRITE_BUDGET.
+# Less than the 10 s that container engines wait before they kill a process, and more than WRITE_BUDGET.
 graceful_timeout = 4

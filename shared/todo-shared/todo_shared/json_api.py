@@ -1,4 +1,4 @@
-"""Reading and writing the JSON of the API."""
+"""Reads and writes the API's JSON."""
 
 import re
 import uuid
@@ -21,16 +21,16 @@ def read_body(kind: type[Body]) -> Body:
     """Return the body of this request.
 
     Raises:
-        UnsupportedMediaType: it is not declared as JSON, which a form of another site cannot do.
+        UnsupportedMediaType: it is not declared as JSON. A form on another site cannot declare that.
         BadRequest: it is not JSON.
-        UnprocessableEntity: it is JSON of another shape; the description names the members.
+        UnprocessableEntity: it is JSON, but not what is expected; the description names the wrong members.
 
     """
     if not request.is_json:
         raise UnsupportedMediaType("Send application/json.")
     data = request.get_data()
     if len(data) >= current_app.config["MAX_CONTENT_LENGTH"]:
-        # A chunked body does not say its length: it has been cut off where it became too long.
+        # A chunked body has no declared length, so it was cut off at the limit.
         raise RequestEntityTooLarge
     try:
         return kind.model_validate_json(data)
@@ -46,7 +46,7 @@ def read_body(kind: type[Body]) -> Body:
 
 
 def read_idempotency_key() -> str:
-    """Return the request's Idempotency-Key, or a new one where the client sent none.
+    """Return the request's Idempotency-Key, or a new one if the client sent none.
 
     Raises:
         BadRequest: it is not 1 to 255 visible ASCII characters.
@@ -56,12 +56,12 @@ def read_idempotency_key() -> str:
     if key is None:
         return str(uuid.uuid4())
     if not KEY_PATTERN.fullmatch(key):
-        raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
+        raise BadRequest("An Idempotency-Key must have 1 to 255 visible ASCII characters.")
     return key
 
 
 def as_json(todo: Todo | TodoData) -> dict[str, object]:
-    """Return a todo in the terms of the Todo-Backend contract."""
+    """Return a todo as the Todo-Backend contract describes it."""
     return {
         "id": todo.id,
         "title": todo.task,

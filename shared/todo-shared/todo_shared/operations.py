@@ -1,4 +1,4 @@
-"""The todo operations on a session. The caller owns the transaction: none of these commits."""
+"""The todo operations on a session. The caller owns the transaction: these functions do not commit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,20 +23,20 @@ class TodoNotFoundError(LookupError):
 
 
 def _storable(todo_id: int) -> int:
-    """Return the id if the column can hold it; PostgreSQL would call any other an error, and no todo has it."""
+    """Return the id if the column can hold it. No todo has any other id, and PostgreSQL would report an error."""
     if not 0 < todo_id <= INTEGER_MAX:
         raise TodoNotFoundError(todo_id)
     return todo_id
 
 
 def page(session: AnySession, number: int, size: int) -> list[Todo]:
-    """Return page `number` (from 1) of the todos, the newest first, and one todo more if another page follows."""
+    """Return page `number` (from 1) of the todos, newest first, plus one more todo if another page follows."""
     newest_first = select(Todo).order_by(Todo.id.desc())
     return list(session.scalars(newest_first.offset((number - 1) * size).limit(size + 1)))
 
 
 def everything(session: AnySession) -> list[Todo]:
-    """Return all todos, the oldest first."""
+    """Return all todos, oldest first."""
     return list(session.scalars(select(Todo).order_by(Todo.id)))
 
 
@@ -70,7 +70,7 @@ def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> Tod
     """
     if not changes:
         return TodoData.model_validate(find(session, todo_id))
-    # One statement: the row that another user deletes meanwhile is not found, instead of an error in the flush.
+    # One statement, so that a row that another user deletes meanwhile is "not found", not an error in the flush.
     changed = update_table(Todo).where(Todo.id == _storable(todo_id)).values(**changes).returning(Todo)
     todo = session.scalars(changed, execution_options={"populate_existing": True}).one_or_none()
     if todo is None:

@@ -17,12 +17,12 @@ UPDATE_ENDPOINT = "todo_routes.update_todo"
 def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | None = None, message: str = "") -> str:
     """Return the page with the list.
 
-    A form that could not be accepted is shown as it was submitted, with the message: the one that adds,
-    or the one that edits the todo with this id.
+    A form that was not accepted is shown as it was submitted, with the message: either the form that adds, or the one
+    that edits the todo with this id.
     """
     number = max(1, min(request.args.get("page", 1, type=int), 1_000_000))
     todos = operations.page(db.session, number, PAGE_SIZE)
-    # The connection goes back before the page is rendered, whatever that takes.
+    # Return the connection to the pool before the page is rendered, which may take a while.
     db.session.commit()
     return render_template(
         "index.html",
@@ -48,7 +48,7 @@ def form_again(form: TodoForm, message: str) -> str:
 
 
 def retry_later(detail: str, *, keep_request_id: bool) -> str:
-    """Return a page without the list, with what was submitted, if anything, ready to be submitted again."""
+    """Return a page without the list. What was submitted, if anything, is ready to be submitted again."""
     submitted = request.form.to_dict()
     submitted.pop("csrf_token", None)
     if submitted and not keep_request_id:

@@ -1,4 +1,4 @@
-"""What is said about a todo: by clients of the API, to the TodoService, and back."""
+"""The messages about todos: from API clients, to the TodoService, and back."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from todo_shared.validation import TaskText, TodoOrder
 
 
 class TodoRequest(BaseModel):
-    """Add this todo. Other members are ignored: clients of the Todo-Backend contract send their own."""
+    """Add this todo. Other members are ignored, because Todo-Backend clients send members of their own."""
 
     model_config = ConfigDict(strict=True)
 
@@ -17,13 +17,13 @@ class TodoRequest(BaseModel):
 
 
 class TodoRequestBody(TodoRequest):
-    """Body of POST: the task is called title in the Todo-Backend contract."""
+    """Body of POST. The Todo-Backend contract calls the task its title."""
 
     task: TaskText = Field(validation_alias="title")
 
 
 class TodoChanges(BaseModel):
-    """What to change of a todo: only the members that are there."""
+    """Changes to a todo. Only the members that are present are changed."""
 
     model_config = ConfigDict(strict=True)
 
@@ -32,7 +32,7 @@ class TodoChanges(BaseModel):
     order: TodoOrder | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return the members that are there, by column name."""
+        """Return the members that are present, by column name."""
         return self.model_dump(include=set(TodoChanges.model_fields), exclude_unset=True)
 
 
@@ -43,7 +43,7 @@ class TodoChangesBody(TodoChanges):
 
 
 class TodoItemRequest(BaseModel):
-    """Do it to the todo with this id."""
+    """Do something with the todo that has this id."""
 
     model_config = ConfigDict(strict=True)
 
@@ -59,7 +59,7 @@ class ClearRequest(BaseModel):
 
 
 class TodoData(BaseModel):
-    """A todo as it was when its operation was done, free of any session."""
+    """A todo as it was after its operation, independent of any session."""
 
     model_config = ConfigDict(from_attributes=True)
 

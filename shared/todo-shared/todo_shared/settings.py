@@ -1,4 +1,4 @@
-"""Settings of the web applications, read from the environment once, at start."""
+"""Settings of the web applications, read from the environment once at start."""
 
 import os
 from typing import Annotated, Literal, TypeVar
@@ -9,13 +9,13 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 SECRET_FOLDERS = [folder for folder in ("/run/secrets", "/run/identity") if os.access(folder, os.R_OK | os.X_OK)]
-"""Where containers have secrets: a file with a setting's name is that setting, unless it is in the environment."""
+"""Where containers keep secrets: a file named like a setting holds its value, unless the environment has one."""
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 def _database_url(value: object) -> URL:
-    """Parse a PostgreSQL URL; the bare `postgresql://` of the article means the psycopg2 driver here."""
+    """Parse a PostgreSQL URL. The bare `postgresql://` of the article means the psycopg2 driver here."""
     if isinstance(value, URL):
         return value
     try:
@@ -32,34 +32,34 @@ def _lower(value: object) -> object:
 
 
 class SettingsError(SystemExit):
-    """A setting is missing or wrong. Left alone it ends the program with its message, which names the setting."""
+    """A setting is missing or wrong. If nothing catches this, it ends the program with a message that names it."""
 
 
 class DatabaseSettings(BaseSettings):
-    """What every process that talks to the database reads. Names are the fields' names in upper case."""
+    """What every process that uses the database reads. A setting's name is its field's name in upper case."""
 
     model_config = SettingsConfigDict(arbitrary_types_allowed=True, frozen=True, secrets_dir=SECRET_FOLDERS)
 
     database_url: Annotated[URL, NoDecode, BeforeValidator(_database_url)]
-    """Where the todos are."""
+    """The database that holds the todos."""
 
     database_password: SecretStr | None = None
-    """The password, where it is not in the URL."""
+    """The password, if the URL does not contain it."""
 
     db_pool_size: int = Field(default=8, ge=1, le=256)
-    """Connections kept per process: one for each thread that can use one."""
+    """Connections per process: one for each thread that can use one."""
 
     db_pool_timeout_seconds: float = Field(default=5, gt=0)
     """How long a request waits for a free connection before it fails."""
 
     db_connect_timeout_seconds: int = Field(default=3, ge=2)
-    """libpq takes nothing under 2 s."""
+    """How long connecting may take. libpq accepts nothing under 2 s."""
 
     db_statement_timeout_seconds: float = Field(default=5, ge=0.1)
-    """PostgreSQL ends a longer statement. Ours take milliseconds, so this is a lock or a sick disk."""
+    """PostgreSQL cancels longer statements. Ours take milliseconds, unless they meet a lock or a failing disk."""
 
     db_silence_timeout_seconds: int = Field(default=8, ge=2)
-    """A server that has not answered for this long is given up; keepalive probes find a dead peer as soon."""
+    """Give up a connection when the server has not answered for this long. Keepalives find a dead peer as fast."""
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
@@ -68,32 +68,32 @@ class Settings(DatabaseSettings):
     """What the web applications of both twins read."""
 
     secret_key: SecretStr = Field(min_length=16)
-    """Signs session cookies and CSRF tokens: the same for all processes of one application, and kept secret."""
+    """Signs session cookies and CSRF tokens. All processes of one application must have the same key."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Only a container needs another one."""
+    """Address to listen on. Only containers need another one."""
 
     port: int = Field(ge=1, le=65535)
-    """5040 for the plain twin and 5050 for the other, wherever they are started by this repository."""
+    """This repository starts the plain twin with 5040 and the Restate twin with 5050."""
 
     web_workers: int = Field(default=1, ge=1, le=64)
-    """gunicorn processes."""
+    """Number of gunicorn processes."""
 
     web_threads: int = Field(default=8, ge=1, le=256)
-    """Threads in each gunicorn process: each serves one request at a time."""
+    """Threads in each gunicorn process. Each thread serves one request at a time."""
 
     session_cookie_secure: bool = False
-    """Set it where the application is served over HTTPS."""
+    """Set this where the application is served over HTTPS."""
 
     trusted_proxies: int = Field(default=0, ge=0, le=10)
-    """How many reverse proxies in front may be believed about the client's address, scheme and host."""
+    """How many reverse proxies in front to trust for the client's address, scheme and host."""
 
 
 def load(kind: type[AnySettings]) -> AnySettings:
     """Read settings of this kind from the environment.
 
     Raises:
-        SettingsError: with one line for each setting that is missing or wrong, by its name.
+        SettingsError: settings are missing or wrong; its message names each of them.
 
     """
     try:

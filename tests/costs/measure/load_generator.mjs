@@ -7,9 +7,10 @@
 //
 // Node's own client: in Python it would take as much of the machine as the servers; the usual tools round to
 // milliseconds or know only one of the two loops.
+
+import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
 import { performance } from "node:perf_hooks";
-import { randomUUID } from "node:crypto";
 import { json } from "node:stream/consumers";
 
 const plan = await json(process.stdin);
@@ -74,4 +75,6 @@ await (rate ? byTheClock() : Promise.all(Array.from({ length: clients }, oneClie
 const took = (performance.now() - began) / 1000;
 agent.destroy();
 const cpu = process.cpuUsage(cpuBegan);
-process.stdout.write(JSON.stringify({ milliseconds, errors, seconds: took, cpu_seconds: (cpu.user + cpu.system) / 1e6 }));
+process.stdout.write(
+  JSON.stringify({ milliseconds, errors, seconds: took, cpu_seconds: (cpu.user + cpu.system) / 1e6 }),
+);

@@ -1,9 +1,17 @@
 // The sequence diagram of a cell, from its recorded events.
-const GUTTER = 74, WIDTH = 1080;
-const OUTCOMES = { ok: "told: it worked", fail: "told: it failed", pending: "told: it will happen", unknown: "told nothing" };
-const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+const GUTTER = 74,
+  WIDTH = 1080;
+const OUTCOMES = {
+  ok: "told: it worked",
+  fail: "told: it failed",
+  pending: "told: it will happen",
+  unknown: "told nothing",
+};
+const escaped = (text) =>
+  String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const time = (ms) => (ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(3)} s`);
-const applied = (n) => (n === 1 ? "applied once" : n === 2 ? "applied twice" : n ? `applied ${n} times` : "not applied");
+const applied = (n) =>
+  n === 1 ? "applied once" : n === 2 ? "applied twice" : n ? `applied ${n} times` : "not applied";
 
 // What happened, in order: messages, the fault and its end, what the client was told, and what was in the database.
 function itemsOf(cell) {
@@ -14,12 +22,22 @@ function itemsOf(cell) {
     const lanes = link.split(" to ").map((end) => (end === "ingress" ? "Restate" : end));
     if (direction === "to server") requests.add(link + text);
     else lanes.reverse();
-    return { at, kind, text: direction === "to client" && requests.has(link + text) ? `answer to ${text}` : text, lanes };
+    return {
+      at,
+      kind,
+      text: direction === "to client" && requests.has(link + text) ? `answer to ${text}` : text,
+      lanes,
+    };
   });
   const held = items.find((item) => item.kind === "held");
-  if (held && "effect_when_held" in cell) items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held) });
+  if (held && "effect_when_held" in cell)
+    items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held) });
   cell.answers.forEach(({ at, outcome, detail }, n) => {
-    items.push({ at, kind: "told", text: `${cell.answers[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
+    items.push({
+      at,
+      kind: "told",
+      text: `${cell.answers[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}`,
+    });
   });
   return items.sort((a, b) => a.at - b.at); // stable: what was recorded in one moment keeps its order
 }
@@ -35,7 +53,10 @@ class Sequence {
     let last = 0;
     for (const item of itemsOf(cell)) {
       this.y += item.lanes || item.kind === "rows" ? 27 : 34;
-      if (item.at - last > 300) { this.addTime("⋮", -5); this.y += 16; }
+      if (item.at - last > 300) {
+        this.addTime("⋮", -5);
+        this.y += 16;
+      }
       this.addTime(time(item.at), 4);
       last = item.at;
       if (item.lanes) this.addMessage(item);
@@ -49,15 +70,28 @@ class Sequence {
     for (const process of Object.keys(this.goneSince)) this.comeBack(process, this.y + 20);
   }
 
-  x(lane) { return GUTTER + this.gap * (this.lanes.indexOf(lane) + 0.5); }
-  add(svg) { this.parts.push(svg); }
-  addLine(from, to, css) { this.add(`<line x1="${from}" y1="${this.y}" x2="${to}" y2="${this.y}" class="${css}"/>`); }
-  addTip(to, from) { this.add(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`); }
-  addCross(x) { this.add(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad" stroke-width="3"/>`); }
-  addTime(text, dy = 0) { this.add(`<text x="${GUTTER - 8}" y="${this.y + dy}" class="t" text-anchor="end">${text}</text>`); }
+  x(lane) {
+    return GUTTER + this.gap * (this.lanes.indexOf(lane) + 0.5);
+  }
+  add(svg) {
+    this.parts.push(svg);
+  }
+  addLine(from, to, css) {
+    this.add(`<line x1="${from}" y1="${this.y}" x2="${to}" y2="${this.y}" class="${css}"/>`);
+  }
+  addTip(to, from) {
+    this.add(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`);
+  }
+  addCross(x) {
+    this.add(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad" stroke-width="3"/>`);
+  }
+  addTime(text, dy = 0) {
+    this.add(`<text x="${GUTTER - 8}" y="${this.y + dy}" class="t" text-anchor="end">${text}</text>`);
+  }
   addText(x, text, room, css = "", dy = -5) {
     const letters = Math.max(6, Math.floor(room / 6.6));
-    const shown = text.length <= letters ? escaped(text) : `${escaped(text.slice(0, letters - 1))}…<title>${escaped(text)}</title>`;
+    const shown =
+      text.length <= letters ? escaped(text) : `${escaped(text.slice(0, letters - 1))}…<title>${escaped(text)}</title>`;
     this.add(`<text x="${x}" y="${this.y + dy}" text-anchor="middle" class="${css}">${shown}</text>`);
   }
   addBox(lane, text, css) {
@@ -68,11 +102,14 @@ class Sequence {
   }
 
   addFault({ kind, text, process }) {
-    const width = text.length * 7.6 + 40, middle = (GUTTER + WIDTH) / 2;
+    const width = text.length * 7.6 + 40,
+      middle = (GUTTER + WIDTH) / 2;
     this.addLine(GUTTER, WIDTH, kind);
     this.add(`<rect x="${middle - width / 2}" y="${this.y - 10}" width="${width}" height="20" class="band"/>`);
     this.addText(middle, `${kind === "fault" ? "✕" : "✓"} ${text}`, WIDTH, kind, 4);
-    for (const lane of this.lanes.filter((name) => name === process || (process === "everything" && name !== "client"))) {
+    for (const lane of this.lanes.filter(
+      (name) => name === process || (process === "everything" && name !== "client"),
+    )) {
       if (kind === "fault") this.goneSince[lane] ??= this.y;
       else this.comeBack(lane, this.y);
     }
@@ -84,8 +121,10 @@ class Sequence {
 
   addMessage({ kind, text, lanes }) {
     const [from, to] = lanes.map((lane) => this.x(lane));
-    const middle = (from + to) / 2, whole = Math.abs(to - from);
-    const begin = kind === "released" ? middle : from, end = ["released", "passed", "lost"].includes(kind) ? to : middle;
+    const middle = (from + to) / 2,
+      whole = Math.abs(to - from);
+    const begin = kind === "released" ? middle : from,
+      end = ["released", "passed", "lost"].includes(kind) ? to : middle;
     this.addLine(begin, end, kind === "lost" ? "m wait" : "m");
     if (end === middle && ["held", "stalled"].includes(kind)) {
       this.add(`<line x1="${middle}" y1="${this.y - 8}" x2="${middle}" y2="${this.y + 8}" class="hold"/>`);
@@ -98,23 +137,35 @@ class Sequence {
       this.addText(middle, `${text}: nobody there`, whole - 16, "bad");
     } else {
       this.addTip(to, from);
-      this.addText(middle, kind === "released" ? `${text} let go` : text, whole - 16, kind === "released" ? "held" : "");
+      this.addText(
+        middle,
+        kind === "released" ? `${text} let go` : text,
+        whole - 16,
+        kind === "released" ? "held" : "",
+      );
     }
   }
 
   svg() {
     const height = this.y + 24;
     const vertical = (x, from, to, css) => `<line x1="${x}" y1="${from}" x2="${x}" y2="${to}" class="${css}"/>`;
-    const heads = this.lanes.map((lane) => `${vertical(this.x(lane), 36, height, "lane")}<rect x="${this.x(lane) - 52}" y="8" width="104" height="28" rx="7" class="head"/><text x="${this.x(lane)}" y="27" text-anchor="middle">${escaped(lane)}</text>`);
-    const gone = this.gone.map(([x, from, to]) => vertical(x, from, to, "lane erased") + vertical(x, from, to, "lane gone"));
+    const heads = this.lanes.map(
+      (lane) =>
+        `${vertical(this.x(lane), 36, height, "lane")}<rect x="${this.x(lane) - 52}" y="8" width="104" height="28" rx="7" class="head"/><text x="${this.x(lane)}" y="27" text-anchor="middle">${escaped(lane)}</text>`,
+    );
+    const gone = this.gone.map(
+      ([x, from, to]) => vertical(x, from, to, "lane erased") + vertical(x, from, to, "lane gone"),
+    );
     return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Sequence of the messages; the same follows as text">${heads.join("")}${gone.join("")}${this.parts.join("")}</svg>`;
   }
 }
 
 function tableRows(cell) {
-  return itemsOf(cell).map(({ at, kind, text, lanes }) => {
-    const link = lanes ? ` <span class="dim">${escaped(lanes.join(" → "))}</span>` : "";
-    const what = { told: "the client: ", rows: "", passed: "" }[kind] ?? `${kind}: `;
-    return `<tr><td>${time(at)}</td><td>${escaped(what + text)}${link}</td></tr>`;
-  }).join("");
+  return itemsOf(cell)
+    .map(({ at, kind, text, lanes }) => {
+      const link = lanes ? ` <span class="dim">${escaped(lanes.join(" → "))}</span>` : "";
+      const what = { told: "the client: ", rows: "", passed: "" }[kind] ?? `${kind}: `;
+      return `<tr><td>${time(at)}</td><td>${escaped(what + text)}${link}</td></tr>`;
+    })
+    .join("");
 }

@@ -1,4 +1,4 @@
-"""The ledger's table, for applications that use Alembic: add this folder to version_locations, upgrade to heads."""
+"""The ledger's table, for Alembic: add this folder to version_locations and upgrade to heads."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = None
 
 def upgrade() -> None:
     """Go to this version of the schema."""
-    # An application that had the table before this package has made it itself.
+    # An application may have created the table before it used this package.
     if not sa.inspect(op.get_bind()).has_table("operation"):
         op.create_table(
             "operation",

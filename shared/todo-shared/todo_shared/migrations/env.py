@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: online only, one process at a time, however long it takes."""
+"""Runs the migrations: online only, one process at a time, with no time limit."""
 
 from alembic import context
 from flask import current_app
@@ -7,14 +7,14 @@ from sqlalchemy import NullPool, create_engine, text
 from todo_shared.models import db
 
 LOCK = 7_030_517
-"""Key of the advisory lock that a migrating process holds; any number of our own."""
+"""Key of the advisory lock that a migrating process holds. Any number works that nobody else uses."""
 
-# Not the application's engine: its time-outs are for requests that somebody waits for.
+# Not the application's engine, whose time-outs are for requests that somebody waits for.
 engine = create_engine(current_app.config["MIGRATION_URL"], poolclass=NullPool)
 
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=db.metadata, transaction_per_migration=False)
     with context.begin_transaction():
-        # A second process waits here, and then finds that nothing is left to do.
+        # A second process waits here, and then has nothing left to do.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The database: how both twins connect to it."""
+"""How both twins connect to the database."""
 
 import functools
 import select
@@ -19,7 +19,7 @@ Moment = DateTime(timezone=True)
 
 
 class Base(DeclarativeBase):
-    """Base of the models, with names for constraints so that migrations can refer to them."""
+    """Base of the models. It names constraints, so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -35,14 +35,14 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
-"""What SQLAlchemy raises when the database cannot do it now: gone, read-only, out of space, out of connections."""
+"""What SQLAlchemy raises when the database is unavailable: down, read-only, out of space, out of connections."""
 
 
 class ImpatientConnection(connection):
-    """A connection that is given up when the server does not finish an exchange in time.
+    """A connection that gives up when the server does not finish an exchange in time.
 
-    statement_timeout is kept by the server and keepalives by its kernel: neither helps when the server's
-    process hangs while its kernel goes on acknowledging. libpq has no read time-out, so `wait` is it.
+    The server enforces statement_timeout and its kernel answers keepalives, so neither helps when the server's process
+    hangs while its kernel keeps acknowledging. libpq has no read time-out, so `wait` provides one.
     """
 
     def __init__(self, dsn: str, silence_timeout_seconds: float) -> None:
@@ -51,11 +51,11 @@ class ImpatientConnection(connection):
 
 
 def wait(waiting: connection) -> None:
-    """Wait for the end of one exchange with the server, or of connecting, which libpq then does not limit either.
+    """Wait for one exchange with the server to end, or for connecting, whose time-out libpq then leaves to us.
 
     psycopg2 calls this for every connection of the process; those that are not impatient (migrations) wait for ever.
-    Whatever is raised here, also by the handler of a signal, makes psycopg2 close the connection, since nobody knows
-    what its server will still do. To close it here would be a deadlock.
+    Any exception here, even from a signal handler, makes psycopg2 close the connection, because its state is unknown.
+    Closing it here would be a deadlock.
 
     Raises:
         psycopg2.OperationalError: it took too long.
@@ -67,7 +67,7 @@ def wait(waiting: connection) -> None:
         seconds = getattr(waiting, "silence_timeout_seconds", 0)
     deadline = time.monotonic() + seconds
     while (wanted := waiting.poll()) != POLL_OK:
-        # A new one each time: while it connects, libpq may go from one socket to the next.
+        # Created anew each time: while connecting, libpq may move on to another socket.
         sockets = select.poll()
         sockets.register(waiting.fileno(), select.POLLOUT if wanted == POLL_WRITE else select.POLLIN)
         left = max(0, deadline - time.monotonic()) if seconds > 0 else None
@@ -76,14 +76,14 @@ def wait(waiting: connection) -> None:
 
 
 def complete_url(settings: DatabaseSettings) -> URL:
-    """Return the database's URL with its password, wherever that was given."""
+    """Return the database's URL including its password, wherever that was given."""
     if settings.database_password:
         return settings.database_url.set(password=settings.database_password.get_secret_value())
     return settings.database_url
 
 
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
-    """Arguments for SQLAlchemy's create_engine, alike in every process of both twins."""
+    """Return arguments for SQLAlchemy's create_engine, the same in every process of both twins."""
     set_wait_callback(wait)
     silence = settings.db_silence_timeout_seconds
     milliseconds = int(settings.db_statement_timeout_seconds * 1000)
@@ -101,9 +101,9 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     if settings.database_password:
         arguments["password"] = settings.database_password.get_secret_value()
     return {
-        # What the URL says wins.
+        # Parameters in the URL win.
         "connect_args": {name: arguments[name] for name in arguments.keys() - settings.database_url.query.keys()},
-        # To use it costs three more messages, and no column of ours is of that type.
+        # hstore costs three more messages per connection, and none of our columns has that type.
         "use_native_hstore": False,
         "pool_size": settings.db_pool_size,
         "max_overflow": 0,

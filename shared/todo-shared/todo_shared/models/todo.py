@@ -20,6 +20,6 @@ class Todo(Base):
     task: Mapped[str] = mapped_column(String(TASK_MAX_LENGTH))
     completed: Mapped[bool] = mapped_column(default=False, server_default=false())
     order: Mapped[int | None]
-    """Where a client wants it in its list; the server does not sort by it."""
+    """The position that a client chose for its own list. The server does not sort by it."""
     created_at: Mapped[datetime] = mapped_column(Moment, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Moment, server_default=func.now(), onupdate=func.now())
