@@ -76,7 +76,7 @@ bench-peers: $(READY) ## measure what a user would pick instead: DBOS, Celery, T
 GENERATED := README.md tests/faultlab/README.md tests/costs/README.md
 
 readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
-	$(BIN)/python -m tests.faultlab.matrix.published
+	$(BIN)/python -m tests.faultlab.published
 	$(BIN)/python -m tests.costs --keep
 	$(BIN)/python -m cogapp -r $(GENERATED)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -44,11 +43,10 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
         engine.needed()
         # Only now: without the option nobody needs the library.
-        from tests.containers.stack import ContainerStack
+        from tests.containers.stack import container_stack
 
-        with ContainerStack(folder, Ports.free()) as containers:
-            # A container's environment is not readable; the tests that need it are those of native_stack.
-            yield cast(RunningStack, containers)
+        with container_stack(folder) as containers:
+            yield containers
         return
     with (
         log_to(folder / "servers.log") as log,

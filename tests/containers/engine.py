@@ -1,28 +1,34 @@
-"""Whether there is a container engine, and how it is asked."""
+"""Whether there is a container engine, and which images the compose files run."""
 
-import functools
+import json
 import subprocess
 
 import pytest
 
-RESTATE_IMAGE = "docker.restate.dev/restatedev/restate:1.7.12"
-POSTGRES_IMAGE = "postgres:15"
-
-
-@functools.cache
-def problem() -> str | None:
-    """Say why containers cannot be used here, if so."""
-    for question in (["docker", "info"], ["docker", "compose", "version"]):
-        try:
-            answer = subprocess.run(question, capture_output=True, text=True, timeout=30, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return "no container engine: there is no docker that answers"
-        if answer.returncode:
-            return f"no container engine: {' '.join(question)} failed"
-    return None
+from todo_stack.applications import REPOSITORY
+from todo_stack.twins import RESTATE
 
 
 def needed() -> None:
     """Skip the test that calls this where there is no engine."""
-    if reason := problem():
-        pytest.skip(reason)
+    try:
+        # The plugin asks the engine.
+        _compose("ls")
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("no container engine: docker compose does not answer")
+
+
+def image(service: str) -> str:
+    """Return the image of a service of the Restate twin's compose file."""
+    return str(json.loads(_compose("config", "--format", "json"))["services"][service]["image"])
+
+
+def _compose(*command: str) -> str:
+    return subprocess.run(
+        ["/usr/bin/env", "docker", "compose", *command],
+        cwd=REPOSITORY / RESTATE.title,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout

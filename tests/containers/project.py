@@ -1,55 +1,43 @@
 """A twin's compose file as a newcomer uses it: in a fresh copy of the repository, under a name and ports of its own."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from todo_stack.applications import REPOSITORY
 from todo_stack.ports import Ports
+from todo_stack.twins import TWINS, Twin
 
 SECONDS = 400
 """The first time the images are built."""
 
 
-def clone(folder: Path) -> Path:
-    """Return a copy of what git has of the repository, or would have, and nothing else."""
-    listed = subprocess.run(
-        ["/usr/bin/env", "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
-    return folder
-
-
 class Project:
     """One twin's compose project."""
 
-    def __init__(self, folder: Path) -> None:
-        """Describe it: `folder` is the one with compose.yaml."""
-        ports = Ports.free()
-        self.folder = folder
-        self.services: set[str] = set()
-        """Those that go on running; known once it is up."""
-        self.name = f"{folder.name}-{uuid.uuid4().hex[:8]}"
-        self.url = f"http://127.0.0.1:{ports.flask_todo}"
-        self.dashboard = f"http://127.0.0.1:{ports.restate_admin}/ui/"
-        self.admin_url = f"http://127.0.0.1:{ports.restate_admin}"
+    def __init__(self, twin: Twin, repository: Path, *overrides: Path) -> None:
+        """Describe it; nothing runs yet. `overrides` are compose files that add to the twin's own."""
+        self.ports = Ports.free()
+        self.folder = repository / twin.title
+        self.name = f"{twin.title}-{uuid.uuid4().hex[:8]}"
+        self.url = self.ports.web_url(twin)
+        self.servers: set[str] = set()
+        """The services that go on running; known once it is up."""
         self._env = {
             **{name: value for name, value in os.environ.items() if name not in ("VERSION", "SECRETS")},
             "COMPOSE_PROJECT_NAME": self.name,
-            "PORT": str(ports.flask_todo),
-            "RESTATE_ADMIN_PORT": str(ports.restate_admin),
+            "COMPOSE_FILE": os.pathsep.join(map(str, ("compose.yaml", *overrides))),
+            "PORT": str(self.ports.web(twin)),
+            "POSTGRES_PORT": str(self.ports.postgres),
+            "RESTATE_ADMIN_PORT": str(self.ports.restate_admin),
+            "RESTATE_INGRESS_PORT": str(self.ports.restate_ingress),
+            "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
         }
 
     def run(self, *command: str) -> str:
@@ -63,7 +51,7 @@ class Project:
     def up(self) -> None:
         """Start what does not run, and return when all is healthy."""
         self.run("docker", "compose", "up", "--wait")
-        self.services = set(self.containers())
+        self.servers = set(self.containers())
 
     def down(self, *options: str) -> None:
         """Remove the containers and networks; with --volumes also the data."""
@@ -71,19 +59,42 @@ class Project:
 
     def containers(self, *, running: bool = True) -> dict[str, dict[str, Any]]:
         """Return what the engine knows of each container, by service."""
-        numbers = self.run("docker", "compose", "ps", "--quiet", *([] if running else ["--all"])).split()
-        known = json.loads(self.run("docker", "inspect", *numbers)) if numbers else []
+        ids = self.run("docker", "compose", "ps", "--quiet", *([] if running else ["--all"])).split()
+        known = json.loads(self.run("docker", "inspect", *ids)) if ids else []
         return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in known}
 
+    def networks(self) -> dict[str, dict[str, Any]]:
+        """Return what the engine knows of its networks, by name."""
+        ids = self.run("docker", "network", "ls", "-q", "--filter", f"label=com.docker.compose.project={self.name}")
+        return {one["Name"]: one for one in json.loads(self.run("docker", "network", "inspect", *ids.split()))}
+
     def kill(self, service: str) -> None:
-        """Kill a service's container."""
+        """Kill a service's container. The engine counts that as an order: it does not start it again."""
         self.run("docker", "kill", self.containers()[service]["Id"])
 
-    def published(self, services: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
-        """Return what is published: addresses and ports on this machine."""
-        return {
-            (binding["HostIp"], binding["HostPort"])
-            for one in services
-            for bindings in one["NetworkSettings"]["Ports"].values()
-            for binding in bindings or []
-        }
+    def secret(self, name: str) -> str:
+        """Return one of its secrets."""
+        return (self.folder / "secrets" / name).read_text().strip()
+
+
+@contextlib.contextmanager
+def projects_up(folder: Path, overrides: Mapping[Twin, Path] | None = None) -> Iterator[dict[Twin, Project]]:
+    """Both twins' projects, up at the same time, in a copy of the repository in this folder."""
+    _copy(folder)
+    projects = {twin: Project(twin, folder, *([overrides[twin]] if overrides else [])) for twin in TWINS}
+    with contextlib.ExitStack() as cleanup:
+        for project in projects.values():
+            cleanup.callback(project.down, "--volumes")
+            # An image of an earlier run would be taken as it is.
+            project.run("docker", "compose", "build")
+            project.up()
+        yield projects
+
+
+def _copy(folder: Path) -> None:
+    """Copy what git has of the repository, or would have, and nothing else."""
+    command = ["/usr/bin/env", "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, folder / name)

@@ -10,15 +10,14 @@ from uuid import uuid4
 
 import pytest
 import restate
-import tenacity
 from flask import Flask
-from testcontainers.core.container import DockerContainer
+from testcontainers.community.postgres import PostgresContainer
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import RejectedError
 from flask_todo_restate.services import database
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service, update_todo
-from tests.containers.engine import POSTGRES_IMAGE, RESTATE_IMAGE
+from tests.containers.engine import image
 from tests.support.database import execute
 from todo_shared.models import db
 from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
@@ -29,20 +28,12 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The address of a PostgreSQL with empty tables, which the handlers of this process write to."""
-    password = uuid4().hex
-    container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password).with_exposed_ports(5432)
-    with container, pytest.MonkeyPatch.context() as patch:
-        address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
-        url = f"postgresql://postgres:{password}@{address}/postgres"
+    with PostgresContainer(image("db"), driver=None) as container, pytest.MonkeyPatch.context() as patch:
+        url = container.get_connection_url()
         patch.setenv("DATABASE_URL", url)
         database.sessions.cache_clear()
         engine = database.sessions().kw["bind"]
-        tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Exception),
-            stop=tenacity.stop_after_delay(60),
-            wait=tenacity.wait_fixed(0.1),
-            reraise=True,
-        )(db.metadatas[None].create_all, engine)
+        db.metadatas[None].create_all(engine)
         yield url
         engine.dispose()
         database.sessions.cache_clear()
@@ -61,7 +52,7 @@ def service(url: str) -> Iterator[FlaskRestate]:
     del url
     with asyncio.Runner() as runner:
         harness = restate.create_test_harness(
-            restate.app([todo_service]), restate_image=RESTATE_IMAGE, always_replay=True
+            restate.app([todo_service]), restate_image=image("restate"), always_replay=True
         )
         environment = runner.run(harness.__aenter__())
         app, extension = Flask(__name__), FlaskRestate()

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,14 @@ import click
 from rich.console import Console
 
 from tests.costs import report
-from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, ProgressLine, progress_on, stop_in_order
+from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, ProgressLine, progress_on, started_now, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.all_parts import PARTS, WHOLE
-from tests.costs.measure.twin_internals import PACKAGES
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
 from tests.costs.show import console as terminal
 from tests.costs.show import page
-from tests.costs.source import write_path
-from tests.support.run_environment import machine, versions
+from tests.support.waiting import StillMissingError
 from todo_stack import tree
 from todo_stack.errors import StackError
 from todo_stack.lock import locked
@@ -65,12 +62,7 @@ def run(only: str, console: Console) -> int:
     What stands for a whole run is one: a part is kept apart.
     """
     began = time.monotonic()
-    found: dict[str, Any] = {
-        "started": datetime.now(UTC),
-        "machine": machine(),
-        "versions": versions(PACKAGES),
-        "write_path": write_path(),
-    }
+    found = started_now()
     failures = 0
     with progress_on(console) as progress:
         for name, part in {only: PARTS[only]}.items() if only else WHOLE.items():
@@ -83,7 +75,7 @@ def run(only: str, console: Console) -> int:
                         # At once, so that nothing is lost when a later part does not come to its end.
                         _write(DATA / "part", found, began)
                 line.end("done")
-            except (StackError, MeasurementError) as error:
+            except (StackError, MeasurementError, StillMissingError) as error:
                 failures += 1
                 line.end("failed")
                 progress.console.print(f"[red]{name}: {error}", highlight=False)
@@ -95,8 +87,7 @@ def run(only: str, console: Console) -> int:
 
 def show(costs: Costs, console: Console, path: Path) -> None:
     """Draw the page and print the same, with the latest run of the peers beside it."""
-    peers = PeerCosts.latest([DATA / "peers" / RESULTS, PEER_COSTS])
-    sections = report.sections(costs, peers)
+    sections = report.sections(costs, PeerCosts.latest([DATA / "peers" / RESULTS, PEER_COSTS]))
     answer = report.answer(costs)
     path.write_text(page.render("What durability costs", answer, sections, report.facts(costs)), encoding="utf-8")
     # The peers have a command of their own.

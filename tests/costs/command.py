@@ -1,12 +1,15 @@
 """What the two commands have in common: they show how far they are, and end in order when they are asked to."""
 
 import signal
+from datetime import UTC, datetime
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.support.run_environment import machine, versions
+from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
 
 DATA = REPOSITORY / ".data" / "bench"
@@ -35,10 +38,16 @@ def stop_in_order() -> None:
         signal.signal(number, stop)
 
 
+def started_now() -> dict[str, Any]:
+    """Return when a run starts, on what, and of which code: fields of its record."""
+    code = {"versions": versions(PACKAGES), "write_path": write_path_hash(REPOSITORY)}
+    return {"started": datetime.now(UTC), "machine": machine(), **code}
+
+
 def progress_on(console: Console) -> Progress:
     """Return lines on the terminal that tell how far each part is."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console)
+    what = TextColumn("{task.description}")
+    return Progress(what, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
 
 
 class ProgressLine:
@@ -50,6 +59,11 @@ class ProgressLine:
         self._name = name
         self._task = progress.add_task(name, total=total)
 
+    @property
+    def done(self) -> float:
+        """How many steps have been done."""
+        return self._progress.tasks[self._task].completed
+
     def expect(self, total: int) -> None:
         """Say how many steps there will be."""
         self._progress.update(self._task, total=total)
@@ -60,6 +74,6 @@ class ProgressLine:
 
     def end(self, how: str) -> None:
         """Say that the part is over."""
-        done = self._progress.tasks[self._task].completed or 1
+        done = self.done or 1
         self._progress.update(self._task, total=done, completed=done, description=f"{self._name}: {how}")
         self._progress.stop_task(self._task)

@@ -4,23 +4,27 @@ import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tests.support.run_environment import Machine
+from todo_stack.files import write_whole
 
-Application: TypeAlias = Literal["plain", "restate", "minimal"]
-"""The twins, and a Flask application of a few lines that only inserts, with psycopg2."""
+Application: TypeAlias = str
+"""A twin's key, or MINIMAL."""
+
+MINIMAL = "minimal"
+"""A Flask application of a few lines that only inserts, with psycopg2."""
 
 RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
+REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
+
 GrownPart: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
 """Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""
 
-Killed: TypeAlias = Literal["service endpoint", "database", "Restate server"]
-
-TWINS: tuple[Application, ...] = ("plain", "restate")
-REQUEST_KINDS: tuple[RequestKind, ...] = ("add", "update", "delete", "list")
+PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
+"""Their names by the field of Latency."""
 
 
 class Record(BaseModel):
@@ -37,14 +41,12 @@ class RunRecord(Record):
     machine: Machine
     versions: dict[str, str]
     write_path: str
-    """Which version of the twins' code was measured: see source.py."""
+    """The hash of the twins' code that was measured."""
 
     def write(self, path: Path) -> None:
         """Write it as JSON at once: who reads the file meanwhile sees the old or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(self.model_dump_json() + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, f"{self.model_dump_json()}\n".encode())
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -82,29 +84,30 @@ class Latency(Record):
     p999: float | None
 
 
-class ClosedLoop(Record):
-    """Each client sends its next request when it has its answer."""
+class Loop(Record):
+    """The same kind of request, sent over and over again."""
 
     application: Application
     request: RequestKind
-    clients: int
     answers: int
     latency_ms: Latency
+
+
+class ClosedLoop(Loop):
+    """Each client sends its next request when it has its answer."""
+
+    clients: int
     per_second: Spread
     """Throughput, by round."""
     generator_cpu: float
     """What the load generator took of one core, 0 to 1."""
 
 
-class OpenLoop(Record):
+class OpenLoop(Loop):
     """Requests start by the clock, and their time counts from when they were due."""
 
-    application: Application
-    request: RequestKind
     rate: float
     """Requests per second, the same for both twins."""
-    answers: int
-    latency_ms: Latency
 
 
 class TwinRatio(Record):
@@ -169,9 +172,10 @@ class Waterfall(Record):
 class Recovery(Record):
     """After an outage: from when the process listened again until every operation that was in flight was applied."""
 
-    killed: Killed
+    killed: str
+    """The name of the server."""
     meant_seconds: int
-    """How long it was to be away."""
+    """How long it was to be down."""
     outage_seconds: float
     """How long it was: longer where something else had still to be measured."""
     in_flight: int
@@ -220,15 +224,20 @@ class Costs(RunRecord):
     drain: Drain | None = None
     growth: list[Grown] = []
 
-    def closed_loop(self, application: Application, request: RequestKind, *, most: bool) -> ClosedLoop | None:
-        """Return the loop of an application at a request by the most clients, or by the fewest."""
-        found = [one for one in self.closed_loops if (one.application, one.request) == (application, request)]
-        return (max if most else min)(found, key=lambda one: one.clients, default=None)
+    @property
+    def most_clients(self) -> int:
+        """The highest number of clients."""
+        return max((one.clients for one in self.closed_loops), default=32)
 
     @property
     def lost_and_duplicated(self) -> tuple[int, int]:
         """How many operations were lost in all outages, and how many done twice."""
         return sum(one.lost for one in self.recoveries), sum(one.duplicated for one in self.recoveries)
+
+    def closed_loop(self, application: Application, request: RequestKind, *, most: bool) -> ClosedLoop | None:
+        """Return the loop of an application at a request by the most clients, or by the fewest."""
+        found = [one for one in self.closed_loops if (one.application, one.request) == (application, request)]
+        return (max if most else min)(found, key=lambda one: one.clients, default=None)
 
     def ratio(self, request: RequestKind, *, most: bool) -> TwinRatio | None:
         """Return the ratio of the twins at a request by the most clients, or by the fewest."""

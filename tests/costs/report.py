@@ -3,24 +3,25 @@
 The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]]]` are written by `make readme`.
 """
 
+from datetime import timedelta
+
 from tests.costs.command import COSTS, PEER_COSTS
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import TWINS, Costs, RequestKind
-from tests.costs.sections import NAMES, all_sections
+from tests.costs.records import ClosedLoop, Costs, RequestKind
+from tests.costs.sections import all_sections
 from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
-from tests.costs.show.numbers import counted, duration, figure, in_words, measured_on, ratio, ratio_of_rounds, whole
-from tests.costs.show.tables import Section, Table, rows_of
+from tests.costs.show.numbers import counted, figure, in_words, measured_on, ratio, ratio_of_rounds
+from tests.costs.show.tables import Row, Section, Table
+from todo_stack.twins import TWINS
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
 
 def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
     """Return all sections, with those of the peers if there are any."""
-    return [
-        *all_sections(costs, peers.throughput_ratio("restate", "dbos") if peers else None),
-        *([of_peers.section(peers)] if peers else []),
-    ]
+    found = all_sections(costs, peers.against_dbos if peers else None)
+    return [*found, of_peers.section(peers)] if peers else found
 
 
 def figures_for_readme() -> str:
@@ -39,11 +40,11 @@ def short_table_for_readme() -> str:
 def answer(costs: Costs) -> list[str]:
     """Return the answer in a few sentences, as far as there are figures."""
     found = []
-    plain, durable = (costs.closed_loop(twin, "add", most=False) for twin in TWINS)
+    plain, durable = _closed_loops(costs, "add", most=False)
     if plain and durable:
         p50, plain_p50 = (figure(one.latency_ms.p50, "ms") for one in (durable, plain))
         found.append(f"A durable add takes {p50} at the median where a plain one takes {plain_p50}.")
-    plain, durable = (costs.closed_loop(twin, "add", most=True) for twin in TWINS)
+    plain, durable = _closed_loops(costs, "add", most=True)
     if plain and durable:
         found.append(
             f"{counted(durable.clients, 'client')} together get {figure(durable.per_second.median)} durable adds a "
@@ -54,39 +55,42 @@ def answer(costs: Costs) -> list[str]:
         longest = max(one.meant_seconds for one in costs.recoveries)
         lost, twice = costs.lost_and_duplicated
         found.append(
-            f"After outages of up to {whole(longest)} s, everything that was in flight was applied at the latest "
-            f"{figure(worst, 's')} after the server listened again; {whole(lost)} operations were lost and "
-            f"{whole(twice)} done twice."
+            f"After outages of up to {longest:,} s, everything that was in flight was applied at the latest "
+            f"{figure(worst, 's')} after the server listened again; {lost:,} operations were lost and "
+            f"{twice:,} done twice."
         )
     return found
 
 
 def price_of_durability(costs: Costs) -> Table:
     """Return the one price of an add, and what else a reader wants to know first, in five rows, of a whole run."""
-    servers = [len(costs.idle_memory_mb.get(twin, {})) for twin in TWINS]
-    memory = [sum(costs.idle_memory_mb.get(twin, {}).values()) for twin in TWINS]
-    rows = rows_of(
+    idle = [costs.idle_memory_mb[twin.key] for twin in TWINS]
+    servers, memory = [len(each) for each in idle], [sum(each.values()) for each in idle]
+    cells = [
         _median_time(costs, "add"),
         _throughput(costs, "add"),
         _median_time(costs, "list"),
-        ["servers, with the database", *map(whole, servers), f"{whole(servers[1] - servers[0])} more"],
+        ["servers, with the database", *map(str, servers), f"{servers[1] - servers[0]:,} more"],
         ["resident memory, idle", *(figure(one, "MB") for one in memory), ratio(memory[1] / memory[0])],
-    )
-    return Table("What durability costs", ["", NAMES["plain"], NAMES["restate"], "Restate / plain"], rows)
+    ]
+    head = ["", *(twin.title for twin in TWINS), "Restate / plain"]
+    return Table("What durability costs", head, [Row(each) for each in cells])
+
+
+def _closed_loops(costs: Costs, request: RequestKind, *, most: bool) -> list[ClosedLoop | None]:
+    return [costs.closed_loop(twin.key, request, most=most) for twin in TWINS]
 
 
 def _median_time(costs: Costs, request: RequestKind) -> list[str]:
-    loops = [costs.closed_loop(twin, request, most=False) for twin in TWINS]
+    times = [figure(loop.latency_ms.p50, "ms") for loop in _closed_loops(costs, request, most=False) if loop]
     over = costs.ratio(request, most=False)
-    times = (figure(loop.latency_ms.p50 if loop else None, "ms") for loop in loops)
     return [f"one {request}, one client, median", *times, ratio_of_rounds(over.p50 if over else None)]
 
 
 def _throughput(costs: Costs, request: RequestKind) -> list[str]:
-    loops = [costs.closed_loop(twin, request, most=True) for twin in TWINS]
+    numbers = [figure(loop.per_second.median) for loop in _closed_loops(costs, request, most=True) if loop]
     over = costs.ratio(request, most=True)
-    clients = counted(over.clients if over else 0, "client")
-    numbers = (figure(loop.per_second.median if loop else None) for loop in loops)
+    clients = counted(costs.most_clients, "client")
     return [f"{request}s a second, {clients}", *numbers, ratio_of_rounds(over.throughput if over else None)]
 
 
@@ -94,7 +98,7 @@ def facts(costs: Costs) -> dict[str, str]:
     """Return how it was measured, for the page."""
     generator = max((one.generator_cpu for one in costs.closed_loops), default=None)
     return {
-        "started": f"{costs.started:%Y-%m-%d %H:%M %Z}, took {duration(costs.seconds)}",
+        "started": f"{costs.started:%Y-%m-%d %H:%M %Z}, took {timedelta(seconds=round(costs.seconds))}",
         "machine": in_words(costs.machine),
         **({"load generator": f"{figure(generator * 100, '%')} of one core at most"} if generator else {}),
         "write path": costs.write_path,

@@ -1,51 +1,34 @@
 """The sections of tables in which a run of `make bench` is shown."""
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import get_args
 
 from tests.costs.goals import RECOVERY_SECONDS, goals
-from tests.costs.records import REQUEST_KINDS, TWINS, Application, Costs, GrownPart, Latency, Waterfall
-from tests.costs.show.numbers import NONE, chosen, counted, figure, ratio_of_rounds, whole
+from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
+from tests.costs.show.numbers import NONE, counted, figure, ratio_of_rounds
 from tests.costs.show.plots import Linear, Logarithmic, Plot, Tick
-from tests.costs.show.tables import Judged, Row, Section, Table, rows_of
+from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
+from todo_stack.twins import RESTATE, TWINS, twin_named
 
-NAMES: dict[Application, str] = {
-    "plain": "flask-todo",
-    "restate": "flask-todo-restate",
-    "minimal": "minimal Flask and psycopg2",
-}
-SHORT: dict[Application, str] = {"plain": "plain", "restate": "Restate", "minimal": "minimal"}
+_PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
+"""Where a server or a hop is, by the class of its colour."""
 
-_COLOURS = {
-    "flask-todo": "web",
-    "flask-todo-restate": "web",
-    "restate": "restate",
-    "restate_app": "service",
-    "db": "database",
-}
-"""Of each server: that of the place where a waterfall's hop is."""
-_LEGEND = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
-
-_PERCENTILES = ("p50", "p90", "p99", "p99.9")
+_COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writer: "service", "db": "database"}
+"""Of the servers whose name is not that of their colour."""
 
 
 def all_sections(costs: Costs, against_dbos: float | None) -> list[Section]:
     """Return what there is to show, the most important first; `against_dbos` as in goals."""
-    found = [
-        _goals(costs, against_dbos),
-        _closed_loops(costs),
-        _open_loops(costs),
-        _usage(costs),
-        _waterfalls(costs),
-        _recovery(costs),
-        _growth(costs),
-    ]
-    return [section for section in found if any(table.rows for table in section.tables)]
+    others = (_closed_loops, _open_loops, _usage, _waterfalls, _recovery, _growth)
+    found = [_goals(costs, against_dbos), *(section(costs) for section in others)]
+    shown = [replace(section, tables=[table for table in section.tables if table.rows]) for section in found]
+    return [section for section in shown if section.tables]
 
 
 def _goals(costs: Costs, against_dbos: float | None) -> Section:
-    rows = [Row([one.what, one.aim, one.measured, Judged(one.verdict, one.met)]) for one in goals(costs, against_dbos)]
+    verdicts = {True: Judged("met", "good"), False: Judged("missed"), None: Judged("not measured", "unknown")}
+    rows = [Row([one.what, one.aim, one.measured, verdicts[one.met]]) for one in goals(costs, against_dbos)]
     return Section(
         "goals",
         "The answer in figures",
@@ -55,26 +38,23 @@ def _goals(costs: Costs, against_dbos: float | None) -> Section:
     )
 
 
+def _percentiles(latency: Latency) -> list[str]:
+    return [figure(getattr(latency, field)) for field in PERCENTILES]
+
+
 def _closed_loops(costs: Costs) -> Section:
     ratios = {(one.request, one.clients): ratio_of_rounds(one.throughput) for one in costs.ratios}
+    head = ["clients", "", "a second", *PERCENTILES.values(), "Restate / plain"]
     tables = []
     for kind in REQUEST_KINDS:
         loops = [one for one in costs.closed_loops if one.request == kind]
         scale = Linear(one.per_second.high for one in loops)
-        rows = [
-            Row(
-                [
-                    whole(one.clients),
-                    SHORT[one.application],
-                    figure(one.per_second.median),
-                    *_percentiles(one.latency_ms),
-                    ratios.get((kind, one.clients), NONE) if one.application == "restate" else "",
-                ],
-                scale.bar(one.per_second, one.application),
-            )
-            for one in sorted(loops, key=lambda one: (one.clients, list(NAMES).index(one.application)))
-        ]
-        head = ["clients", "", "a second", *_PERCENTILES, "Restate / plain"]
+        rows = []
+        for one in loops:
+            ratio = ratios.get((kind, one.clients), NONE) if one.application == RESTATE.key else ""
+            figures = [figure(one.per_second.median), *_percentiles(one.latency_ms), ratio]
+            bar = scale.bar(one.per_second, one.application)
+            rows.append(Row([f"{one.clients:,}", one.application, *figures], bar))
         tables.append(Table(f"{kind}: requests a second, and their times in ms", head, rows, words=2))
     return Section(
         "closed",
@@ -82,24 +62,19 @@ def _closed_loops(costs: Costs) -> Section:
         "Closed loops: each client sends its next request when it has its answer. Throughput is the median of the "
         "rounds, with whiskers from the lowest to the highest; times are those of all rounds. A dash stands where the "
         "requests were too few for that percentile.",
-        [table for table in tables if table.rows],
+        tables,
     )
 
 
-def _percentiles(latency: Latency) -> list[str]:
-    return [figure(value) for value in (latency.p50, latency.p90, latency.p99, latency.p999)]
-
-
 def _open_loops(costs: Costs) -> Section:
-    scale = Logarithmic(value for one in costs.open_loops for value in one.latency_ms.model_dump().values() if value)
+    times = [{field: getattr(one.latency_ms, field) for field in PERCENTILES} for one in costs.open_loops]
+    scale = Logarithmic(value for each in times for value in each.values() if value)
     rows = []
-    for one in costs.open_loops:
-        latency = one.latency_ms
-        named = zip(_PERCENTILES, (latency.p50, latency.p90, latency.p99, latency.p999), strict=True)
-        dots = [Tick(scale.at(value), name) for name, value in named if value is not None]
-        cells = [one.request, figure(one.rate), SHORT[one.application], *_percentiles(latency), whole(one.answers)]
+    for one, each in zip(costs.open_loops, times, strict=True):
+        dots = [Tick(scale.at(value), PERCENTILES[field]) for field, value in each.items() if value is not None]
+        cells = [one.request, figure(one.rate), one.application, *_percentiles(one.latency_ms), f"{one.answers:,}"]
         rows.append(Row(cells, Plot(dots=dots, css=one.application)))
-    head = ["request", "a second", "", *_PERCENTILES, "requests"]
+    head = ["request", "a second", "", *PERCENTILES.values(), "requests"]
     return Section(
         "open",
         "Latency at a fixed rate",
@@ -111,56 +86,45 @@ def _open_loops(costs: Costs) -> Section:
 
 def _usage(costs: Costs) -> Section:
     used = {(one.application, one.server): one for one in costs.usage}
-    idle = costs.idle_memory_mb
+    fields = ("cpu_ms", "fsyncs", "written_kb", "peak_memory_mb")
     by_server = [
-        [
-            SHORT[twin],
-            server,
-            *(
-                figure(getattr(used.get((twin, server)), field, None))
-                for field in ("cpu_ms", "fsyncs", "written_kb", "peak_memory_mb")
-            ),
-            figure(memory),
-        ]
-        for twin in TWINS
-        for server, memory in idle.get(twin, {}).items()
+        [twin, server, *(figure(getattr(used.get((twin, server)), field, None)) for field in fields), figure(idle)]
+        for twin, servers in costs.idle_memory_mb.items()
+        for server, idle in servers.items()
     ]
+    names = ("CPU time per add, ms", "fsyncs of a log per add", "written per add, kB", "private memory at most, MB")
     rows: list[Row] = []
-    for name, unit, field in (
-        ("CPU time per add", "ms", "cpu_ms"),
-        ("fsyncs of a log per add", "", "fsyncs"),
-        ("written per add", "kB", "written_kb"),
-        ("private memory, at most", "MB", "peak_memory_mb"),
-    ):
-        values = [(one.application, one.server, getattr(one, field)) for one in costs.usage]
-        rows += _stacked(name, unit, [each for each in values if each[2] is not None])
-    rows += _stacked("resident memory, idle", "MB", [(t, s, mb) for t in TWINS for s, mb in idle.get(t, {}).items()])
-    rows += _stacked("writes of the disk per add", "", [(one.application, "disk", one.writes) for one in costs.disk])
-    written = [(one.application, "disk", one.written_kb) for one in costs.disk]
-    rows += _stacked("written to the disk per add", "kB", written)
-    clients = max((one.clients for one in costs.closed_loops), default=32)
+    for name, field in zip(names, fields, strict=True):
+        taken: dict[Application, dict[str, float]] = {}
+        for one in costs.usage:
+            if (value := getattr(one, field)) is not None:
+                taken.setdefault(one.application, {})[one.server] = value
+        rows += _stacked(name, taken)
+    rows += _stacked("resident memory, idle, MB", costs.idle_memory_mb)
+    rows += _stacked("writes of the disk per add", {one.application: {"disk": one.writes} for one in costs.disk})
+    written = {one.application: {"disk": one.written_kb} for one in costs.disk}
+    rows += _stacked("written to the disk per add, kB", written)
     head = ["twin", "server", "CPU ms", "fsyncs", "kB written", "MB peak", "MB idle"]
     return Section(
         "usage",
         "What an add takes from the machine",
-        f"With {counted(clients, 'client')}. All processes of a server together. Written is what a server gives to the "
-        "system for its files; what reaches the disk in the end is counted for the whole machine.",
+        f"With {counted(costs.most_clients, 'client')}. All processes of a server together. Written is what a server "
+        "gives to the system for its files; what reaches the disk in the end is counted for the whole machine.",
         [
             Table("All servers together", ["", "twin", "sum"], rows, words=2),
-            Table("By server, for one add", head, rows_of(*by_server), words=2),
+            Table("By server, for one add", head, [Row(cells) for cells in by_server], words=2),
         ],
-        _LEGEND,
+        _PLACES,
     )
 
 
-def _stacked(name: str, unit: str, values: Sequence[tuple[Application, str, float]]) -> Iterable[Row]:
+def _stacked(what: str, taken: Mapping[Application, Mapping[str, float]]) -> Iterator[Row]:
     """Return the sums of what servers take, by twin, with a bar for each server."""
-    by_twin = {twin: list(each) for twin, each in groupby(values, key=lambda value: value[0])}
-    sums = {twin: sum(value for _, _, value in each) for twin, each in by_twin.items()}
+    sums = {twin: sum(servers.values()) for twin, servers in taken.items()}
     scale = Linear(sums.values())
-    for twin, each in by_twin.items():
-        parts = [(_COLOURS.get(server, server), value, f"{server}: {figure(value, unit)}") for _, server, value in each]
-        yield Row([name, SHORT[twin], figure(sums[twin], unit)], Plot(scale.chain(parts)))
+    for twin, servers in taken.items():
+        parts = ((_COLOURS.get(name, name), value, f"{name}: {figure(value)}") for name, value in servers.items())
+        yield Row([what, twin, figure(sums[twin])], Plot(scale.chain(parts)))
 
 
 def _waterfalls(costs: Costs) -> Section:
@@ -172,55 +136,43 @@ def _waterfalls(costs: Costs) -> Section:
         "another without a gap. Both twins are on one scale. The total was measured in turn with them, without any "
         "tracing.",
         [_waterfall(one, scale) for one in costs.waterfalls],
-        {"client": "client", **_LEGEND},
+        {"client": "client", **_PLACES},
     )
 
 
 def _waterfall(one: Waterfall, scale: Linear) -> Table:
     bars = scale.chain([(hop.where.lower(), hop.milliseconds, hop.name) for hop in one.hops])
-    rows = [
-        Row([hop.name, hop.where, figure(hop.milliseconds)], Plot([bar]))
-        for hop, bar in zip(one.hops, bars, strict=True)
-    ]
+    named = zip(one.hops, bars, strict=True)
+    rows = [Row([hop.name, hop.where, figure(hop.milliseconds)], Plot([bar])) for hop, bar in named]
     rows.append(Row(["sum", "", figure(one.sum_ms)]))
     rows.append(Row(["total, as the client sees it", "", figure(one.total_ms)], scale.bar(one.total_ms, "total")))
     difference = 100 * (one.sum_ms / one.total_ms - 1)
     note = f"The sum is {figure(abs(difference), '%')} {'more' if difference > 0 else 'less'} than the total."
     details = next((f" In Restate, {hop.detail}." for hop in one.hops if hop.detail), "")
-    requests = counted(one.requests, "request")
-    return Table(f"{NAMES[one.application]}, {requests}", ["stretch", "in", "ms"], rows, words=2, note=note + details)
+    caption = f"{twin_named(one.application).title}, {counted(one.requests, 'request')}"
+    return Table(caption, ["stretch", "in", "ms"], rows, words=2, note=note + details)
 
 
 def _recovery(costs: Costs) -> Section:
     scale = Linear([RECOVERY_SECONDS * 1.1, *(one.applied_after_seconds for one in costs.recoveries)])
-    rows = [
-        Row(
-            [
-                one.killed,
-                f"{whole(one.meant_seconds)} s",
-                whole(one.in_flight),
-                figure(one.applied_after_seconds, "s"),
-                *(Judged(whole(number)) if number else whole(number) for number in (one.lost, one.duplicated)),
-            ],
-            scale.bar(
-                one.applied_after_seconds,
-                "restate" if one.applied_after_seconds < RECOVERY_SECONDS else "late",
-                limit=RECOVERY_SECONDS,
-            ),
-        )
-        for one in sorted(costs.recoveries, key=lambda one: one.killed)
-    ]
+    rows = []
+    for one in sorted(costs.recoveries, key=lambda one: one.killed):
+        seconds = one.applied_after_seconds
+        cells: list[Cell] = [one.killed, f"{one.meant_seconds:,} s", f"{one.in_flight:,}", figure(seconds, "s")]
+        cells += [harm(one.lost), harm(one.duplicated)]
+        css = RESTATE.key if seconds < RECOVERY_SECONDS else "late"
+        rows.append(Row(cells, scale.bar(seconds, css, limit=RECOVERY_SECONDS)))
     tables = [Table("Recovery", ["down", "for", "in flight", "all applied after", "lost", "done twice"], rows, words=2)]
     if drain := costs.drain:
-        cells = [whole(drain.operations), figure(drain.seconds, "s"), figure(drain.operations / drain.seconds)]
+        cells = [f"{drain.operations:,}", figure(drain.seconds, "s"), figure(drain.operations / drain.seconds)]
         head = ["accepted while the service endpoint was down", "all applied after", "a second"]
-        tables.append(Table("Drain of a backlog", head, rows_of(cells)))
+        tables.append(Table("Drain of a backlog", head, [Row(cells)]))
     return Section(
         "recovery",
         "Recovery",
         "A server is killed while operations are in flight, is down for so long, and is started again. The time counts "
-        f"from when it listens until the last of them is applied; the goal is under {chosen(RECOVERY_SECONDS)} s.",
-        [table for table in tables if table.rows],
+        f"from when it listens until the last of them is applied; the goal is under {RECOVERY_SECONDS:g} s.",
+        tables,
     )
 
 
@@ -229,16 +181,18 @@ def _growth(costs: Costs) -> Section:
     for what in get_args(GrownPart):
         grown = [one for one in costs.growth if one.what == what]
         scale = Linear(one.per_second for one in grown)
-        head = ["twin", what, "adds/s", "p99 ms", *(["list p50 ms", "purge s"] if what == "rows" else [])]
+        fields = {"per_second": "adds/s", "p99_ms": "p99 ms"}
+        if what == "rows":
+            fields |= {"list_p50_ms": "list p50 ms", "purge_seconds": "purge s"}
         rows = []
         for one in grown:
-            figures = [one.per_second, one.p99_ms, *([one.list_p50_ms, one.purge_seconds] if what == "rows" else [])]
-            cells = [SHORT[one.application], whole(one.size), *map(figure, figures)]
+            cells = [one.application, f"{one.size:,}", *(figure(getattr(one, field)) for field in fields)]
             rows.append(Row(cells, scale.bar(one.per_second, one.application)))
-        tables.append(Table(f"More {what}", head, rows, words=2))
-    clients = max((one.clients for one in costs.closed_loops), default=32)
-    intro = (
-        f"Adds by {counted(clients, 'client')}. Rows are todos, and as many in the ledger, half of which the purge "
-        "deletes. Journals are those of the calls that the Restate server still keeps."
+        tables.append(Table(f"More {what}", ["twin", what, *fields.values()], rows, words=2))
+    return Section(
+        "growth",
+        "Growth",
+        f"Adds by {counted(costs.most_clients, 'client')}. Rows are todos, and as many in the ledger, half of which "
+        "the purge deletes. Journals are those of the calls that the Restate server still keeps.",
+        tables,
     )
-    return Section("growth", "Growth", intro, [table for table in tables if table.rows])

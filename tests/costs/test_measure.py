@@ -1,19 +1,18 @@
 """What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
 
-import socket
-from pathlib import Path
-
 import pytest
+from rich.progress import Progress
 
+from tests.costs.command import ProgressLine
 from tests.costs.measure import load, usage
-from tests.costs.measure.all_parts import minimal
-from tests.costs.measure.extra_servers import ExtraServers, free_port
+from tests.costs.measure.all_parts import minimal_app
+from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import put_load
-from tests.costs.measure.outage import accepts
-from tests.costs.measure.running_apps import ROWS, SERVERS, RunningApp, twins_of
-from tests.costs.records import REQUEST_KINDS, TWINS
+from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
+from tests.costs.records import MINIMAL, REQUEST_KINDS
 from tests.support.database import execute
 from todo_stack.stack import Stack
+from todo_stack.twins import TWINS
 
 SHORT = load.LoadPlan(
     clients=(2,),
@@ -25,15 +24,6 @@ SHORT = load.LoadPlan(
 )
 
 
-class Steps(list[str]):
-    """The steps of a measurement."""
-
-    def expect(self, total: int) -> None:
-        """Take no notice."""
-
-    step = list[str].append
-
-
 @pytest.fixture
 def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
     """Both twins, as processes of this machine."""
@@ -42,7 +32,7 @@ def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
     return twins_of(stack)
 
 
-@pytest.mark.parametrize("number", range(len(TWINS)), ids=TWINS)
+@pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     """Each counted add is a row more, and each counted deletion a row less, of its own."""
     twin = twins[number]
@@ -59,16 +49,17 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     assert (len(deleted.milliseconds), rows()) == (20, ROWS)
 
 
-def test_everything_is_measured(twins: list[RunningApp], stack: Stack, tmp_path: Path) -> None:
+def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
     """Both twins are measured at every kind of request, in both loops and at one rate, and all three at adding."""
-    steps = Steps()
-    with ExtraServers(stack, tmp_path, lambda _name, _line: None) as extra:
-        everyone = [*twins, minimal(extra)]
-        measured = load.measure(everyone, SHORT, steps)
-    assert len(steps) == SHORT.samples(everyone) == 8 + 9 + 8
-    loops = [(twin, kind) for kind in REQUEST_KINDS for twin in TWINS]
+    progress = ProgressLine(Progress(), "load")
+    minimal = minimal_app(ExtraServers(stack, lambda _name, _line: None))
+    everyone = [*twins, minimal]
+    measured = load.measure(everyone, SHORT, progress)
+    minimal.servers[MINIMAL].stop()
+    assert progress.done == SHORT.samples(everyone) == 8 + 9 + 8
+    loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
     closed, opened = measured["closed_loops"], measured["open_loops"]
-    assert sorted((one.application, one.request) for one in closed) == sorted([*loops, ("minimal", "add")])
+    assert sorted((one.application, one.request) for one in closed) == sorted([*loops, (MINIMAL, "add")])
     assert sorted((one.application, one.request) for one in opened) == sorted(loops)
     assert [ratio.request for ratio in measured["ratios"]] == list(REQUEST_KINDS)
     assert all(one.answers and one.per_second.median > 0 for one in closed)
@@ -78,31 +69,13 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack, tmp_path:
 
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
-    measured = usage.measure(twins, stack.ports.restate_node, clients=2, seconds=0.5, progress=Steps())["usage"]
-    assert [(one.application, one.server) for one in measured] == [(t, name) for t in TWINS for name in SERVERS[t]]
+    progress, node_port = ProgressLine(Progress(), "usage"), stack.ports.restate_node
+    measured = [one for twin in twins for one in usage.measure(twin, node_port, 2, 0.5, progress)["usage"]]
+    servers = [(one.application, one.server) for one in measured]
+    assert servers == [(twin.key, name) for twin in TWINS for name in reversed(twin.servers)]
     assert all(one.cpu_ms > 0 and one.peak_memory_mb > 0 for one in measured)
     synced = {(one.application, one.server): one.fsyncs for one in measured if one.fsyncs is not None}
     assert set(synced) == {("plain", "db"), ("restate", "db"), ("restate", "restate")}
     # Two clients can share one, and no more.
     assert all(number >= 0.4 for number in synced.values())
     assert all(memory > 1 for servers in usage.idle_memory(twins).values() for memory in servers.values())
-
-
-def test_a_server_listens_from_when_it_accepts_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bound port does not listen yet, and a client that was given the very port it asks for has met no server."""
-    port = free_port()
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", port))
-        assert not accepts(port)
-        server.listen()
-        assert accepts(port)
-
-    def connect_to_itself(address: tuple[str, int], timeout: float) -> socket.socket:
-        client = socket.socket()
-        client.bind(address)
-        client.settimeout(timeout)
-        client.connect(address)
-        return client
-
-    monkeypatch.setattr(socket, "create_connection", connect_to_itself)
-    assert not accepts(port)

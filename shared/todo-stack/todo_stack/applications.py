@@ -1,14 +1,14 @@
 """The Python processes of the twins: how each is run, and the environment that it is given."""
 
 import sys
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from todo_stack.checks import Check, http_ok, tcp_open
-from todo_stack.ports import HOST, SETTINGS, Ports
-from todo_stack.process import Log, Server, Step
+from todo_stack.checks import Check, http_ok
+from todo_stack.plan import Plan
+from todo_stack.ports import HOST, SETTINGS
+from todo_stack.process import Server, Step
 from todo_stack.twins import RESTATE, Twin
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -26,24 +26,15 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
 class Applications:
     """Makes the processes of the twins; starts none."""
 
-    ports: Ports
-    environment: Mapping[str, str]
-    """Inherited by all."""
-    overrides: Mapping[str, Mapping[str, str]]
-    """By the name of the server or step: these win."""
-    database_urls: Mapping[Twin, str]
-    """By twin."""
+    plan: Plan
     secret_key: str
     identity_key: str
     """The public key of the Restate server."""
-    log: Log
-    cancelled: threading.Event = field(default_factory=threading.Event)
 
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
-        return self._step(
-            f"migration {twin}", ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"], twin
-        )
+        module = ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"]
+        return self._step(f"migration {twin}", module, twin)
 
     def registration(self) -> Step:
         """Return the step that tells the Restate server where the service is. It retries by itself."""
@@ -51,53 +42,41 @@ class Applications:
 
     def service(self) -> Server:
         """Return the endpoint at which Restate calls the handlers."""
-        return self._server(
-            "restate_app",
-            ["flask_todo_restate.restate_server"],
-            RESTATE,
-            tcp_open(self.ports.restate_service),
-        )
+        # By HTTP: another process on its port may accept connections, too.
+        healthy = http_ok(f"{self.plan.ports.service_url}/health")
+        return self._server("restate_app", ["flask_todo_restate.restate_server"], RESTATE, healthy)
 
     def web(self, twin: Twin) -> Server:
         """Return the server of a twin's pages and JSON API."""
-        command = [
-            "gunicorn",
-            "--config",
-            f"python:{twin.gunicorn_conf}",
-            f"{twin.package}.app:create_app()",
-        ]
-        return self._server(twin.title, command, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
+        module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.package}.app:create_app()"]
+        return self._server(twin.title, module, twin, http_ok(f"{self.plan.ports.web_url(twin)}/readyz"))
 
     def _step(self, name: str, module: list[str], twin: Twin) -> Step:
-        env = {**self._env(twin), **self.overrides.get(name, {})}
-        return Step(name, _python(module), env, self.log, cwd=REPOSITORY, cancelled=self.cancelled)
+        plan, command = self.plan, [sys.executable, "-m", *module]
+        return Step(name, command, self._env(name, twin), plan.log, cwd=REPOSITORY, cancelled=plan.cancelled)
 
     def _server(self, name: str, module: list[str], twin: Twin, ready: Check) -> Server:
-        env = {**self._env(twin), **self.overrides.get(name, {})}
-        return Server(name, _python(module), env, ready, self.log, cwd=REPOSITORY, cancelled=self.cancelled)
+        plan, command = self.plan, [sys.executable, "-m", *module]
+        return Server(name, command, self._env(name, twin), ready, plan.log, cwd=REPOSITORY, cancelled=plan.cancelled)
 
-    def _env(self, twin: Twin) -> dict[str, str]:
-        env = {
-            **self.environment,
+    def _env(self, name: str, twin: Twin) -> dict[str, str]:
+        ports = self.plan.ports
+        settings = {
             # Lines are to be seen when they are written.
             "PYTHONUNBUFFERED": "1",
-            "DATABASE_URL": self.database_urls[twin],
+            "DATABASE_URL": self.plan.database_url(twin),
             "SECRET_KEY": self.secret_key,
             "HOST": HOST,
-            "PORT": str(self.ports.web(twin)),
+            "PORT": str(ports.web(twin)),
         }
         if twin.durable:
-            env |= {
-                "RESTATE_ENDPOINT": self.ports.ingress_url,
-                "RESTATE_ADMIN_URL": self.ports.admin_url,
-                "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
-                "RESTATE_SERVICE_URL": self.ports.service_url,
+            settings |= {
+                "RESTATE_ENDPOINT": ports.ingress_url,
+                "RESTATE_ADMIN_URL": ports.admin_url,
+                "RESTATE_SERVICE_PORT": str(ports.restate_service),
+                "RESTATE_SERVICE_URL": ports.service_url,
                 "RESTATE_IDENTITY_KEY": self.identity_key,
+                # The code may have changed since the last start, and has the same address.
+                "RESTATE_REGISTER_FORCE": self.plan.environment.get("RESTATE_REGISTER_FORCE", "true"),
             }
-            # The code may have changed since the last start, and has the same address.
-            env.setdefault("RESTATE_REGISTER_FORCE", "true")
-        return env
-
-
-def _python(module: list[str]) -> list[str]:
-    return [sys.executable, "-m", *module]
+        return self.plan.env(name, settings)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 Check = Callable[[], bool]
 
 _ANSWER_SECONDS = 2.0
-"""A healthy server on this machine answers in milliseconds; a slower one is asked again."""
+"""A healthy server on this machine answers in milliseconds; a slow one is asked again."""
 
 
 def http_ok(url: str) -> Check:

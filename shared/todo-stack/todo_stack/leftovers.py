@@ -1,4 +1,4 @@
-"""What a stack that was killed itself has left running: found at the next start, by a list kept on disk."""
+"""Processes that a killed stack has left running: the next start finds them by a list on disk."""
 
 import json
 from collections.abc import Iterable
@@ -26,11 +26,11 @@ class Leftovers:
         """Kill what still runs of the last start, with all descendants; return how many were found."""
         if not self._file.exists():
             return 0
-        # Empty where an earlier version was writing it when the power went.
+        # Empty where an earlier version was writing it when the power failed.
         recorded = [tree.known(pid, created) for pid, created in json.loads(self._file.read_text() or "[]")]
         found = [member for process in recorded if process for member in tree.freeze(process.pid)]
         tree.kill(found)
-        # Until they are reaped, too: PostgreSQL takes a dead server that is still in the process table for alive.
+        # And until they are reaped: to PostgreSQL a dead server in the process table is alive.
         psutil.wait_procs(found, timeout=KILL_SECONDS)
         self._file.unlink()
         return len(found)

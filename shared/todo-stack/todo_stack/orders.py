@@ -1,12 +1,13 @@
 """Orders from another terminal to a running stack: files in a folder of its data folder.
 
-Whoever orders puts `ID.order` there and waits for `ID.answer`; the supervisor looks now and then, takes each order away
-before it carries it out, and answers with a line. The folder is there only while a supervisor takes orders. The file
-`supervisor` in it says which process that is, so that a folder left by one that was killed is not mistaken for one.
+A command puts `ID.order` there and waits for `ID.answer`. The supervisor looks now and then, removes each order before
+it carries it out, and answers with a line. The folder exists only while a supervisor takes orders. The file
+`supervisor` in it says which process that is: the folder of one that was killed is recognised by it.
 """
 
 import contextlib
 import json
+import math
 import shutil
 import time
 import uuid
@@ -20,8 +21,7 @@ from todo_stack import tree
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
 from todo_stack.twins import SERVERS
-
-POLL_SECONDS = 0.05
+from todo_stack.waiting import comes_true
 
 _FOLDER = "orders"
 _SUPERVISOR = "supervisor"
@@ -44,7 +44,7 @@ class Order:
         self._answer("refused", text)
 
     def _answer(self, how: str, text: str) -> None:
-        # A disk that is full is no reason for the servers to go down.
+        # A full disk is no reason for the servers to go down.
         with contextlib.suppress(OSError):
             write_whole(self.file.with_suffix(".answer"), json.dumps([how, text]).encode())
 
@@ -76,7 +76,7 @@ class Inbox:
                 verb, name = json.loads(file.read_bytes())
                 file.unlink()
             except (FileNotFoundError, ValueError):
-                continue  # Whoever gave it does not wait any more, or it is no order.
+                continue  # Nobody waits for it any more, or it is no order.
             yield Order(verb, name, file)
 
 
@@ -88,16 +88,13 @@ def give(data: Path, verb: str, name: str) -> str:
 
     """
     folder = data / _FOLDER
-    if not _taken_care_of(folder):
+    if not _orders_are_taken(folder):
         raise StackError(f"no stack is up on {data}: type make up. WHAT is then one of {', '.join(SERVERS)}")
     order = folder / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.order"
     answer = order.with_suffix(".answer")
     try:
         write_whole(order, json.dumps([verb, name]).encode())
-        while not answer.exists():
-            if not _taken_care_of(folder):
-                raise StackError(f"the stack on {data} ended meanwhile")
-            time.sleep(POLL_SECONDS)
+        comes_true(lambda: answer.exists() or not _orders_are_taken(folder), math.inf)
         how, text = json.loads(answer.read_bytes())
     except FileNotFoundError:
         raise StackError(f"the stack on {data} ended meanwhile") from None
@@ -110,7 +107,7 @@ def give(data: Path, verb: str, name: str) -> str:
     return str(text)
 
 
-def _taken_care_of(folder: Path) -> bool:
+def _orders_are_taken(folder: Path) -> bool:
     try:
         pid, created = json.loads((folder / _SUPERVISOR).read_bytes())
     except FileNotFoundError:

@@ -11,7 +11,7 @@ Log = Callable[[str, str], None]
 LAST_LINES = 20
 
 _JOIN_SECONDS = 2.0
-"""The reader is at the end within milliseconds, unless somebody who is not ours any more holds the pipe."""
+"""The reader is at the end within milliseconds, unless a process that is no longer ours holds the pipe."""
 
 
 class Output:

@@ -2,9 +2,10 @@
 
 import contextlib
 import errno
+import secrets
 import socket
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -15,33 +16,28 @@ from todo_stack.twins import Twin
 
 HOST = "127.0.0.1"
 
-_NAMES = {
-    "postgres": "POSTGRES_PORT",
-    "flask_todo": "FLASK_TODO_PORT",
-    "flask_todo_restate": "FLASK_TODO_RESTATE_PORT",
-    "restate_service": "RESTATE_SERVICE_PORT",
-    "restate_ingress": "RESTATE_ENDPOINT",
-    "restate_admin": "RESTATE_ADMIN_URL",
-    "restate_node": "RESTATE_NODE_PORT",
-}
-_ADDRESSES = {"RESTATE_ENDPOINT", "RESTATE_ADMIN_URL"}
 PORT = "PORT"
 
-SETTINGS = frozenset({*_NAMES.values(), PORT})
-"""The settings that this file reads from the environment."""
+_FREE = range(15_000, 32_000)
+"""Where free ports are looked for."""
+
+
+def _port(default: int, setting: str) -> int:
+    number: int = field(default=default, metadata={"setting": setting})
+    return number
 
 
 @dataclass(frozen=True)
 class Ports:
     """Which port each server listens on; all on 127.0.0.1."""
 
-    postgres: int = 54320
-    flask_todo: int = 5040
-    flask_todo_restate: int = 5050
-    restate_service: int = 9080
-    restate_ingress: int = 8080
-    restate_admin: int = 9070
-    restate_node: int = 5122
+    postgres: int = _port(54320, "POSTGRES_PORT")
+    flask_todo: int = _port(5040, "FLASK_TODO_PORT")
+    flask_todo_restate: int = _port(5050, "FLASK_TODO_RESTATE_PORT")
+    restate_service: int = _port(9080, "RESTATE_SERVICE_PORT")
+    restate_ingress: int = _port(8080, "RESTATE_ENDPOINT")
+    restate_admin: int = _port(9070, "RESTATE_ADMIN_URL")
+    restate_node: int = _port(5122, "RESTATE_NODE_PORT")
 
     @classmethod
     def from_environment(cls, twins: Collection[Twin], environment: Mapping[str, str]) -> Self:
@@ -50,26 +46,30 @@ class Ports:
         The web of a single twin listens on PORT, unless the setting of its own name is there too.
 
         Raises:
-            StackError: naming a setting whose value is none.
+            StackError: naming a setting whose value is no port.
 
         """
         names = dict(_NAMES)
         if len(twins) == 1:
             web = next(iter(twins)).package
             names[web] = names[web] if environment.get(names[web]) else PORT
-        values = {field: (name, environment[name]) for field, name in names.items() if environment.get(name)}
-        return cls(**{field: _parse(name, value) for field, (name, value) in values.items()})
+        given = {port: name for port, name in names.items() if environment.get(name)}
+        return cls(**{port: _parse(name, environment[name]) for port, name in given.items()})
 
     @classmethod
     def free(cls) -> Self:
-        """Return ports that nobody uses at this moment."""
+        """Return ports that nobody uses at this moment.
+
+        They are below those that a kernel gives to whoever asks for any, so that nobody is given one of them meanwhile.
+        """
         with contextlib.ExitStack() as stack:
-            numbers = []
+            numbers: list[int] = []
             # All are held until all are known, so that none comes twice.
-            for _ in fields(cls):
+            while len(numbers) < len(fields(cls)):
                 listener = stack.enter_context(socket.socket())
-                listener.bind((HOST, 0))
-                numbers.append(listener.getsockname()[1])
+                with contextlib.suppress(OSError):
+                    listener.bind((HOST, secrets.choice(_FREE)))
+                    numbers.append(listener.getsockname()[1])
             return cls(*numbers)
 
     @property
@@ -103,16 +103,21 @@ class Ports:
 
         """
         owner: dict[int, str] = {}
-        for field in wanted:
-            port = getattr(self, field)
-            setting = _NAMES[field]
+        for name in wanted:
+            port, setting = getattr(self, name), _NAMES[name]
             if port in owner:
-                raise StackError(
-                    f"port {port} is wanted twice, for {owner[port]} and for {setting}: set one to another"
-                )
+                first = owner[port]
+                raise StackError(f"port {port} is wanted twice, for {first} and for {setting}: set one to another")
             owner[port] = setting
             if reason := _refusal(port):
                 raise StackError(f"port {port} ({setting}) {reason}: end that, or set {setting} to another")
+
+
+_NAMES: Mapping[str, str] = {port.name: port.metadata["setting"] for port in fields(Ports)}
+_ADDRESSES = {"RESTATE_ENDPOINT", "RESTATE_ADMIN_URL"}
+
+SETTINGS = frozenset({*_NAMES.values(), PORT})
+"""The settings that this file reads from the environment."""
 
 
 def _parse(name: str, value: str) -> int:
@@ -147,12 +152,9 @@ def _refusal(port: int) -> str | None:
 
 def _listener(port: int) -> str | None:
     """Name the process that listens on this port, as far as this user may know."""
-    try:
+    with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
-            if connection.status != psutil.CONN_LISTEN or not connection.pid or not connection.laddr:
-                continue
-            if connection.laddr.port == port:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if listens and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except psutil.Error:
-        pass
     return None

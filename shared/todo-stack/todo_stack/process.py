@@ -1,7 +1,7 @@
 """One process of the stack: a server, started until it is healthy, or a step that runs to its end.
 
-A process is more than its first one: gunicorn's workers and PostgreSQL's processes end and freeze with it. They are
-found as its descendants and, when it was killed and they have no parent any more, by a mark in their environment.
+A server is more than its first process: gunicorn's workers and PostgreSQL's processes end and freeze with it. They are
+found as its descendants or, when it was killed and they have lost their parent, by a mark in their environment.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 import psutil
 
@@ -20,63 +20,53 @@ from todo_stack import tree
 from todo_stack.checks import Check
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log, Output
+from todo_stack.waiting import comes_true
 
 __all__ = ["KILLED", "KILL_SECONDS", "Log", "Process", "Server", "Step"]
 
-POLL_SECONDS = 0.05
+LIMIT_SECONDS = 60.0
+"""In which a server must be ready and a step at its end."""
 RETRY_SECONDS = 0.5
 KILL_SECONDS = 10.0
 """How long a process may need to vanish after SIGKILL, which only the kernel can delay."""
 
 KILLED = f"killed by {signal.SIGKILL.name}"
-"""How a process ended on which somebody has used `kill -9`."""
+"""How a process ended that somebody killed with `kill -9`."""
 
 MARK = "TODO_STACK_PROCESS"
 """The environment variable by which descendants are known; each start has a value of its own."""
+
+
+class Options(TypedDict, total=False):
+    """How a process is run and ended, beside its command."""
+
+    cwd: Path
+    stop_signal: signal.Signals
+    """Asks it to end in order."""
+    stop_seconds: float
+    """How long it may take for that before it is killed."""
+    owns: Callable[[psutil.Process], bool]
+    """Knows descendants that overwrite their environment, and the mark with it."""
+    cancelled: threading.Event | None
+    """Ends every wait for this process with StopRequested once it is set."""
 
 
 class Process:
     """One process with its output and its descendants. Can be started again after it has ended."""
 
     def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        env: Mapping[str, str],
-        log: Log,
-        *,
-        cwd: Path | None = None,
-        timeout: float = 60,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        stop_timeout: float = 10,
-        owns: Callable[[psutil.Process], bool] = lambda _process: False,
-        cancelled: threading.Event | None = None,
+        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Log, **options: Unpack[Options]
     ) -> None:
-        """Prepare a process; nothing runs yet.
-
-        Args:
-            name: for the log and for messages.
-            command: program and arguments.
-            env: the whole environment.
-            log: takes each line of output, from a thread.
-            cwd: working directory.
-            timeout: seconds until it must be ready (a server) or at its end (a step).
-            stop_signal: asks it to end in order.
-            stop_timeout: seconds it may take for that before it is killed.
-            owns: knows descendants that overwrite their environment, and the mark with it.
-            cancelled: ends every waiting for this process with StopRequested once it is set.
-
-        """
+        """Prepare a process; nothing runs yet. `env` is its whole environment; `log` is called from a thread."""
         self.name = name
         self.command = list(command)
         self.env = dict(env)
         self._log = log
-        self._cwd = cwd
-        self._timeout = timeout
-        self._stop_signal = stop_signal
-        self._stop_timeout = stop_timeout
-        self._owns = owns
-        self._cancelled = cancelled or threading.Event()
+        self._cwd = options.get("cwd")
+        self._stop_signal = options.get("stop_signal", signal.SIGTERM)
+        self._stop_seconds = options.get("stop_seconds", 10)
+        self._owns: Callable[[psutil.Process], bool] = options.get("owns", lambda _process: False)
+        self._cancelled = options.get("cancelled") or threading.Event()
         self._popen: subprocess.Popen[bytes] | None = None
         self._output: Output | None = None
         self._mark = uuid.uuid4().hex
@@ -89,7 +79,7 @@ class Process:
 
     @property
     def pid(self) -> int | None:
-        """Its number while it has not been stopped or killed by us; kept when it has ended by itself."""
+        """Its number, until we stop or kill it; kept when it has ended by itself."""
         return self._popen.pid if self._popen else None
 
     @property
@@ -108,7 +98,7 @@ class Process:
             raise StackError(f"{self.name} is running already")
         self._end([])
         self._mark = uuid.uuid4().hex
-        self._deadline = time.monotonic() + self._timeout
+        self._deadline = time.monotonic() + LIMIT_SECONDS
         self._output = Output(self.name, self._log)
         try:
             self._popen = subprocess.Popen(
@@ -134,7 +124,7 @@ class Process:
             tree.thaw(members)
             self._popen.send_signal(self._stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(self._stop_timeout)
+                self._popen.wait(self._stop_seconds)
         self._end(members)
 
     def kill(self) -> None:
@@ -161,24 +151,19 @@ class Process:
         return f"killed by {signal.Signals(-code).name}"
 
     def error(self, what: str) -> StackError:
-        """Make the error for a process that ended: what happened, and its last words."""
+        """Return the error for a process that ended: what happened, and the last lines of its output."""
         if self._output:
             self._output.finish()
         lines = [line for line in self.last_lines if line.strip()]
-        # PostgreSQL explains itself after the line that says what is wrong.
+        # PostgreSQL adds explanations to the line that says what is wrong.
         reasons = [line for line in lines if not line.startswith(("DETAIL:", "HINT:"))]
         return StackError(f"{self.name} {what}{': ' + reasons[-1].strip() if reasons else ''}", lines)
 
-    def _wait_for(self, condition: Check) -> bool:
-        """Return whether the condition came to hold in time."""
+    def _comes_true(self, condition: Check) -> bool:
+        """Wait until the condition holds; return whether it does in the time that the process has."""
         if self._popen is None:
             raise StackError(f"{self.name} was not started")
-        while time.monotonic() < self._deadline:
-            if condition():
-                return True
-            if self._cancelled.wait(POLL_SECONDS):
-                raise StopRequested
-        return False
+        return comes_true(condition, self._deadline - time.monotonic(), cancelled=self._cancelled)
 
     def _family(self, *, freeze: bool = False) -> list[psutil.Process]:
         """Return the process and its descendants; nobody if it ended, for its number may be another's now."""
@@ -218,7 +203,7 @@ class Server(Process):
         log: Log,
         *,
         attempts: int = 1,
-        **options: Any,  # noqa: ANN401 (those of Process)
+        **options: Unpack[Options],
     ) -> None:
         """Prepare a server; `ready` says whether it is healthy, `attempts` how often a start may be tried."""
         super().__init__(name, command, env, log, **options)
@@ -244,9 +229,9 @@ class Server(Process):
     def wait_ready(self) -> None:
         """Return when the spawned server is healthy. Raises what start() raises."""
         for attempts_left in reversed(range(self._attempts)):
-            if not self._wait_for(lambda: not self.running or self._ready()):
+            if not self._comes_true(lambda: not self.running or self._ready()):
                 self.kill()
-                raise self.error(f"was not ready within {self._timeout:g} s")
+                raise self.error(f"was not ready within {LIMIT_SECONDS:g} s")
             if self.running:
                 return
             error = self.error(f"did not start ({self.how_it_ended()})")
@@ -269,9 +254,9 @@ class Step(Process):
             StopRequested: if that was asked for meanwhile. The step may still run then.
 
         """
-        if not self._wait_for(lambda: not self.running):
+        if not self._comes_true(lambda: not self.running):
             self.kill()
-            raise self.error(f"took more than {self._timeout:g} s")
+            raise self.error(f"took more than {LIMIT_SECONDS:g} s")
         ended = self.how_it_ended()
         self.kill()
         if ended != "exit code 0":

@@ -5,14 +5,14 @@ import os
 import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from todo_stack import data_folder, tree
 from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.leftovers import Leftovers
 from todo_stack.output import Log
-from todo_stack.plan import Parts, Plan
+from todo_stack.parts import Parts
+from todo_stack.plan import Plan
 from todo_stack.ports import Ports
 from todo_stack.process import Process, Server
 from todo_stack.starting import start_in_order
@@ -26,7 +26,7 @@ class Stack:
 
     `servers` holds them by name, those that are called before those that call: `db`, `restate_app`, `restate`,
     `flask-todo`, `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept.
-    One that ends stays so: who wants them to be started again lets a Supervisor watch them.
+    One that ends stays down, unless a Supervisor watches the stack.
     """
 
     def __init__(
@@ -80,9 +80,7 @@ class Stack:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -99,13 +97,13 @@ class Stack:
             if count := self._leftovers.kill():
                 self._log("stack", f"ended {count} processes that an earlier start had left")
             self.ports.check(self._plan.wanted_ports)
-            self._parts = self._parts or self._plan.make()
+            self._parts = self._parts or Parts.make(self._plan)
             self.servers.update(self._parts.servers)
             start_in_order(self._parts, self.spawn)
             on_failure.pop_all()
 
     def stop(self) -> None:
-        """Stop everything, callers first: nobody is asked after it has gone. What takes too long is killed."""
+        """Stop everything, callers first, so that none calls a server that is gone. What takes too long is killed."""
         with contextlib.ExitStack() as last_first:
             last_first.callback(self._folder.close)
             for server in self.servers.values():

@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.1
 
 
 class Supervisor:
-    """Watches a stack that has been started. Everything happens in the thread of run(), one thing after the other."""
+    """Watches a stack that has been started. Everything happens in the thread of run(), one thing after another."""
 
     def __init__(self, stack: Stack, log: Log, cancelled: threading.Event) -> None:
         """Watch nothing yet; `log` takes what becomes of the servers, `cancelled` ends run()."""
@@ -42,9 +42,5 @@ class Supervisor:
         if watched is None:
             what = f"there is no server {order.name!r} in this stack" if order.name else "WHAT is missing"
             order.refused(f"{what}: it is one of {', '.join(self._watched)}")
-        elif order.verb == "kill":
-            watched.kill(order)
-        elif order.verb == "stop":
-            watched.stop(order)
         else:
-            watched.start(order)
+            {"kill": watched.kill, "stop": watched.stop, "start": watched.start}[order.verb](order)

@@ -13,12 +13,12 @@ _WIDTH = max(map(len, _COLOURS))
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        # rich would end the thread that prints, and the process whose output nobody reads then would hang.
+        # rich would end the thread that prints; then nobody would read the process's output, and it would hang.
         raise BrokenPipeError
 
 
 class Terminal:
-    """Prints to standard output; goes silent, and sets `gone`, when there is nobody to print to any more."""
+    """Prints to standard output; goes silent, and sets `gone`, when nobody reads it any more."""
 
     def __init__(self, gone: threading.Event) -> None:
         self._console = _Console(highlight=False, soft_wrap=True)

@@ -1,19 +1,21 @@
-"""Everything a process has started, also what has left its process group and session."""
+"""A process with everything that it has started, also what has left its process group and session."""
 
 import contextlib
-import time
+import signal
 from collections.abc import Callable, Iterable
 
 import psutil
 
+from todo_stack.waiting import comes_true
+
 _POLL_SECONDS = 0.01
 
 _CLOCK_SECONDS = 2.0
-"""A start time is told by the wall clock, and moves with it when that is set right."""
+"""Start times are read from the wall clock, and move when that is corrected."""
 
 
 def known(pid: int, created: float) -> psutil.Process | None:
-    """Return the process with this number that was started then; None if it is gone, for numbers are used again."""
+    """Return the process with this number that was started then; None if it is gone. Numbers are used again."""
     try:
         process = psutil.Process(pid)
         return process if abs(process.create_time() - created) < _CLOCK_SECONDS else None
@@ -48,25 +50,19 @@ def freeze(pid: int) -> list[psutil.Process]:
     """
     frozen: list[psutil.Process] = []
     while new := [member for member in family(pid) if member not in frozen]:
-        for member in new:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.suspend()
+        _send(signal.SIGSTOP, new)
         frozen += new
     return frozen
 
 
 def thaw(members: Iterable[psutil.Process]) -> None:
     """Let paused processes go on (SIGCONT)."""
-    for member in members:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.resume()
+    _send(signal.SIGCONT, members)
 
 
 def kill(members: Iterable[psutil.Process]) -> None:
     """Send SIGKILL to those that still run."""
-    for member in members:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            member.kill()
+    _send(signal.SIGKILL, members)
 
 
 def wait_gone(members: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
@@ -74,15 +70,25 @@ def wait_gone(members: Iterable[psutil.Process], seconds: float) -> list[psutil.
 
     psutil's own wait counts the dead whom nobody has reaped yet, and in a container that may be forever.
     """
-    deadline = time.monotonic() + seconds
-    while (left := [member for member in members if not is_dead(member)]) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
+    left = list(members)
+
+    def all_gone() -> bool:
+        left[:] = [member for member in left if not is_dead(member)]
+        return not left
+
+    comes_true(all_gone, seconds, poll=_POLL_SECONDS)
     return left
 
 
 def is_dead(member: psutil.Process) -> bool:
-    """Say whether a process has ended, be it that nobody has reaped it yet."""
+    """Say whether a process has ended, reaped or not."""
     try:
         return not member.is_running() or member.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _send(number: signal.Signals, members: Iterable[psutil.Process]) -> None:
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.send_signal(number)

@@ -9,17 +9,17 @@ from todo_stack.output import Log
 from todo_stack.process import KILLED, Process, Server
 
 FIRST_PAUSE_SECONDS = 0.5
-"""A moment, so that whoever killed a server by hand sees that it was gone."""
+"""A moment, so that a user who kills a server sees that it is gone."""
 LONGEST_PAUSE_SECONDS = 8.0
-"""The pause doubles up to this, so that one that dies again and again fills neither the processor nor the log."""
+"""The pause doubles up to this: a server that dies again and again then fills neither the processor nor the log."""
 STEADY_SECONDS = 10.0
-"""A server that has run for so long has not ended at once: its next pause is the first again."""
+"""A server that has run for so long is steady: its next pause is the first again."""
 MOST_QUICK_ENDS = 5
-"""One that ends at once so often in a row cannot stay up: with the pauses that takes some ten seconds, in which what it
-needs has had the time to come back. Whoever kills a healthy server again and again (SIGKILL) does not end the stack."""
+"""So many quick ends in a row mean that a server cannot stay up. With the pauses they take some ten seconds, in which
+what it needs can come back. A user may kill a healthy server (SIGKILL) again and again without ending the stack."""
 ASK_AGAIN_AFTER = 0.1
-"""Of the time for which a server has been asked for its health: each question is a line in its log, and one that needs
-a server that somebody has stopped may be asked for long."""
+"""Of the time for which a server has been asked for its health. Each question is a line in its log, and a server that
+needs a stopped one may be asked for long."""
 START_SECONDS = 60.0
 """How long an order to start waits for health before it is answered; the server stays."""
 
@@ -53,10 +53,10 @@ class Watched:
             if time.monotonic() >= self._start_at:
                 self._start()
         elif self._wanted and not self.server.running:
-            self._ended(self.server.how_it_ended())
+            self._handle_end(self.server.how_it_ended())
         elif self._wanted and (self._waiting or not self._healthy):
-            self._ask()
-        self._answer_late()
+            self._ask_for_health()
+        self._refuse_overdue()
 
     def kill(self, order: Order) -> None:
         """Kill it (SIGKILL); it is started again."""
@@ -100,9 +100,9 @@ class Watched:
         try:
             self._spawn(self.server)
         except StackError as error:
-            self._ended(str(error))
+            self._handle_end(str(error))
 
-    def _ended(self, how: str) -> None:
+    def _handle_end(self, how: str) -> None:
         if time.monotonic() - self._spawned_at >= STEADY_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS
             self._quick_ends = 0
@@ -121,7 +121,7 @@ class Watched:
     def _restart_after(self, seconds: float) -> None:
         self._start_at = time.monotonic() + seconds
 
-    def _ask(self) -> None:
+    def _ask_for_health(self) -> None:
         now = time.monotonic()
         if now - self._asked_at < (now - self._asked_since) * ASK_AGAIN_AFTER:
             return
@@ -135,10 +135,11 @@ class Watched:
             order.done(f"{self.server.name} (process {self.server.pid}) is healthy")
         self._waiting.clear()
 
-    def _answer_late(self) -> None:
-        for waiting in [one for one in self._waiting if one[1] < time.monotonic()]:
-            self._waiting.remove(waiting)
-            waiting[0].refused(f"{self.server.name} is not healthy after {START_SECONDS:g} s: see the log of the stack")
+    def _refuse_overdue(self) -> None:
+        for order, until in tuple(self._waiting):
+            if until < time.monotonic():
+                self._waiting.remove((order, until))
+                order.refused(f"{self.server.name} is not healthy after {START_SECONDS:g} s: see the log of the stack")
 
     def _say(self, what: str) -> None:
         self._log("stack", f"{self.server.name} {what}")

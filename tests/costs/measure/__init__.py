@@ -3,7 +3,14 @@
 A measurement ends with a MeasurementError, or with a StackError when a server does not start.
 """
 
-from typing import Protocol
+from collections.abc import Generator, Mapping
+from typing import Any, Protocol, TypeAlias
+
+Fields: TypeAlias = Mapping[str, Any]
+"""Of the record of a run; under "versions" more of these."""
+
+Findings: TypeAlias = Generator[Fields, None, None]
+"""What a part of the run has found, as soon as it is known."""
 
 
 class MeasurementError(RuntimeError):

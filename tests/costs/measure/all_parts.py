@@ -1,68 +1,59 @@
 """The parts of `make bench`: each measures some fields of the record, and yields them as soon as it has them."""
 
-import os
-from collections.abc import Callable, Generator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from tests.costs.measure import Progress, usage
-from tests.costs.measure import growth as growing
-from tests.costs.measure import load as loading
-from tests.costs.measure import recovery as recovering
-from tests.costs.measure import waterfall as falling
+from tests.costs.measure import Findings, Progress, growth, load, recovery, usage, waterfall
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.outage import Outage
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
-from tests.costs.measure.twin_internals import web_settings
+from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import TWINS, Application
+from tests.costs.records import MINIMAL
 from tests.support.database import execute
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
-from todo_stack.twins import twin_named
+from todo_stack.twins import TWINS, Twin
 
 USAGE_SECONDS = 3.0
-LONGEST_OUTAGE_SECONDS = 300.0
 
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
-_RESTATE_SETTINGS = ("_PARTITIONS", "_THREAD_POOL", "ROCKSDB", "BIFROST", "LOG_SERVER", "__INVOKER__")
-_NOT_ABOUT_SPEED = ("_PEM_FILE", "_DIR")
+_RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
 _WEB_SETTINGS = ("web_workers", "web_threads", "db_pool_size", "log_level")
-
-Fields: TypeAlias = Mapping[str, Any]
-"""Of the record; under "versions" more of these."""
-
-Findings: TypeAlias = Generator[Fields, None, None]
 
 Part: TypeAlias = Callable[[Path, Progress], Findings]
 """Measures in a folder of its own."""
 
 
-def load(folder: Path, progress: Progress) -> Findings:
+def load_and_usage(folder: Path, progress: Progress) -> Findings:
     """Measure throughput, latency and usage."""
-    plan = loading.LoadPlan()
+    plan = load.LoadPlan()
     with workspace(folder) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         idle = usage.idle_memory(twins)
-        with ExtraServers(stack, folder / "minimal", log) as extra:
-            everyone = [*twins, minimal(extra)]
-            progress.expect(plan.samples(everyone) + len(twins))
-            measured = loading.measure(everyone, plan, progress)
+        minimal = minimal_app(ExtraServers(stack, log))
+        everyone = [*twins, minimal]
+        progress.expect(plan.samples(everyone) + len(twins))
+        measured = load.measure(everyone, plan, progress)
+        minimal.servers[MINIMAL].stop()
+        node_port = stack.ports.restate_node
+        used = [usage.measure(twin, node_port, plan.most_clients, USAGE_SECONDS, progress) for twin in twins]
         yield {
             **measured,
-            **usage.measure(twins, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, progress),
+            **{field: [one for each in used for one in each[field]] for field in ("usage", "disk")},
             "idle_memory_mb": idle,
             "settings": _settings(twins[0].database, stack.servers["restate"]),
             "versions": {"PostgreSQL": usage.postgres_version(twins[0].database)},
         }
 
 
-def minimal(extra: ExtraServers) -> RunningApp:
+def minimal_app(extra: ExtraServers) -> RunningApp:
     """Return a minimal Flask and psycopg2 insert, started beside the twins: what the plain twin's comfort costs."""
-    database_url = extra.database("minimal")
-    server, url = extra.web("minimal", "tests.costs.measure.minimal_app:create_app()", database_url)
-    return RunningApp("minimal", url, database_url, {"minimal": server})
+    database_url = extra.database(MINIMAL)
+    server, url = extra.web(MINIMAL, "tests.costs.measure.minimal_app:create_app()", {"DATABASE_URL": database_url})
+    return RunningApp(MINIMAL, url, database_url, {MINIMAL: server})
 
 
 def _settings(database_url: str, restate: Server) -> dict[str, str]:
@@ -71,56 +62,30 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     ours = [
         f"{name.removeprefix('RESTATE_')}={value}"
         for name, value in sorted(restate.env.items())
-        if name.startswith("RESTATE_")
-        and any(part in name for part in _RESTATE_SETTINGS)
-        and not any(part in name for part in _NOT_ABOUT_SPEED)
+        if _RESTATE_SETTINGS.match(name)
     ]
     return {
         "PostgreSQL": ", ".join(postgres),
         "Restate": ", ".join(ours) or "its defaults",
-        **{twin_named(twin).title: _web_settings(twin) for twin in TWINS},
+        **{twin.title: _web_settings(twin) for twin in TWINS},
         "tables": f"{ROWS:,} todos when a sample begins",
     }
 
 
-def _web_settings(twin: Application) -> str:
+def _web_settings(twin: Twin) -> str:
     """Return what a twin's web goes by, from the environment or by default."""
-    fields = web_settings(twin).model_fields
-    return ", ".join(f"{name.upper()}={os.environ.get(name.upper(), fields[name].default)}" for name in _WEB_SETTINGS)
-
-
-def waterfall(folder: Path, progress: Progress) -> Findings:
-    """Measure where the time of one add goes."""
-    yield {"waterfalls": falling.measure(folder, progress)}
-
-
-def growth(folder: Path, progress: Progress) -> Findings:
-    """Measure adds with more processes, rows and journals."""
-    yield growing.measure(folder, progress)
-
-
-def recovery(folder: Path, progress: Progress) -> Findings:
-    """Measure recovery."""
-    with recovering.in_background(folder / "long", LONGEST_OUTAGE_SECONDS) as long:
-        yield from _shorter_outages(folder, progress, long)
+    return ", ".join(f"{name.upper()}={web_setting(twin, name)}" for name in _WEB_SETTINGS)
 
 
 def recovery_and_growth(folder: Path, progress: Progress) -> Findings:
-    """Measure both in the time of one: the longest outages take nothing from the machine while they last."""
-    with recovering.in_background(folder / "long", LONGEST_OUTAGE_SECONDS) as long:
-        yield from growth(folder / "growth", progress)
-        yield from _shorter_outages(folder, progress, long)
+    """Measure both in the time of one."""
+    yield from recovery.measure(folder, progress, meanwhile=growth.measure(folder / "growth", progress))
 
 
-def _shorter_outages(folder: Path, progress: Progress, long: list[Outage]) -> Findings:
-    """Measure the other outages while the long ones last, and these at last."""
-    measured = recovering.measure(folder / "short", progress)
-    yield measured
-    yield {"recoveries": [*measured["recoveries"], *recovering.finish(long, progress)]}
+_FIRST: Mapping[str, Part] = {"load": load_and_usage, "waterfall": waterfall.measure}
 
-
-PARTS: Mapping[str, Part] = {"load": load, "waterfall": waterfall, "recovery": recovery, "growth": growth}
+PARTS: Mapping[str, Part] = {**_FIRST, "recovery": recovery.measure, "growth": growth.measure}
 """Each by itself."""
 
-WHOLE: Mapping[str, Part] = {"load": load, "waterfall": waterfall, "recovery and growth": recovery_and_growth}
+WHOLE: Mapping[str, Part] = {**_FIRST, "recovery and growth": recovery_and_growth}
 """All of them, in order."""

@@ -6,24 +6,16 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
 
-from tests.costs.measure import LoadError, Progress, rounds, twin_internals
-from tests.costs.measure.load_generator import (
-    ADD,
-    LIST,
-    Request,
-    Sample,
-    add_by_message,
-    again_if_wrong,
-    put_load,
-)
-from tests.costs.measure.restate_metrics import remembered_calls
-from tests.costs.measure.running_apps import ROWS as FEW_ROWS
-from tests.costs.measure.running_apps import RunningApp, fill, twins_of
+from tests.costs.measure import Findings, LoadError, Progress, twin_internals
+from tests.costs.measure.load_generator import ADD, LIST, Request, Sample, add_by_message, again_if_wrong, put_load
+from tests.costs.measure.rounds import in_turns, latency, throughput
+from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Application, Grown, GrownPart
+from tests.support import restate_admin
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
 from todo_stack.applications import REPOSITORY
@@ -31,12 +23,6 @@ from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
-
-SERVICE = "restate_app"
-SETTINGS: Mapping[GrownPart, str] = {
-    "web processes": "WEB_WORKERS",
-    "service processes": "RESTATE_SERVICE_WORKERS",
-}
 
 # Ids in no order, as those of calls are. Half of the rows are a month old and more, the others less than six days.
 _LEDGER = """
@@ -68,12 +54,12 @@ class GrowthPlan:
     """At least: all calls of the run before are among them."""
 
 
-def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -> dict[str, Any]:
-    """Measure all three, and return the fields of the record."""
+def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -> Findings:
+    """Measure all three."""
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
-        services = {twin: twin.servers[SERVICE] for twin in twins if twin.name == RESTATE.key}
+        services = {twin: twin.servers[RESTATE.writer] for twin in twins if RESTATE.writer in twin.servers}
         growth = [
             *_with_processes("web processes", webs, plan.web_workers, plan, progress),
             *_with_processes("service processes", services, plan.service_workers, plan, progress),
@@ -81,34 +67,32 @@ def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -
         for rows in plan.rows:
             growth += _with_rows(twins, rows, plan, progress)
         with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
-            return {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
+            yield {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
 
 
 def _with_processes(
     what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], plan: GrowthPlan, progress: Progress
 ) -> Iterator[Grown]:
     """Measure adds with several numbers of processes of these servers, in turns, and leave one of each."""
-    samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
-    for number in range(plan.rounds):
-        for count in rounds.take_turns(counts, number):
-            for twin in rounds.take_turns(list(servers), number):
-                _restart(servers[twin], SETTINGS[what], count)
-                _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
-                samples[twin.name, count].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
-                progress.step(f"{count} {what}")
-    for twin, server in servers.items():
-        _restart(server, SETTINGS[what], 1)
+    setting = {"web processes": "WEB_WORKERS", "service processes": "RESTATE_SERVICE_WORKERS"}[what]
+
+    def warm(twin: RunningApp, count: int) -> None:
+        server = servers[twin]
+        if server.env.get(setting) != str(count):
+            server.stop()
+            server.env[setting] = str(count)
+            server.start()
         _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
+
+    samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
+    for count, twin in in_turns(list(product(counts, servers)), plan.rounds):
+        warm(twin, count)
+        samples[twin.name, count].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
+        progress.step(f"{count} {what}")
+    for twin in servers:
+        warm(twin, 1)
     for (application, count), taken in sorted(samples.items()):
         yield _grown(what, application, count, taken)
-
-
-def _restart(server: Server, setting: str, count: int) -> None:
-    """Start a server anew with so many processes, if it has others."""
-    if server.env.get(setting) != str(count):
-        server.stop()
-        server.env[setting] = str(count)
-        server.start()
 
 
 def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
@@ -121,22 +105,16 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progres
         for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
             execute(twin.database, statement)
         progress.step(f"{rows:,} rows")
-    adds: dict[Application, list[Sample]] = defaultdict(list)
-    lists: dict[Application, list[Sample]] = defaultdict(list)
-    for number in range(plan.rounds):
-        for twin in rounds.take_turns(twins, number):
-            adds[twin.name].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
-            lists[twin.name].append(_sample(twin.url, LIST, 1, plan.list_seconds))
-            progress.step(f"{rows:,} rows, adds and list")
+    adds: dict[RunningApp, list[Sample]] = defaultdict(list)
+    lists: dict[RunningApp, list[Sample]] = defaultdict(list)
+    for twin in in_turns(twins, plan.rounds):
+        adds[twin].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
+        lists[twin].append(_sample(twin.url, LIST, 1, plan.list_seconds))
+        progress.step(f"{rows:,} rows, adds and list")
     for twin in twins:
-        yield _grown(
-            "rows",
-            twin.name,
-            rows,
-            adds[twin.name],
-            list_p50_ms=rounds.latency(lists[twin.name]).p50,
-            purge_seconds=_purge_seconds(twin.servers[SERVICE].env, rows // 2) if twin.name == RESTATE.key else None,
-        )
+        purge = _purge_seconds(twin.servers[RESTATE.writer].env, rows // 2) if twin.name == RESTATE.key else None
+        list_p50 = latency(lists[twin]).p50
+        yield _grown("rows", twin.name, rows, adds[twin], list_p50_ms=list_p50, purge_seconds=purge)
 
 
 def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
@@ -153,29 +131,37 @@ def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
 
 def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
     """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
-    if (missing := plan.journals - remembered_calls(many.ports.admin_url)) > 0:
+    if (missing := plan.journals - _remembered_calls(many)) > 0:
         message = add_by_message("grown")
         put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
         restate_twin(many).settle()
-    for stack in (few, many):
+    stacks = (few, many)
+    for stack in stacks:
         _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
-    journals = {stack: remembered_calls(stack.ports.admin_url) for stack in (few, many)}
+    journals = {stack: _remembered_calls(stack) for stack in stacks}
     samples: dict[Stack, list[Sample]] = defaultdict(list)
-    for number in range(plan.rounds):
-        for stack in rounds.take_turns((few, many), number):
-            fill(stack.database_url(RESTATE), FEW_ROWS)
-            samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
-            progress.step(f"{journals[stack]:,} journals")
-    for stack in (few, many):
-        yield _grown("journals", "restate", journals[stack], samples[stack])
+    for stack in in_turns(stacks, plan.rounds):
+        fill(stack.database_url(RESTATE), ROWS)
+        samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
+        progress.step(f"{journals[stack]:,} journals")
+    for stack in stacks:
+        yield _grown("journals", RESTATE.key, journals[stack], samples[stack])
 
 
+def _remembered_calls(stack: Stack) -> int:
+    (row,) = restate_admin.query(stack.ports.admin_url, "SELECT count(*) AS number FROM sys_invocation")
+    return int(row["number"])
+
+
+@again_if_wrong
 def _sample(url: str, request: Request, clients: int, seconds: float) -> Sample:
-    return again_if_wrong(lambda: put_load(url, request, clients=clients, seconds=seconds))
+    return put_load(url, request, clients=clients, seconds=seconds)
 
 
 def _grown(
     what: GrownPart, application: Application, size: int, samples: Sequence[Sample], **others: float | None
 ) -> Grown:
-    per_second, p99_ms = rounds.throughput(samples).median, round(rounds.p99(samples), 3)
-    return Grown(what=what, application=application, size=size, per_second=per_second, p99_ms=p99_ms, **others)
+    if (p99 := latency(samples).p99) is None:
+        raise LoadError("the answers are too few to tell the p99")
+    per_second = throughput(samples).median
+    return Grown(what=what, application=application, size=size, per_second=per_second, p99_ms=round(p99, 3), **others)

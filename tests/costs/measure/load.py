@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
+from tests.costs import records
 from tests.costs.measure import Progress, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import REQUEST_KINDS, TWINS, Application, ClosedLoop, OpenLoop, RequestKind, Spread, TwinRatio
+from tests.costs.records import MINIMAL, REQUEST_KINDS, Application, RequestKind
+from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 _MOST_PER_SECOND = 2500
 """As many deletions are prepared. A faster application runs out of them, and its sample ends early."""
@@ -41,16 +43,21 @@ class LoadPlan:
         """The number of clients at which throughput is compared."""
         return max(self.clients)
 
-    def applications(self, everyone: Sequence[RunningApp], kind: RequestKind, clients: int) -> list[RunningApp]:
-        """Return who is measured at this: the twins always, others only at adding, with the fewest and most clients."""
-        others = kind == "add" and clients in (min(self.clients), self.most_clients)
-        return [app for app in everyone if app.name in TWINS or others]
+    def turns(self, everyone: Sequence[RunningApp]) -> list["Turn"]:
+        """Return who is measured at what in a round of closed loops.
+
+        The twins always, others only at adding, with the fewest and most clients.
+        """
+        fewest_and_most = (min(self.clients), self.most_clients)
+        return [
+            Turn(kind, clients, app.name)
+            for kind, clients, app in product(REQUEST_KINDS, self.clients, everyone)
+            if app.name != MINIMAL or (kind == "add" and clients in fewest_and_most)
+        ]
 
     def samples(self, everyone: Sequence[RunningApp]) -> int:
         """Return how many samples there will be."""
-        of_twins = len(REQUEST_KINDS) * len(TWINS)
-        in_a_round = sum(len(self.applications(everyone, *turn)) for turn in product(REQUEST_KINDS, self.clients))
-        return of_twins + in_a_round * self.rounds + of_twins * self.open_slices
+        return len(self.turns(everyone)) * self.rounds + len(REQUEST_KINDS) * len(TWINS) * (1 + self.open_slices)
 
 
 class Turn(NamedTuple):
@@ -66,16 +73,16 @@ Samples = Mapping[Turn, Sequence[Sample]]
 
 def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) -> dict[str, Any]:
     """Measure all kinds of requests, and return the fields of the record."""
-    twins = [app for app in everyone if app.name in TWINS]
+    twins = [app for app in everyone if app.name != MINIMAL]
     for kind, app in product(REQUEST_KINDS, twins):
         _take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         progress.step(f"warming up, {kind}")
+    apps = {app.name: app for app in everyone}
     samples: dict[Turn, list[Sample]] = defaultdict(list)
-    for number, kind, clients in product(range(plan.rounds), REQUEST_KINDS, plan.clients):
-        for app in rounds.take_turns(plan.applications(everyone, kind, clients), number):
-            sample = _take(app, kind, clients=clients, seconds=plan.seconds[kind])
-            samples[Turn(kind, clients, app.name)].append(sample)
-            progress.step(f"round {number + 1}, {kind}, {clients} clients")
+    for turn in rounds.in_turns(plan.turns(everyone), plan.rounds):
+        app, seconds = apps[turn.application], plan.seconds[turn.kind]
+        samples[turn].append(_take(app, turn.kind, clients=turn.clients, seconds=seconds))
+        progress.step(f"{turn.kind}, {turn.clients} clients, {app.name}")
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
         "ratios": [_twin_ratio(kind, clients, samples) for kind, clients in product(REQUEST_KINDS, plan.clients)],
@@ -84,68 +91,53 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) 
     }
 
 
+@again_if_wrong
 def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 1, rate: float = 0) -> Sample:
     """Take one sample, on tables that are filled anew; with a rate, in an open loop."""
     # And some more: what has begun before the end is finished.
     most = int(seconds * (rate or _MOST_PER_SECOND)) + clients + 2
-
-    def once() -> Sample:
-        request = app.prepare(kind, most)
-        return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
-
-    return again_if_wrong(once)
+    request = app.prepare(kind, most)
+    return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
 
 
 def _open_loops(
     twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, progress: Progress
-) -> list[OpenLoop]:
+) -> list[records.OpenLoop]:
     """Measure a kind of request in an open loop, at the same rate for both twins."""
-    slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin)]).median for twin in TWINS)
+    slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin.name)]).median for twin in twins)
     rate = float(f"{plan.open_load * slowest:.2g}")
     seconds = min(plan.open_seconds[kind], rounds.ENOUGH / rate) / plan.open_slices
     samples: dict[Application, list[Sample]] = defaultdict(list)
-    for number in range(plan.open_slices):
-        for app in rounds.take_turns(twins, number):
-            samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
-            progress.step(f"open loop, {kind}, {rate:g} a second")
+    for app in rounds.in_turns(twins, plan.open_slices):
+        samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
+        progress.step(f"open loop, {kind}, {rate:g} a second")
     return [
-        OpenLoop(
-            application=application,
-            request=kind,
-            rate=rate,
-            answers=rounds.answers(taken),
-            latency_ms=rounds.latency(taken),
-        )
-        for application, taken in samples.items()
+        records.OpenLoop(application=name, request=kind, rate=rate, **rounds.answers_and_latency(taken))
+        for name, taken in samples.items()
     ]
 
 
-def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> ClosedLoop:
-    return ClosedLoop(
+def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> records.ClosedLoop:
+    return records.ClosedLoop(
         application=turn.application,
         request=turn.kind,
         clients=turn.clients,
-        answers=rounds.answers(samples),
-        latency_ms=rounds.latency(samples),
+        **rounds.answers_and_latency(samples),
         per_second=rounds.throughput(samples),
         generator_cpu=round(sum(one.cpu_seconds for one in samples) / sum(one.seconds for one in samples), 3),
     )
 
 
-def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> TwinRatio:
-    basic, restate = (samples[Turn(kind, clients, twin)] for twin in TWINS)
-    return TwinRatio(
-        request=kind,
-        clients=clients,
-        p50=rounds.ratios([one.p50 for one in restate], [one.p50 for one in basic]),
-        throughput=_throughput_ratios(restate, basic),
-    )
+def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.TwinRatio:
+    plain, restate = (samples[Turn(kind, clients, twin.key)] for twin in (PLAIN, RESTATE))
+    p50 = rounds.ratios([one.p50 for one in restate], [one.p50 for one in plain])
+    return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=_throughput_ratios(restate, plain))
 
 
-def _against_minimal(plan: LoadPlan, samples: Samples) -> Spread | None:
-    minimal = samples.get(Turn("add", plan.most_clients, "minimal"))
-    return _throughput_ratios(samples[Turn("add", plan.most_clients, "plain")], minimal) if minimal else None
+def _against_minimal(plan: LoadPlan, samples: Samples) -> records.Spread | None:
+    minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
+    return _throughput_ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None
 
 
-def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> Spread:
+def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> records.Spread:
     return rounds.ratios([one.throughput for one in above], [one.throughput for one in below])

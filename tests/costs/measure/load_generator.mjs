@@ -10,22 +10,22 @@
 import { Agent, request } from "node:http";
 import { performance } from "node:perf_hooks";
 import { randomUUID } from "node:crypto";
+import { json } from "node:stream/consumers";
 
-const plan = JSON.parse(await new Promise((resolve) => {
-  let text = "";
-  process.stdin.on("data", (part) => (text += part)).on("end", () => resolve(text));
-}));
-const { url, method, path, body, expect, clients, seconds, rate = 0, ids = [], stopAfter = Infinity } = plan;
+const plan = await json(process.stdin);
+const { url, method, path, body, expect, clients, seconds, rate = 0, ids = [] } = plan;
+const most = plan.stop_after ?? Infinity;
 const { hostname, port } = new URL(url);
 const agent = new Agent({ keepAlive: true, maxSockets: rate ? Infinity : clients });
 
-const latencies = [];
+const milliseconds = [];
 const errors = {};
 let sent = 0;
 
-function send(done) {
-  const number = sent++;
-  const due = performance.now();
+// Sends the next request, due at this moment, and is done when it is answered, however.
+function send(due) {
+  const id = ids.length ? ids[sent % ids.length] : "";
+  sent++;
   const headers = { "idempotency-key": randomUUID() };
   let text;
   if (body) {
@@ -33,68 +33,45 @@ function send(done) {
     headers["content-type"] = "application/json";
     headers["content-length"] = Buffer.byteLength(text);
   }
-  const id = ids.length ? ids[number % ids.length] : "";
-  const fail = (what) => {
-    errors[what] = (errors[what] ?? 0) + 1;
-    done(due, false);
-  };
-  const options = { agent, hostname, port, method, path: path.replace("{id}", id), headers };
-  const exchange = request(options, (answer) => {
-    answer.resume();
-    answer.on("end", () => {
-      if (answer.statusCode === expect) done(due, true);
-      else fail(String(answer.statusCode));
+  return new Promise((done) => {
+    const fail = (what) => {
+      errors[what] = (errors[what] ?? 0) + 1;
+      done();
+    };
+    const options = { agent, hostname, port, method, path: path.replace("{id}", id), headers };
+    const exchange = request(options, (answer) => {
+      answer.resume();
+      answer.on("end", () => {
+        if (answer.statusCode !== expect) return fail(String(answer.statusCode));
+        milliseconds.push(Math.round((performance.now() - due) * 1000) / 1000);
+        done();
+      });
     });
+    exchange.on("error", (error) => fail(error.code ?? error.message));
+    exchange.end(text);
   });
-  exchange.on("error", (error) => fail(error.code ?? error.message));
-  exchange.end(text);
 }
 
 const began = performance.now();
 const cpuBegan = process.cpuUsage();
 const end = began + seconds * 1000;
 
-function closed() {
-  return Promise.all(Array.from({ length: clients }, () => new Promise((finished) => {
-    const next = () => {
-      if (performance.now() >= end || sent >= stopAfter) return finished();
-      send((due, good) => {
-        if (good) latencies.push(performance.now() - due);
-        next();
-      });
-    };
-    next();
-  })));
+async function oneClient() {
+  while (performance.now() < end && sent < most) await send(performance.now());
 }
 
-function open() {
-  let due = began, waiting = 0;
-  return new Promise((finished) => {
-    const tick = () => {
-      const now = performance.now();
-      while (due <= now && due < end) {
-        const meant = due;
-        due += 1000 / rate;
-        waiting++;
-        send((_, good) => {
-          if (good) latencies.push(performance.now() - meant);
-          if (--waiting === 0 && due >= end) finished();
-        });
-      }
-      if (due < end) setTimeout(tick, Math.max(0, due - performance.now()));
-      else if (waiting === 0) finished();
-    };
-    tick();
-  });
+async function byTheClock() {
+  const answers = [];
+  for (let due = began; due < end; due += 1000 / rate) {
+    const early = due - performance.now();
+    if (early > 0) await new Promise((wake) => setTimeout(wake, early));
+    answers.push(send(due));
+  }
+  await Promise.all(answers);
 }
 
-await (rate ? open() : closed());
+await (rate ? byTheClock() : Promise.all(Array.from({ length: clients }, oneClient)));
 const took = (performance.now() - began) / 1000;
 agent.destroy();
 const cpu = process.cpuUsage(cpuBegan);
-process.stdout.write(JSON.stringify({
-  milliseconds: latencies.map((one) => Math.round(one * 1000) / 1000),
-  seconds: took,
-  errors,
-  cpuSeconds: (cpu.user + cpu.system) / 1e6,
-}));
+process.stdout.write(JSON.stringify({ milliseconds, errors, seconds: took, cpu_seconds: (cpu.user + cpu.system) / 1e6 }));

@@ -1,22 +1,25 @@
 """The load generator: one kind of request against one address, in a closed or an open loop."""
 
-import contextlib
 import json
 import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import tenacity
 
 from tests.costs.measure import LoadError
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 
-ATTEMPTS = 3
-"""A sample with a wrong answer is no sample: it is taken again. A machine that stands still for longer than the write
-budget gets one from the Restate twin, 202."""
+# A sample with a wrong answer is no sample. A machine that stands still for longer than the write budget gets one from
+# the Restate twin, 202.
+again_if_wrong = tenacity.retry(
+    retry=tenacity.retry_if_exception_type(LoadError), stop=tenacity.stop_after_attempt(3), reraise=True
+)
+"""Decorates what takes a sample."""
 
 
 @dataclass(frozen=True)
@@ -67,37 +70,21 @@ class Sample:
 def put_load(
     url: str, request: Request, *, clients: int = 1, seconds: float, rate: float = 0, stop_after: int | None = None
 ) -> Sample:
-    """Send requests for some seconds and return their times; raises LoadError if an answer is not the expected one.
+    """Send requests for some seconds, or until so many are sent, and return their times.
 
-    Args:
-        url: http://host:port of the server.
-        request: what is sent.
-        clients: connections of the closed loop.
-        seconds: for how long.
-        rate: requests per second; makes it an open loop.
-        stop_after: number of requests of a closed loop after which it ends early.
-
+    In a closed loop of so many clients; with a rate in an open loop of so many requests per second. Raises LoadError if
+    an answer is not the expected one.
     """
-    plan = {"url": url, **asdict(request), "clients": clients, "seconds": seconds, "rate": rate}
-    if stop_after:
-        plan["stopAfter"] = stop_after
+    how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
+    plan = {"url": url, **asdict(request), **how}
     done = subprocess.run([_node(), str(_SCRIPT)], input=json.dumps(plan), capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip())
     answer = json.loads(done.stdout)
-    if answer["errors"] or not answer["milliseconds"]:
-        raise LoadError(
-            f"{request.method} {url}{request.path}: {len(answer['milliseconds'])} good, others: {answer['errors']}"
-        )
-    return Sample(answer["milliseconds"], answer["seconds"], answer["cpuSeconds"])
-
-
-def again_if_wrong(take: Callable[[], Sample]) -> Sample:
-    """Take a sample, and again if it had a wrong answer; raises LoadError when none of the attempts was good."""
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(LoadError):
-            return take()
-    return take()
+    errors, sample = answer.pop("errors"), Sample(**answer)
+    if errors or not sample.milliseconds:
+        raise LoadError(f"{request.method} {url}{request.path}: {len(sample.milliseconds)} good, others: {errors}")
+    return sample
 
 
 def _node() -> str:

@@ -1,32 +1,25 @@
 """One outage of one server of a running Restate twin, and how long after it everything is done that it kept waiting."""
 
 import contextlib
-import socket
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 from uuid import uuid4
 
 import psycopg2
 
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
-from tests.costs.records import Killed, Recovery
-from tests.support.running_twin import RunningTwin
-from todo_stack.errors import StopRequested
-
-SERVERS: dict[Killed, str] = {"service endpoint": "restate_app", "database": "db", "Restate server": "restate"}
-"""The name of each in the stack."""
+from tests.costs.records import Recovery
+from tests.support.database import execute
+from tests.support.running_twin import restate_twin
+from todo_stack.checks import Check, tcp_open
+from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 HAND_IN_CLIENTS = 32
 HAND_IN_SECONDS = 60.0
 POLL_SECONDS = 0.002
 RECOVERY_SECONDS = 60.0
 """How long a server may need to listen again, and then everything to be applied, before it counts as not recovered."""
-
-Found = TypeVar("Found")
 
 
 class Outage:
@@ -36,27 +29,27 @@ class Outage:
     the write will be done: to the ingress, under a key, without waiting for the result.
     """
 
-    def __init__(self, twin: RunningTwin, killed: Killed, operations: int, seconds: float) -> None:
-        """Prepare one that lasts so many seconds from the kill on, at least; nothing happens yet."""
-        self.twin = twin
+    def __init__(self, stack: Stack, killed: str, operations: int, seconds: float) -> None:
+        """Prepare one of the server with this name, that lasts so many seconds, at least; nothing happens yet."""
+        self.stack = stack
         self.killed = killed
         self.operations = operations
         self.seconds = seconds
         self._began_at = 0.0
-        self._given_up = threading.Event()
         self._marker = f"outage-{uuid4().hex[:8]}"
-        self._server = twin.stack.servers[SERVERS[killed]]
-        self._database_url = twin.stack.database_url(twin.which)
+        self._server = stack.servers[killed]
+        self._database_url = stack.database_url(RESTATE)
 
     def begin(self) -> None:
         """Kill the server (SIGKILL), with the operations in flight."""
-        if self.killed == "Restate server":
+        if self.killed == "restate":
             # It must have them before it dies. Killed and not frozen: thawed, the service endpoint would do those
             # that it has been sent already, and nothing would be left to recover.
-            self.twin.writer.kill()
+            service = self.stack.servers[RESTATE.writer]
+            service.kill()
             self._hand_in()
             self._kill()
-            self.twin.writer.start()
+            service.start()
         else:
             self._kill()
             self._hand_in()
@@ -64,25 +57,23 @@ class Outage:
     def end(self) -> Recovery:
         """Let it last, start the server again, and return what came of it."""
         # This is how long it is, and not a wait for something.
-        self._given_up.wait(max(0.0, self._began_at + self.seconds - time.monotonic()))
-        with ThreadPoolExecutor(1, thread_name_prefix="recovery") as pool:
-            lasted = time.monotonic() - self._began_at
-            # Watched from the beginning: the start below returns some time after the server listens.
-            watched = pool.submit(self._applied_after_seconds)
-            try:
-                self._server.start()
-                seconds = watched.result()
-            finally:
-                self._given_up.set()
-        lost, duplicated = self._count()
+        time.sleep(max(0.0, self._began_at + self.seconds - time.monotonic()))
+        lasted = time.monotonic() - self._began_at
+        self.stack.spawn(self._server)
+        seconds = self._applied_after_seconds()
+        self._server.wait_ready()
+        twin = restate_twin(self.stack)
+        if unfinished := twin.settle():
+            raise MeasurementError(f"{len(unfinished)} calls are not finished: {unfinished[:3]}")
+        tasks = twin.tasks(self._marker)
         return Recovery(
             killed=self.killed,
             meant_seconds=round(self.seconds),
             outage_seconds=round(lasted, 1),
             in_flight=self.operations,
             applied_after_seconds=round(seconds, 3),
-            lost=lost,
-            duplicated=duplicated,
+            lost=self.operations - len(set(tasks)),
+            duplicated=len(tasks) - len(set(tasks)),
         )
 
     def _kill(self) -> None:
@@ -90,63 +81,44 @@ class Outage:
         self._began_at = time.monotonic()
 
     def _hand_in(self) -> None:
-        taken = put_load(
-            self.twin.stack.ports.ingress_url,
-            add_by_message(self._marker),
-            clients=min(HAND_IN_CLIENTS, self.operations),
-            seconds=HAND_IN_SECONDS,
-            stop_after=self.operations,
-        )
+        clients, add = min(HAND_IN_CLIENTS, self.operations), add_by_message(self._marker)
+        url, most = self.stack.ports.ingress_url, self.operations
+        taken = put_load(url, add, clients=clients, seconds=HAND_IN_SECONDS, stop_after=most)
         if len(taken.milliseconds) != self.operations:
             raise MeasurementError(f"only {len(taken.milliseconds)} of {self.operations} operations were accepted")
 
     def _applied_after_seconds(self) -> float:
         """Return the seconds from when the server listens until every operation is in the database."""
-        ports = self.twin.stack.ports
-        if self.killed == "database":
-            # Its port accepts connections while it still recovers, only to refuse them.
-            connection = self._until("takes no statements", self._connect)
-        else:
-            connection = psycopg2.connect(self._database_url)
-            port = ports.restate_service if self.killed == "service endpoint" else ports.restate_ingress
-            self._until("does not listen", lambda: accepts(port))
+        ports = self.stack.ports
+        port = {"restate": ports.restate_ingress, RESTATE.writer: ports.restate_service}.get(self.killed)
+        self._at_once("does not listen", tcp_open(port) if port else self._database_answers)
         listened_at = time.monotonic()
-        with contextlib.closing(connection):
+        with contextlib.closing(psycopg2.connect(self._database_url)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
-            self._until("has not led to every operation", lambda: self._all_applied(connection))
+
+            def all_applied() -> bool:
+                cursor.execute("SELECT count(DISTINCT task) FROM todo WHERE starts_with(task, %s)", [self._marker])
+                return cursor.fetchall() == [(self.operations,)]
+
+            self._at_once("has not led to every operation", all_applied)
         return time.monotonic() - listened_at
 
-    def _connect(self) -> "psycopg2.extensions.connection | None":
+    def _database_answers(self) -> bool:
+        # Its port accepts connections while it still recovers, only to refuse them.
         with contextlib.suppress(psycopg2.OperationalError):
-            return psycopg2.connect(self._database_url, connect_timeout=2)
-        return None
+            return bool(execute(self._database_url, "SELECT 1"))
+        return False
 
-    def _all_applied(self, connection: "psycopg2.extensions.connection") -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(DISTINCT task) FROM todo WHERE starts_with(task, %s)", [self._marker])
-            return cursor.fetchall() == [(self.operations,)]
+    def _at_once(self, complaint: str, has_happened: Check) -> None:
+        """Return within two milliseconds of when something has happened: what waits elsewhere is no clock.
 
-    def _count(self) -> tuple[int, int]:
-        """Wait until Restate has nothing left to do, and return how many operations were lost, and duplicated."""
-        if unfinished := self.twin.settle():
-            raise MeasurementError(f"{len(unfinished)} calls are not finished: {unfinished[:3]}")
-        tasks = self.twin.tasks(self._marker)
-        return self.operations - len(set(tasks)), len(tasks) - len(set(tasks))
-
-    def _until(self, complaint: str, ask: Callable[[], Found | None]) -> Found:
-        """Ask every few milliseconds until there is an answer; raises MeasurementError when there is none in time."""
+        Raises MeasurementError when it has not in time.
+        """
         deadline = time.monotonic() + RECOVERY_SECONDS
-        while not (found := ask()):
+        while not has_happened():
             if time.monotonic() > deadline:
                 raise MeasurementError(f"{self.killed}: {complaint} {RECOVERY_SECONDS:g} s after it was started")
-            if self._given_up.wait(POLL_SECONDS):
-                raise StopRequested
-        return found
-
-
-def accepts(port: int) -> bool:
-    """Return whether something accepts connections on this port of 127.0.0.1."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-        # Where nobody listens, a socket that is given this very port as its own connects to itself.
-        return bool(connection.getsockname() != connection.getpeername())
-    return False
+            if not self._server.running:
+                # Starts it once more where that helps, or says why it ended.
+                self._server.wait_ready()
+            time.sleep(POLL_SECONDS)

@@ -1,10 +1,9 @@
 """Rounds, in which those that are compared take turns, and the figures of their samples."""
 
 import statistics
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
-from tests.costs.measure import LoadError
 from tests.costs.measure.load_generator import Sample
 from tests.costs.records import Latency, Spread
 
@@ -14,12 +13,13 @@ ENOUGH = 1010
 Anyone = TypeVar("Anyone")
 
 
-def take_turns(everyone: Sequence[Anyone], number: int) -> Iterable[Anyone]:
-    """Return these in the other order in every other round: none always comes first.
+def in_turns(everyone: Sequence[Anyone], rounds: int) -> Iterator[Anyone]:
+    """Yield these in each round, in the other order in every other one: none always comes first.
 
     A machine that becomes slower does so for all of them.
     """
-    return reversed(everyone) if number % 2 else everyone
+    for number in range(rounds):
+        yield from reversed(everyone) if number % 2 else everyone
 
 
 def percentile(milliseconds: Sequence[float], percent: float) -> float | None:
@@ -37,24 +37,13 @@ def percentile(milliseconds: Sequence[float], percent: float) -> float | None:
 def latency(samples: Sequence[Sample]) -> Latency:
     """Return the percentiles of all these samples together; raises statistics.StatisticsError if they are empty."""
     pooled = [time for sample in samples for time in sample.milliseconds]
-    return Latency(
-        p50=round(statistics.median(pooled), 3),
-        p90=percentile(pooled, 90),
-        p99=percentile(pooled, 99),
-        p999=percentile(pooled, 99.9),
-    )
+    p90, p99, p999 = (percentile(pooled, percent) for percent in (90, 99, 99.9))
+    return Latency(p50=round(statistics.median(pooled), 3), p90=p90, p99=p99, p999=p999)
 
 
-def p99(samples: Sequence[Sample]) -> float:
-    """Return the p99 of all these samples together; raises LoadError if they are too few."""
-    if (found := latency(samples).p99) is None:
-        raise LoadError(f"{answers(samples)} answers are too few to tell the p99")
-    return found
-
-
-def answers(samples: Sequence[Sample]) -> int:
-    """Return how many answers there were."""
-    return sum(len(sample.milliseconds) for sample in samples)
+def answers_and_latency(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return how many answers there were, and their percentiles, as fields of a record."""
+    return {"answers": sum(len(sample.milliseconds) for sample in samples), "latency_ms": latency(samples)}
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -4,20 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
-from tests.costs.records import TWINS, Application, RequestKind
+from tests.costs.records import Application, RequestKind
 from tests.support.database import execute
 from todo_stack.process import Server
 from todo_stack.stack import Stack
-from todo_stack.twins import twin_named
 
 ROWS = 1000
 """In each database when a sample is taken: a page of the list is full then, and there are more."""
-
-SERVERS: Mapping[Application, tuple[str, ...]] = {
-    "plain": ("flask-todo", "db"),
-    "restate": ("flask-todo-restate", "restate", "restate_app", "db"),
-}
-"""The servers that take part in a write of a twin, in the order in which it reaches them first."""
 
 # Each write is unique: no server can save itself one that changes nothing.
 _REQUESTS: Mapping[RequestKind, Request] = {
@@ -53,13 +46,12 @@ def twins_of(stack: Stack) -> list[RunningApp]:
     """Return those twins that a stack runs."""
     return [
         RunningApp(
-            name,
-            stack.ports.web_url(twin_named(name)),
-            stack.database_url(twin_named(name)),
-            {server: stack.servers[server] for server in SERVERS[name]},
+            twin.key,
+            stack.ports.web_url(twin),
+            stack.database_url(twin),
+            {name: stack.servers[name] for name in reversed(twin.servers)},
         )
-        for name in TWINS
-        if twin_named(name) in stack.twins
+        for twin in stack.twins
     ]
 
 

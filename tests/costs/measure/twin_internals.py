@@ -13,43 +13,28 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from todo_shared.settings import Settings
+from todo_stack.twins import PLAIN, RESTATE, Twin
 
-# Not from todo_stack: what that imports would be in every traced process.
+# Not from todo_stack.applications: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "gunicorn", "Hypercorn")
-"""Whose versions belong to a measurement."""
-
-TRACE_FILE = "TRACE_FILE"
-TRACED_SERVERS = {"plain": ("flask-todo",), "restate": ("flask-todo-restate", "restate_app")}
-
 _OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
-_RESTATE_TWIN, _FLASK_RESTATE = (
-    "flask-todo-restate/flask_todo_restate",
-    "flask-todo-restate/flask-restate/flask_restate",
-)
+_TWIN, _LIBRARY = "flask-todo-restate/flask_todo_restate", "flask-todo-restate/flask-restate/flask_restate"
 _STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
-CODE_OF_ADD: dict[str, dict[str, Sequence[str]]] = {
-    "plain": {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
-    "restate": {
-        f"{_RESTATE_TWIN}/app.py": (),
-        f"{_RESTATE_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
-        f"{_RESTATE_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
-        f"{_RESTATE_TWIN}/restate_server.py": (),
-        f"{_RESTATE_TWIN}/services/database.py": (),
-        f"{_RESTATE_TWIN}/services/todo_service.py": _OTHER_WRITES,
-        f"{_RESTATE_TWIN}/settings.py": ("DeleteSettings",),
-        f"{_FLASK_RESTATE}/deployment.py": ("deploy", "_unfinished"),
-        f"{_FLASK_RESTATE}/errors.py": (),
-        f"{_FLASK_RESTATE}/extension.py": (*_STATUS, "FlaskRestate.send"),
-        f"{_FLASK_RESTATE}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
-        f"{_FLASK_RESTATE}/server.py": (),
-        f"{_FLASK_RESTATE}/service.py": (),
-        f"{_FLASK_RESTATE}/settings.py": (),
+CODE_OF_ADD: dict[Twin, dict[str, Sequence[str]]] = {
+    PLAIN: {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
+    RESTATE: {
+        **{f"{_TWIN}/{name}.py": () for name in ("app", "restate_server", "services/database")},
+        f"{_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
+        f"{_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
+        f"{_TWIN}/services/todo_service.py": _OTHER_WRITES,
+        f"{_TWIN}/settings.py": ("DeleteSettings",),
+        **{f"{_LIBRARY}/{name}.py": () for name in ("errors", "server", "service", "settings")},
+        f"{_LIBRARY}/deployment.py": ("deploy", "_unfinished"),
+        f"{_LIBRARY}/extension.py": (*_STATUS, "FlaskRestate.send"),
+        f"{_LIBRARY}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
     },
 }
 """What makes an add, by file, and the definitions in it that have no part in that."""
@@ -65,50 +50,42 @@ def traced_environment(folder: Path, file: Path) -> dict[str, str]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(f"import {__name__} as internals\n\ninternals.trace()\n")
-    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}", TRACE_FILE: str(file)}
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}", "TRACE_FILE": str(file)}
 
 
 def trace() -> None:
     """Note from now on what happens in this process."""
-    file = os.open(os.environ[TRACE_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(os.environ["TRACE_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def note(what: str) -> None:
         # One system call: threads and processes share the file.
         os.write(file, f"{time.monotonic_ns()} {what}\n".encode())
 
-    _trace_web(note)
-    _trace_database(note)
-    _trace_service(note)
-
-
-def _trace_web(note: Note) -> None:
-    """Note requests to Flask, and Flask's own to Restate's ingress."""
     import flask
     import requests
-
-    wsgi, session = flask.Flask, requests.Session
-    wsgi.wsgi_app = _noted(wsgi.wsgi_app, note, "flask begins", "flask ends")  # type: ignore[method-assign]
-    session.request = _noted(session.request, note, "ingress asked", "ingress answered")  # type: ignore[method-assign]
-
-
-def _trace_database(note: Note) -> None:
-    """Note what SQLAlchemy does with connections; the end of a commit is when the connection goes back."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
     from sqlalchemy.pool import Pool
 
-    event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
-    event.listen(Engine, "commit", lambda *_: note("commit begins"))
-    event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
-
-
-def _trace_service(note: Note) -> None:
-    """Note the messages between Restate and the handlers, and the steps."""
-    import restate
-
     from flask_restate import Ledger
 
-    Ledger.apply = _noted(Ledger.apply, note, "step begins", "step ends")  # type: ignore[method-assign]
+    for owner, name, what in (
+        (flask.Flask, "wsgi_app", ("flask begins", "flask ends")),
+        (requests.Session, "request", ("ingress asked", "ingress answered")),
+        (Ledger, "apply", ("step begins", "step ends")),
+    ):
+        setattr(owner, name, _noted(getattr(owner, name), note, *what))
+    event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
+    event.listen(Engine, "commit", lambda *_: note("commit begins"))
+    # The end of a commit is when the connection goes back.
+    event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
+    _trace_messages(note)
+
+
+def _trace_messages(note: Note) -> None:
+    """Note the messages between Restate and the handlers."""
+    import restate
+
     create = restate.app
 
     def traced(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the original
@@ -147,12 +124,13 @@ def _noted(call: Callable[..., Any], note: Note, begins: str, ends: str) -> Call
     return noted
 
 
-def web_settings(twin: str) -> "type[Settings]":
-    """Return the settings of a twin's web."""
+def web_setting(twin: Twin, name: str) -> Any:  # noqa: ANN401 - settings are of many types
+    """Return what a twin's web goes by, from the environment or by default."""
     from flask_todo_restate.settings import WebSettings
     from todo_shared.settings import Settings
 
-    return WebSettings if twin == "restate" else Settings
+    settings = WebSettings if twin.durable else Settings
+    return os.environ.get(name.upper(), settings.model_fields[name].default)
 
 
 def purge_ledger() -> None:

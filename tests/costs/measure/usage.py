@@ -3,22 +3,23 @@
 All processes of a server count: gunicorn's workers and PostgreSQL's backends are its children.
 """
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psutil
 import requests
-import tenacity
 
 from tests.costs.measure import Progress
 from tests.costs.measure.load_generator import put_load
-from tests.costs.measure.restate_metrics import metrics
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import Application, DiskUsage, ServerUsage
 from tests.support.database import execute
+from tests.support.waiting import until
 from todo_stack import tree
 from todo_stack.process import Server
 
@@ -26,64 +27,51 @@ SAMPLE_SECONDS = 0.25
 WARM_UP_SECONDS = 0.7
 RECONNECT_SECONDS = 10.0
 
-_POSTGRES_FSYNCS = {
-    18: "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'",
-    14: "SELECT wal_sync FROM pg_stat_wal",
-}
-"""By the oldest version of PostgreSQL that has it, the newest first."""
+_POSTGRES_FSYNCS = "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'"
 
 
 class _Taken(NamedTuple):
     """What a server has taken since its start."""
 
     cpu_seconds: float
-    written: int | None
+    written: float | None
     """Bytes given to write(2); None where the system does not tell. Not those that the kernel accounts as dirtied:
     it takes large pages for whole, a hundred times what was written."""
 
 
-class _PeakMemory:
-    """Watches the private memory of servers from a thread while it is open."""
+@contextlib.contextmanager
+def _peak_memory(servers: Mapping[str, Server]) -> Iterator[dict[str, int]]:
+    """Yield the most private memory, in bytes, that each server has at one time until the end."""
+    most = dict.fromkeys(servers, 0)
+    ended = threading.Event()
 
-    def __init__(self, servers: Mapping[str, Server]) -> None:
-        """Watch nothing yet."""
-        self.bytes = dict.fromkeys(servers, 0)
-        """The most that each had at one time."""
-        self._servers = servers
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
+    def watch() -> None:
+        while True:
+            for name, server in servers.items():
+                most[name] = max(most[name], int(_sum(_private_memory, server)))
+            if ended.wait(SAMPLE_SECONDS):
+                return
 
-    def __enter__(self) -> Self:
-        self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self._look()
-
-    def _look(self) -> None:
-        for name, server in self._servers.items():
-            self.bytes[name] = max(self.bytes[name], int(_sum(_private_memory, server)))
+    with ThreadPoolExecutor(1, thread_name_prefix="memory") as thread:
+        watching = thread.submit(watch)
+        try:
+            yield most
+        finally:
+            ended.set()
+        watching.result()
 
 
-def _resident_memory(server: Server) -> int:
-    """Return the bytes of a server in memory. What its processes share counts in each of them."""
-    return int(_sum(lambda process: process.memory_info().rss, server))
-
-
-def _taken(server: Server) -> _Taken:
-    """Return what a server has taken until now."""
-    # The first four: user and system, and those of children that have ended, on Linux. Backends come and go.
-    cpu = _sum(lambda process: sum(process.cpu_times()[:4]), server)
-    try:
-        return _Taken(cpu, int(_sum(lambda process: process.io_counters().write_chars, server)))
-    except (AttributeError, psutil.AccessDenied):
-        return _Taken(cpu, None)
+def _taken(servers: Mapping[str, Server]) -> dict[str, _Taken]:
+    """Return what servers have taken until now."""
+    found = {}
+    for name, server in servers.items():
+        # The first four: user and system, and those of children that have ended, on Linux. Backends come and go.
+        cpu = _sum(lambda process: sum(process.cpu_times()[:4]), server)
+        written: float | None = None
+        with contextlib.suppress(AttributeError, psutil.AccessDenied):
+            written = _sum(lambda process: process.io_counters().write_chars, server)
+        found[name] = _Taken(cpu, written)
+    return found
 
 
 def _private_memory(process: psutil.Process) -> int:
@@ -97,11 +85,9 @@ def _private_memory(process: psutil.Process) -> int:
 def _sum(ask: Callable[[psutil.Process], float], server: Server) -> float:
     total = 0.0
     for process in tree.family(server.pid) if server.pid else []:
-        try:
+        # It may have ended since it was listed.
+        with contextlib.suppress(psutil.NoSuchProcess):
             total += ask(process)
-        except psutil.NoSuchProcess:
-            # It has ended since it was listed.
-            continue
     return total
 
 
@@ -110,38 +96,24 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[Application, dict[str, floa
 
     What processes share, such as PostgreSQL's buffers, counts in each of them: it is more than what would become free.
     """
-    return {
-        twin.name: {name: round(_resident_memory(server) / 1e6, 1) for name, server in twin.servers.items()}
-        for twin in twins
-    }
+
+    def megabytes(server: Server) -> float:
+        return round(_sum(lambda process: process.memory_info().rss, server) / 1e6, 1)
+
+    return {twin.name: {name: megabytes(server) for name, server in twin.servers.items()} for twin in twins}
 
 
-def measure(
-    twins: Sequence[RunningApp], metrics_port: int, clients: int, seconds: float, progress: Progress
-) -> dict[str, Any]:
-    """Return what an add of each twin takes, with so many clients, by server and on the disk: fields of the record."""
-    usage: list[ServerUsage] = []
-    disk: list[DiskUsage] = []
-    for twin in twins:
-        by_server, on_disk = _measure(twin, metrics_port, clients, seconds)
-        usage += by_server
-        disk += on_disk
-        progress.step(f"usage, {twin.name}")
-    return {"usage": usage, "disk": disk}
-
-
-def _measure(
-    twin: RunningApp, metrics_port: int, clients: int, seconds: float
-) -> tuple[list[ServerUsage], list[DiskUsage]]:
+def measure(twin: RunningApp, node_port: int, clients: int, seconds: float, progress: Progress) -> dict[str, list[Any]]:
+    """Return what an add of a twin takes, with so many clients, by server and on the disk: fields of the record."""
     add = twin.prepare("add")
-    fsyncs = _fsyncs(twin, metrics_port)
+    fsyncs = _fsyncs(twin, node_port)
     _reconnect(twin.url)
     warm_up = put_load(twin.url, add, clients=clients, seconds=WARM_UP_SECONDS)
-    before, disk_before = {name: _taken(server) for name, server in twin.servers.items()}, psutil.disk_io_counters()
-    with _PeakMemory(twin.servers) as peak:
+    before, disk_before = _taken(twin.servers), psutil.disk_io_counters()
+    with _peak_memory(twin.servers) as peak:
         load = put_load(twin.url, add, clients=clients, seconds=seconds)
-        after, disk_after = {name: _taken(server) for name, server in twin.servers.items()}, psutil.disk_io_counters()
-    fsyncs_after = _fsyncs(twin, metrics_port)
+        after, disk_after = _taken(twin.servers), psutil.disk_io_counters()
+    fsyncs_after = _fsyncs(twin, node_port)
     _reconnect(twin.url)
     adds = len(load.milliseconds)
     synced_adds = adds + len(warm_up.milliseconds)
@@ -151,25 +123,27 @@ def _measure(
             application=twin.name,
             server=name,
             cpu_ms=round((after[name].cpu_seconds - before[name].cpu_seconds) * 1000 / adds, 3),
-            peak_memory_mb=round(peak.bytes[name] / 1e6, 1),
+            peak_memory_mb=round(peak[name] / 1e6, 1),
             written_kb=_per_add(after[name].written, before[name].written, adds * 1000),
             fsyncs=_per_add(fsyncs_after.get(name), fsyncs.get(name), synced_adds),
         )
         for name in twin.servers
     ]
-    if not disk_before or not disk_after:
-        # In some containers the machine's disks cannot be seen.
-        return usage, []
-    written = round((disk_after.write_bytes - disk_before.write_bytes) / 1000 / adds, 2)
-    writes = round((disk_after.write_count - disk_before.write_count) / adds, 2)
-    return usage, [DiskUsage(application=twin.name, written_kb=written, writes=writes)]
+    disk = []
+    # In some containers the machine's disks cannot be seen.
+    if disk_before and disk_after:
+        written = round((disk_after.write_bytes - disk_before.write_bytes) / 1000 / adds, 2)
+        writes = round((disk_after.write_count - disk_before.write_count) / adds, 2)
+        disk.append(DiskUsage(application=twin.name, written_kb=written, writes=writes))
+    progress.step(f"usage, {twin.name}")
+    return {"usage": usage, "disk": disk}
 
 
 def _per_add(after: float | None, before: float | None, adds: float) -> float | None:
     return None if after is None or before is None else round((after - before) / adds, 3)
 
 
-def _fsyncs(twin: RunningApp, metrics_port: int) -> dict[str, float | None]:
+def _fsyncs(twin: RunningApp, node_port: int) -> dict[str, float | None]:
     """Return how often each server has had its write-ahead log written to disk, as far as it tells.
 
     Closes the twin's connections to its database: a backend publishes what it has counted when it has been idle for ten
@@ -177,23 +151,30 @@ def _fsyncs(twin: RunningApp, metrics_port: int) -> dict[str, float | None]:
     """
     backends = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     execute(twin.database, f"SELECT pg_terminate_backend(pid, 5000) {backends}")
-    major = int(postgres_version(twin.database).split(".")[0])
-    query = next((query for version, query in _POSTGRES_FSYNCS.items() if major >= version), None)
-    found: dict[str, float | None] = {"db": float(execute(twin.database, query)[0][0]) if query else None}
+    found: dict[str, float | None] = {"db": float(execute(twin.database, _POSTGRES_FSYNCS)[0][0])}
     if "restate" in twin.servers:
         # A line for each of its databases: the log's is the one that counts.
-        found["restate"] = metrics(metrics_port, "rocksdb_wal_synced_total")
+        found["restate"] = metric(node_port, "rocksdb_wal_synced_total")
     return found
 
 
 def postgres_version(database_url: str) -> str:
     """Return the version of PostgreSQL."""
-    found = re.match(r"[\d.]+", execute(database_url, "SHOW server_version")[0][0])
-    return found.group() if found else "unknown"
+    return str(execute(database_url, "SHOW server_version")[0][0]).split()[0]
 
 
-@tenacity.retry(stop=tenacity.stop_after_delay(RECONNECT_SECONDS), wait=tenacity.wait_fixed(0.1), reraise=True)
 def _reconnect(url: str) -> None:
     """Let a twin find out that its connections to the database are gone, and open new ones."""
-    requests.get(f"{url}/", timeout=10).raise_for_status()
-    requests.post(f"{url}/api/todos", json={"title": f"again {uuid4()}"}, timeout=10).raise_for_status()
+
+    def reads_and_writes() -> bool:
+        again = {"title": f"again {uuid4()}"}
+        return requests.get(f"{url}/", timeout=10).ok and requests.post(f"{url}/api/todos", json=again, timeout=10).ok
+
+    until(reads_and_writes, f"{url} has new connections to its database", RECONNECT_SECONDS)
+
+
+def metric(node_port: int, name: str) -> float | None:
+    """Return the sum of a metric of the Restate server over its labels; None if it does not tell."""
+    text = requests.get(f"http://127.0.0.1:{node_port}/metrics", timeout=30).text
+    found = re.findall(rf"^restate_{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    return sum(map(float, found)) if found else None

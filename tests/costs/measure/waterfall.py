@@ -10,21 +10,20 @@ import http.client
 import json
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from tests.costs.measure import MeasurementError, Progress
-from tests.costs.measure.restate_metrics import metrics
-from tests.costs.measure.twin_internals import TRACED_SERVERS, traced_environment
+from tests.costs.measure import Findings, MeasurementError, Progress
+from tests.costs.measure.twin_internals import traced_environment
+from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import TWINS, Application, Hop, Waterfall
-from todo_stack.ports import Ports
-from todo_stack.process import Log
+from tests.costs.records import Hop, Waterfall
+from todo_stack.output import Log
+from todo_stack.ports import HOST, Ports
 from todo_stack.stack import Stack
-from todo_stack.twins import twin_named
+from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
 REQUESTS = 300
 _WARM_UP = 50
@@ -44,8 +43,8 @@ class Stretch(NamedTuple):
 _REQUEST = Stretch("request to Flask", "client", "flask begins")
 _ANSWER = Stretch("answer to the client", "client", "client answered")
 _CHECKOUT, _COMMIT_BEGINS, _CHECKIN = "pool checkout", "commit begins", "pool checkin"
-WAYS: dict[Application, tuple[Stretch, ...]] = {
-    "plain": (
+STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
+    PLAIN: (
         _REQUEST,
         Stretch("Flask: route, input, pool checkout with ping", "web", _CHECKOUT),
         Stretch("statements (BEGIN, todo)", "database", _COMMIT_BEGINS),
@@ -53,7 +52,7 @@ WAYS: dict[Application, tuple[Stretch, ...]] = {
         Stretch("Flask: answer", "web", "flask ends"),
         _ANSWER,
     ),
-    "restate": (
+    RESTATE: (
         _REQUEST,
         Stretch("Flask: route, input, key", "web", "ingress asked"),
         Stretch("ingress, log append, HTTP/2 to the service", "Restate", "service called"),
@@ -71,49 +70,48 @@ WAYS: dict[Application, tuple[Stretch, ...]] = {
 }
 
 
-def measure(folder: Path, progress: Progress, requests: int = REQUESTS) -> list[Waterfall]:
-    """Return the waterfall of an add in each twin, of one client."""
+def measure(folder: Path, progress: Progress, number: int = REQUESTS) -> Findings:
+    """Measure the waterfall of an add in each twin, of one client."""
     found = []
     for twin in TWINS:
-        with workspace(folder / twin) as log:
-            found.append(_measure(twin, folder / twin, requests, log))
+        with workspace(folder / twin.key) as log:
+            found.append(_measure(twin, folder / twin.key, number, log))
         progress.step(f"waterfall, {twin}")
-    return found
+        yield {"waterfalls": found}
 
 
-def _measure(twin: Application, folder: Path, requests: int, log: Log) -> Waterfall:
-    which = twin_named(twin)
-    files = {name: folder / f"{name}.trace" for name in TRACED_SERVERS[twin]}
+def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
+    # Its Python processes.
+    files = {name: folder / f"{name}.trace" for name in {twin.title, twin.writer}}
     overrides = {name: traced_environment(folder / "trace", file) for name, file in files.items()}
-    with contextlib.ExitStack() as stacks:
-        plain = stacks.enter_context(Stack([which], data=folder / "plain", ports=Ports.free(), log=log))
-        traced = stacks.enter_context(
-            Stack([which], data=folder / "traced", ports=Ports.free(), log=log, overrides=overrides)
-        )
-        untouched, noting = (stacks.enter_context(_client(stack.ports.web_url(which))) for stack in (plain, traced))
+    with contextlib.ExitStack() as at_end:
+        untouched = at_end.enter_context(Stack([twin], data=folder / "untouched", ports=Ports.free(), log=log))
+        traced = Stack([twin], data=folder / "traced", ports=Ports.free(), log=log, overrides=overrides)
+        at_end.enter_context(traced)
+        clients = [http.client.HTTPConnection(HOST, stack.ports.web(twin)) for stack in (untouched, traced)]
+        for client in clients:
+            at_end.callback(client.close)
         for _ in range(_WARM_UP):
-            _add(untouched)
-            _add(noting)
+            for client in clients:
+                _add(client)
         node = traced.ports.restate_node
-        before = _appends(node) if twin == "restate" else None
-        pairs = [(_add(untouched), _add(noting)) for _ in range(requests)]
+        before = _appends(node) if twin.durable else None
+        pairs = [[_add(client) for client in clients] for _ in range(number)]
         detail = _per_append(before, _appends(node)) if before else ""
-    noted = sorted(one for file in files.values() for one in _read(file))
-    rows = [durations(WAYS[twin], between(noted, *moments)) for _, moments in pairs]
-    return Waterfall(
-        application=twin,
-        requests=requests,
-        hops=[
-            Hop(
-                name=stretch.name,
-                where=stretch.where,
-                milliseconds=round(statistics.median(row[index] for row in rows), 3),
-                detail=detail if "append" in stretch.name else "",
-            )
-            for index, stretch in enumerate(WAYS[twin])
-        ],
-        total_ms=round(statistics.median((ended - began) / 1e6 for (began, ended), _ in pairs), 3),
-    )
+    lines = [line.split(maxsplit=1) for file in files.values() for line in file.read_text().splitlines()]
+    noted = sorted((int(nanoseconds), what) for nanoseconds, what in lines)
+    rows = [durations(STRETCHES[twin], between(noted, *moments)) for _, moments in pairs]
+    hops = [
+        Hop(
+            name=stretch.name,
+            where=stretch.where,
+            milliseconds=round(statistics.median(times), 3),
+            detail=detail if "append" in stretch.name else "",
+        )
+        for stretch, times in zip(STRETCHES[twin], zip(*rows, strict=True), strict=True)
+    ]
+    total_ms = round(statistics.median((ended - began) / 1e6 for (began, ended), _ in pairs), 3)
+    return Waterfall(application=twin.key, requests=number, hops=hops, total_ms=total_ms)
 
 
 def between(noted: Sequence[Noted], began: int, ended: int) -> list[Noted]:
@@ -137,10 +135,6 @@ def durations(way: Sequence[Stretch], noted: Sequence[Noted]) -> list[float]:
     return times
 
 
-def _client(url: str) -> contextlib.closing[http.client.HTTPConnection]:
-    return contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc))
-
-
 def _add(client: http.client.HTTPConnection) -> tuple[int, int]:
     """Add a todo; return when it was sent and when the answer was there."""
     body = json.dumps({"title": f"waterfall {uuid4()}"})
@@ -155,23 +149,15 @@ def _add(client: http.client.HTTPConnection) -> tuple[int, int]:
     return began, ended
 
 
-def _read(file: Path) -> Iterator[Noted]:
-    for line in file.read_text().splitlines():
-        nanoseconds, _, what = line.partition(" ")
-        yield int(nanoseconds), what
-
-
-def _appends(port: int) -> list[tuple[float, float]]:
+def _appends(node_port: int) -> list[float]:
     """Return seconds and number of the appends to the Restate server's log, and of the fsyncs in them."""
     names = "bifrost_sequencer_append_wave_duration_seconds", "rocksdb_wal_file_sync_seconds"
-    return [(metrics(port, f"{name}_sum") or 0, metrics(port, f"{name}_count") or 0) for name in names]
+    return [metric(node_port, f"{name}_{what}") or 0 for name in names for what in ("sum", "count")]
 
 
-def _per_append(before: list[tuple[float, float]], after: list[tuple[float, float]]) -> str:
+def _per_append(before: Sequence[float], after: Sequence[float]) -> str:
     """Say how long one append took on average, and the fsync in it."""
-    pairs = zip(before, after, strict=True)
-    passed = [(then[0] - now[0], then[1] - now[1]) for now, then in pairs]
-    if not all(number for _, number in passed):
+    seconds, appends, fsync_seconds, fsyncs = (now - then for then, now in zip(before, after, strict=True))
+    if not appends or not fsyncs:
         return ""
-    append, fsync = (1000 * seconds / number for seconds, number in passed)
-    return f"an append takes {append:.2f} ms, {fsync:.2f} of it the fsync"
+    return f"an append takes {1000 * seconds / appends:.2f} ms, {1000 * fsync_seconds / fsyncs:.2f} of it the fsync"

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.logs import log_to
 from todo_stack.leftovers import Leftovers
 from todo_stack.lock import locked
-from todo_stack.process import Log
+from todo_stack.output import Log
 
 LOG = "servers.log"
 
@@ -19,20 +20,13 @@ def workspace(folder: Path) -> Iterator[Log]:
     What they stored is removed at the end. Raises StackError if another run holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder), contextlib.ExitStack() as last_first:
+    with locked(folder), contextlib.ExitStack() as at_end:
         # A run that was killed has left its servers running, each list beside what they work on.
         for leftovers in folder.rglob("processes.json"):
             Leftovers(leftovers).kill()
         _empty(folder)
-        last_first.callback(_empty, folder)
-        file = last_first.enter_context((folder / LOG).open("w", encoding="utf-8"))
-
-        def log(name: str, line: str) -> None:
-            # The threads that read what servers say may be a moment behind.
-            if not file.closed:
-                print(f"{name}: {line}", file=file, flush=True)
-
-        yield log
+        at_end.callback(_empty, folder)
+        yield at_end.enter_context(log_to(folder / LOG))
 
 
 def _empty(folder: Path) -> None:

@@ -1,24 +1,26 @@
-"""One contestant: what is to be known of it, and how it is started, killed and asked what it still has to do."""
+"""One contestant: what is to be known of it, and how it is started, killed and asked what it has still to do."""
 
 import importlib.util
+import re
 import shutil
-import time
+import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.twin_internals import web_settings
+from tests.costs.lines_of_code import lines_of_code
+from tests.costs.measure.extra_servers import ExtraServers, Settings, free_port
+from tests.costs.measure.twin_internals import CODE_OF_ADD, web_setting
 from tests.costs.peers.records import About
-from tests.costs.source import Counted
 from tests.support.database import execute
+from tests.support.run_environment import versions
 from tests.support.running_twin import RunningTwin
+from tests.support.waiting import until
 from todo_stack import tree
-from todo_stack.applications import REPOSITORY
 from todo_stack.checks import http_ok
-from todo_stack.errors import StackError
+from todo_stack.ports import HOST
 from todo_stack.process import KILL_SECONDS, Server
-from todo_stack.twins import PLAIN
+from todo_stack.twins import PLAIN, RESTATE, Twin
 
 FOR_ALL = {
     # A line for each request costs time.
@@ -27,26 +29,19 @@ FOR_ALL = {
     "WRITE_BUDGET": "25",
 }
 
-WAITING_THREADS: int = web_settings("restate").model_fields["web_threads"].default
+WAITING_THREADS = int(web_setting(RESTATE, "web_threads"))
 """Threads of a web that waits for another process to do the write: as many as the Restate twin has."""
 
-WAITS_FOR_A_WORKER = {"WEB_THREADS": str(WAITING_THREADS)}
-"""Beside the defaults, which are those of the twins."""
 
-RESTART_SECONDS = 30.0
-
-Unfinished = Callable[[], list[dict[str, Any]]]
-"""Returns what a contestant has still to do."""
-
-
-@dataclass(frozen=True)
-class Peer:
+class Peer(About):
     """Something that a user can pick, and that can be started here if what it needs is there."""
 
-    about: About
-    code: Sequence[Counted]
-    """What makes its add durable, as source."""
-    start: Callable[[ExtraServers], "Contestant"]
+    twin: Twin | None = None
+    """Which the stack runs already; None for what is started beside it."""
+    start_servers: Callable[[ExtraServers, Settings], Sequence[Server]] = lambda *_: ()
+    """Starts, with settings, its servers beside the web, the one that writes last."""
+    unfinished: str | Callable[["Contestant"], Sequence[Any]] = ""
+    """What it has still to do, by a query on its database or otherwise; nothing for a twin."""
     packages: Sequence[str] = ()
     program: str = ""
     program_from: str = ""
@@ -60,81 +55,80 @@ class Peer:
             reasons.append(f"{self.program} not found: {self.program_from}")
         return "; ".join(reasons)
 
+    def versions(self) -> dict[str, str]:
+        """Return the versions of what it needs."""
+        found = versions(self.packages)
+        if self.program:
+            said = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=False).stdout
+            if version := re.search(r"(?:v=|Server )([\d.]+)", said):
+                found[Path(self.program).name] = version.group(1)
+        return found
+
+    def lines(self) -> dict[str, int]:
+        """Return how many lines make its add durable, by file: of a peer its sketch, and what sketches share."""
+        files = (f"peers/{self.name}_peer.py", "peers/sketch.py", "gunicorn_after_fork.py")
+        code = CODE_OF_ADD[self.twin] if self.twin else {f"tests/costs/{file}": () for file in files}
+        return {path: lines_of_code(path, without) for path, without in code.items()}
+
+    def start(self, extra: ExtraServers) -> "Contestant":
+        """Start what does not run yet."""
+        if twin := self.twin:
+            stack = extra.stack
+            others = [name for name in reversed(twin.servers) if name not in ("db", twin.title)]
+            settings = {"DATABASE_URL": stack.database_url(twin)}
+            web = stack.servers[twin.title], stack.ports.web_url(twin)
+            return Contestant(self, extra, web, settings, [stack.servers[name] for name in others])
+        database_url = extra.database(f"todos_{self.name}")
+        settings = {"DATABASE_URL": database_url, "SERVER_ADDRESS": f"{HOST}:{free_port()}"}
+        servers = self.start_servers(extra, settings)
+        threads = {"WEB_THREADS": str(WAITING_THREADS)} if servers else {}
+        factory = f"tests.costs.peers.{self.name}_peer:create_app()"
+        return Contestant(self, extra, extra.web(f"{self.name} web", factory, settings | threads), settings, servers)
+
 
 class Contestant(RunningTwin):
-    """An application with the twins' JSON API, running, as the checker knows a twin.
-
-    `components` are its servers beside the web; the last of them executes the write, without any the web does.
-    `unfinished` is for those of which the twins' own knows nothing.
-    """
+    """An application with the twins' JSON API, running."""
 
     def __init__(
-        self,
-        about: About,
-        extra: ExtraServers,
-        web: tuple[Server, str],
-        database_url: str,
-        components: Sequence[Server] = (),
-        unfinished: Unfinished | None = None,
+        self, peer: Peer, extra: ExtraServers, web: tuple[Server, str], settings: Settings, servers: Sequence[Server]
     ) -> None:
-        server, url = web
-        super().__init__(PLAIN, extra.stack, url)
-        self.name = about.name
-        self.about = about
-        self.components = components
-        self._web_server = server
-        self._database_url = database_url
-        self._unfinished = unfinished
+        """Take the web with its address, and the servers beside it: the last of them writes, without any the web."""
+        self._web, url = web
+        super().__init__(peer.twin or PLAIN, extra.stack, url)
+        self.peer = peer
+        self.settings = settings
+        self.servers = servers
+        self._extra = extra
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
         """Return the rows of a query on its database."""
-        return execute(self._database_url, query, *parameters)
+        return execute(self.settings["DATABASE_URL"], query, *parameters)
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""
-        return self._unfinished() if self._unfinished else super().unfinished()
+        if self.peer.twin:
+            return super().unfinished()
+        ask = self.peer.unfinished
+        return [{"unfinished": one} for one in (self.rows(ask) if isinstance(ask, str) else ask(self))]
 
     def answer_within(self, seconds: float) -> None:
         """Start the web again, with this write budget."""
-        self._web_server.stop()
-        self._web_server.env["WRITE_BUDGET"] = str(seconds)
-        self._web_server.start()
+        self._web.stop()
+        self._web.env["WRITE_BUDGET"] = str(seconds)
+        self._extra.run(self._web)
 
     def kill_writer(self) -> None:
-        """Kill what executes the write (SIGKILL) and return when it is there again; raises StackError otherwise."""
-        server = self.components[-1] if self.components else self._web_server
+        """Kill what executes the write (SIGKILL) and return when it is there again."""
+        server = self.servers[-1] if self.servers else self._web
         assert server.pid
         members = tree.family(server.pid)
-        if not self.components:
+        if not self.servers:
             # gunicorn's first process executes nothing: it holds the port, and starts the other again.
             del members[0]
         # Not frozen before, as Server.kill does: a process that is killed takes nothing more from its queue.
         tree.kill(members)
         tree.wait_gone(members, KILL_SECONDS)
-        if self.components:
+        if self.servers:
             server.kill()
-            server.start()
-            return
-        ready = http_ok(f"{self.url}/readyz")
-        deadline = time.monotonic() + RESTART_SECONDS
-        while not ready():
-            if time.monotonic() > deadline:
-                raise StackError(f"{self.name}: the web has not come again")
-
-
-def code_of(peer: str) -> list[Counted]:
-    """Return what makes a peer: its own files but the one that starts it here, and what all of them have in common."""
-    folder = REPOSITORY / "tests" / "costs"
-    own = sorted(path for path in (folder / "peers" / f"{peer}_peer").glob("*.py") if path.name != "running.py")
-    common = ["peers/web.py", "peers/database.py", "gunicorn_after_fork.py"]
-    return [Counted(str(path.relative_to(REPOSITORY))) for path in (*own, *(folder / name for name in common))]
-
-
-def web_of(peer: str) -> str:
-    """Return the web application of a peer, for gunicorn."""
-    return f"tests.costs.peers.{peer}_peer.app:create_app()"
-
-
-def unfinished_rows(database_url: str, query: str) -> Unfinished:
-    """Return what finds the unfinished work of a contestant that keeps it in a table: key and state of each."""
-    return lambda: [{"key": key, "state": state} for key, state in execute(database_url, query)]
+            self._extra.run(server)
+        until(http_ok(f"{self.url}/readyz"), f"the web of {self.peer.title} is there again")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.costs.records import Record, RunRecord, Spread
 from tests.support.history import Verdict
+from todo_stack.twins import RESTATE
 
 
 class About(Record):
@@ -59,7 +60,8 @@ class PeerCosts(RunRecord):
     skipped: Mapping[str, str] = {}
     """Contestants that could not be started here, with the reason."""
 
-    def throughput_ratio(self, name: str, other: str) -> float | None:
-        """Return how many times the adds per second of the other one has, if both took part."""
+    @property
+    def against_dbos(self) -> float | None:
+        """How many times the adds per second of DBOS the Restate twin does, if both took part."""
         adds = {row.name: row.adds_per_second.median for row in self.rows}
-        return adds[name] / adds[other] if name in adds and other in adds else None
+        return adds[RESTATE.key] / adds["dbos"] if adds.keys() >= {RESTATE.key, "dbos"} else None

@@ -1,19 +1,19 @@
 """The table of the peers, for the page, the terminal and the README."""
 
 from tests.costs.peers.records import PeerCost, PeerCosts
-from tests.costs.show.numbers import counted, figure, measured_on, ratio, whole
-from tests.costs.show.tables import Cell, Judged, Row, Section, Table
+from tests.costs.show.numbers import counted, figure, measured_on, ratio
+from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
 from tests.support.burst import CLIENTS
 from tests.support.history import Verdict
 
-_VERSIONS = ("PostgreSQL", "Restate", "DBOS", "Celery", "Redis", "Temporal", "Python", "Flask")
+_VERSIONS = ("PostgreSQL", "Restate", "dbos", "celery", "redis-server", "temporal", "Python", "Flask")
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)
 
 
 def section(costs: PeerCosts) -> Section:
     """Return the table, what it was measured on, what is not comparable, and who is missing."""
     head = ["the add with", "more servers", "lines", "p50 ms", "adds/s", "LOST", "DUPLICATED", "not told"]
-    against_dbos = costs.throughput_ratio("restate", "dbos")
+    against_dbos = costs.against_dbos
     note = f"flask-todo-restate does {ratio(against_dbos)} the adds of DBOS." if against_dbos else ""
     return Section(
         "peers",
@@ -38,7 +38,7 @@ def _explanation(costs: PeerCosts) -> str:
         f"{counted(costs.web_workers, 'web process', 'web processes')} with {costs.web_threads} threads where it "
         f"does the write itself, and {costs.waiting_threads} where it waits for another process. Lines: of code, for "
         f"the add alone. p50 is that of one client, adds/s those of {costs.clients}. The last three columns "
-        f"are of {whole(operations)} other adds from {CLIENTS} clients, while the process that writes was "
+        f"are of {operations:,} other adds from {CLIENTS} clients, while the process that writes was "
         f"killed (SIGKILL) {counted(kills, 'time')}; nobody asked twice. Not told: the client got an error or no "
         f"answer. {measured_on(costs, _VERSIONS)}"
     )
@@ -46,19 +46,14 @@ def _explanation(costs: PeerCosts) -> str:
 
 def _cells(row: PeerCost) -> list[Cell]:
     verdicts = row.kills.verdicts
-    stuck = verdicts.get(Verdict.STUCK, 0)
+    lost, stuck = (verdicts.get(verdict, 0) for verdict in (Verdict.LOST, Verdict.STUCK))
     return [
         row.title,
         ", ".join(row.components) or "none",
-        whole(sum(row.code.values())),
+        str(sum(row.code.values())),
         figure(row.p50_ms.median),
         figure(row.adds_per_second.median),
-        _harm(verdicts.get(Verdict.LOST, 0), f", {whole(stuck)} stuck" if stuck else ""),
-        _harm(verdicts.get(Verdict.DUPLICATED, 0)),
-        whole(sum(verdicts.get(verdict, 0) for verdict in _NOT_TOLD)),
+        Judged(f"{lost:,}, {stuck:,} stuck") if stuck else harm(lost),
+        harm(verdicts.get(Verdict.DUPLICATED, 0)),
+        str(sum(verdicts.get(verdict, 0) for verdict in _NOT_TOLD)),
     ]
-
-
-def _harm(number: int, more: str = "") -> Cell:
-    text = f"{whole(number)}{more}"
-    return text if text == "0" else Judged(text)

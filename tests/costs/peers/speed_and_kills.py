@@ -1,17 +1,19 @@
 """The two measurements: how fast an add is when nothing fails, and what is left of adds whose process is killed."""
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 
 from tests.costs.measure import Progress
 from tests.costs.measure.load_generator import ADD, put_load
-from tests.costs.measure.rounds import spread, take_turns
+from tests.costs.measure.rounds import in_turns, spread
 from tests.costs.peers.contestant import Contestant
 from tests.costs.peers.records import KillOutcome
 from tests.costs.records import Spread
 from tests.support.burst import adds, count_effects
 from tests.support.history import ClientOperation, Outcome, Verdict, count, judge
+from tests.support.waiting import StillMissingError, until
 
 CLIENTS = 32
 
@@ -19,15 +21,13 @@ WARM_UP_SECONDS = 3.0
 WARM_UP_CLIENTS = 8
 
 BURST = 120
-"""Adds, from the eight clients of the lab's bursts."""
+"""Adds, from the eight clients of the fault lab's bursts."""
 
 BUDGET_SECONDS = 2.0
 """The twins' own: then a client is told that its add will be done."""
 
 LATE_SECONDS = 40.0
 """Longer than any of the contestants takes to find what a dead process has left."""
-
-POLL_SECONDS = 0.5
 
 
 def speeds(
@@ -36,14 +36,14 @@ def speeds(
     """Return the speed of each by name, as fields of its record."""
     for contestant in contestants:
         put_load(contestant.url, ADD, clients=WARM_UP_CLIENTS, seconds=WARM_UP_SECONDS)
-        progress.step(f"warming up, {contestant.about.title}")
+        progress.step(f"warming up, {contestant.peer.title}")
     alone: dict[str, list[float]] = defaultdict(list)
     together: dict[str, list[float]] = defaultdict(list)
-    for number in range(rounds):
-        for contestant in take_turns(contestants, number):
-            alone[contestant.name].append(put_load(contestant.url, ADD, seconds=seconds).p50)
-            together[contestant.name].append(put_load(contestant.url, ADD, clients=CLIENTS, seconds=seconds).throughput)
-            progress.step(contestant.about.title)
+    for contestant in in_turns(contestants, rounds):
+        name, url = contestant.peer.name, contestant.url
+        alone[name].append(put_load(url, ADD, seconds=seconds).p50)
+        together[name].append(put_load(url, ADD, clients=CLIENTS, seconds=seconds).throughput)
+        progress.step(contestant.peer.title)
     return {name: {"p50_ms": spread(alone[name]), "adds_per_second": spread(together[name])} for name in alone}
 
 
@@ -58,13 +58,20 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
         burst = adds(contestant, BURST)
         burst.run(contestant.kill_writer)
         operations += burst.operations
-        progress.step(contestant.about.title)
+        progress.step(contestant.peer.title)
     began = time.monotonic()
     unfinished = contestant.settle()
     settled = time.monotonic() - began
     for operation in operations:
         operation.settled = not unfinished
-    count_late_effects(contestant, operations)
+
+    def nothing_is_lost() -> bool:
+        count_effects(contestant, operations)
+        return Verdict.LOST not in map(judge, operations)
+
+    # What seems to be lost may come late, where the contestant only seemed to be done.
+    with contextlib.suppress(StillMissingError):
+        until(nothing_is_lost, "every add", LATE_SECONDS)
     return KillOutcome(
         kills=times,
         operations=len(operations),
@@ -72,13 +79,3 @@ def kills(contestant: Contestant, times: int, progress: Progress) -> KillOutcome
         settled_after_seconds=round(settled, 1),
         verdicts=count(operations, minimum_ok=len(operations) // 2),
     )
-
-
-def count_late_effects(contestant: Contestant, operations: Sequence[ClientOperation]) -> None:
-    """Count the effects; what seems to be lost is waited for, in case that the contestant only seemed to be done."""
-    deadline = time.monotonic() + LATE_SECONDS
-    while True:
-        count_effects(contestant, operations)
-        if Verdict.LOST not in map(judge, operations) or time.monotonic() > deadline:
-            return
-        time.sleep(POLL_SECONDS)

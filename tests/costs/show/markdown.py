@@ -25,5 +25,5 @@ def table_in_markdown(table: Table) -> str:
 
 
 def _line(cells: Sequence[Cell]) -> str:
-    strong = (f"**{cell}**" if isinstance(cell, Judged) and cell.good is False else str(cell) for cell in cells)
+    strong = (f"**{cell}**" if isinstance(cell, Judged) and cell.judgement == "bad" else str(cell) for cell in cells)
     return f"| {' | '.join(strong)} |"

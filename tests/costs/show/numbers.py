@@ -17,19 +17,9 @@ def figure(value: float | None, unit: str = "") -> str:
     return f"{value:,.{digits}f} {unit}".rstrip()
 
 
-def whole(value: int | None) -> str:
-    """Return a number of things, or a dash for none."""
-    return NONE if value is None else f"{value:,}"
-
-
 def counted(number: int, one: str, several: str = "") -> str:
     """Return a number with its noun: 1 client, 32 clients, 1,000 operations."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
-
-
-def chosen(value: float) -> str:
-    """Return a number that somebody has set: as short as it can be."""
-    return f"{value:g}"
 
 
 def ratio(value: float) -> str:
@@ -42,15 +32,9 @@ def ratio_of_rounds(spread: Spread | None) -> str:
     return f"{ratio(spread.median)} ({figure(spread.low)} to {figure(spread.high)})" if spread else NONE
 
 
-def duration(seconds: float) -> str:
-    """Return how long something took: 9 min 26 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def in_words(machine: Machine) -> str:
     """Return the machine in words."""
-    return f"{machine.system}, {counted(machine.cores, 'core')}, {chosen(machine.memory_gib)} GiB"
+    return f"{machine.system}, {counted(machine.cores, 'core')}, {machine.memory_gib:g} GiB"
 
 
 def measured_on(run: RunRecord, names: Sequence[str]) -> str:
@@ -58,5 +42,5 @@ def measured_on(run: RunRecord, names: Sequence[str]) -> str:
     versions = ", ".join(f"{name} {run.versions[name]}" for name in names if name in run.versions)
     return (
         f"Measured on {run.started:%Y-%m-%d} on {in_words(run.machine)}, with {versions}, and version "
-        f"{run.write_path} of the write path."
+        f"{run.write_path[:12]} of the write path."
     )

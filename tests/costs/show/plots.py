@@ -28,21 +28,19 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Plot:
-    """What is drawn in one line of a table: bars, or dots on a line."""
+    """What is drawn in one line of a table: bars, or dots on a line, of which `css` is the class."""
 
     bars: Sequence[Bar] = ()
     dots: Sequence[Tick] = ()
     css: str = ""
-    """Of the dots."""
     limit: float | None = None
     """Where a line stands that is not to be crossed."""
 
 
 class Linear:
-    """From nothing to the largest value."""
+    """From nothing to the largest of these values."""
 
     def __init__(self, values: Iterable[float]) -> None:
-        """Take the values that must have room."""
         self._most = max(values, default=0) or 1
 
     def at(self, value: float) -> float:
@@ -55,28 +53,26 @@ class Linear:
             return Plot([Bar(css, 0, self.at(value.median), self.at(value.low), self.at(value.high))])
         return Plot([Bar(css, 0, self.at(value))], limit=None if limit is None else self.at(limit))
 
-    def chain(self, parts: Sequence[tuple[str, float, str]]) -> list[Bar]:
+    def chain(self, parts: Iterable[tuple[str, float, str]]) -> list[Bar]:
         """Return bars that begin where the one before ends: of each its class, value and title."""
-        starts = [sum(value for _, value, _ in parts[:number]) for number in range(len(parts))]
-        return [
-            Bar(css, self.at(start), self.at(value), title=title)
-            for start, (css, value, title) in zip(starts, parts, strict=True)
-        ]
+        bars, end = [], 0.0
+        for css, value, title in parts:
+            bars.append(Bar(css, self.at(end), self.at(value), title=title))
+            end += value
+        return bars
 
 
 class Logarithmic:
-    """Powers of ten at equal distances: tails are many times the median."""
+    """Powers of ten at equal distances, with room for these values: tails are many times the median."""
 
     def __init__(self, values: Iterable[float]) -> None:
-        """Take the values that must have room; all are above zero."""
         found = [value for value in values if value > 0] or [1]
         self._low = math.floor(math.log10(min(found)))
         self._high = max(math.ceil(math.log10(max(found))), self._low + 1)
 
     def at(self, value: float) -> float:
         """Return where a value stands."""
-        value = max(value, 10**self._low)
-        return round(100 * (math.log10(value) - self._low) / (self._high - self._low), 2)
+        return round(100 * (math.log10(max(value, 10**self._low)) - self._low) / (self._high - self._low), 2)
 
     @property
     def ticks(self) -> list[Tick]:

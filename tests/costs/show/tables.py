@@ -9,16 +9,10 @@ from tests.costs.show.plots import Plot, Tick
 
 @dataclass(frozen=True)
 class Judged:
-    """A cell that says by itself whether it is good."""
+    """A cell that says by itself whether it is good, bad or unknown."""
 
     text: str
-    good: bool | None = False
-    """None if nobody knows."""
-
-    @property
-    def judgement(self) -> str:
-        """The name of its style."""
-        return {True: "good", False: "bad", None: "unknown"}[self.good]
+    judgement: str = "bad"
 
     def __str__(self) -> str:
         return self.text
@@ -27,28 +21,31 @@ class Judged:
 Cell: TypeAlias = str | Judged
 
 
+def harm(number: int) -> Cell:
+    """Return how often something happened that must not."""
+    return Judged(f"{number:,}") if number else "0"
+
+
 @dataclass(frozen=True)
 class Row:
-    """A line of a table."""
+    """A line of a table, with what is drawn on the page between the words and the numbers."""
 
     cells: Sequence[Cell]
     plot: Plot | None = None
-    """Drawn on the page, between the words and the numbers."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Words at the left, numbers at the right."""
+    """Words at the left, numbers at the right, and a sentence that belongs to them."""
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Row]
     words: int = 1
-    """So many columns are words; the others are numbers."""
+    """So many columns are words."""
     ticks: Sequence[Tick] = ()
     """Of a scale above the plots."""
     note: str = ""
-    """A sentence that belongs to it."""
 
     @property
     def plotted(self) -> bool:
@@ -68,8 +65,3 @@ class Section:
     """Names by the class of their colour."""
     notes: Sequence[tuple[str, str]] = ()
     """What else is to be known, each with what it is about."""
-
-
-def rows_of(*cells: Sequence[Cell]) -> list[Row]:
-    """Return rows without plots."""
-    return [Row(each) for each in cells]

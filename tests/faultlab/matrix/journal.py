@@ -1,25 +1,29 @@
 """The cells of a run that are done, kept so that an interrupted run can go on."""
 
 import json
+import random
 from pathlib import Path
 
 from tests.faultlab.matrix.records import Cell
 
 
 class Journal:
-    """What a run is of, and its cells. An interrupted run goes on only with the code that it began with."""
+    """The cells of a run. An interrupted run goes on only with the selection, seed and code that it began with."""
 
-    def __init__(self, path: Path, about: dict[str, object]) -> None:
+    def __init__(self, path: Path, only: str, seed: int | None, write_path: str) -> None:
+        """Go on with the run that was interrupted, or begin one; without a seed, with that of the interrupted one."""
         self._path = path
         self.cells: dict[str, Cell] = {}
-        lines = path.read_text().splitlines() if path.exists() else []
-        self.resumed = bool(lines) and json.loads(lines[0]) == about
+        lines = path.read_text().splitlines() if path.exists() else ["{}"]
+        interrupted = json.loads(lines[0])
+        self.seed: int = interrupted.get("seed", random.randrange(2**32)) if seed is None else seed
+        header = {"only": only, "seed": self.seed, "write_path": write_path, "fields": sorted(Cell.model_fields)}
+        self.resumed = interrupted == header
         if not self.resumed:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(about) + "\n")
+            path.write_text(json.dumps(header) + "\n")
             return
-        for line in lines[1:]:
-            cell = Cell.model_validate_json(line)
+        for cell in map(Cell.model_validate_json, lines[1:]):
             self.cells[cell.id] = cell
 
     def add(self, cells: list[Cell]) -> None:

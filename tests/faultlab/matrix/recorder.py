@@ -2,15 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Sequence
 from typing import Self
 
-from tests.faultlab.laboratory import CLIENT, INGRESS
-from tests.faultlab.matrix.records import CellEvent
-from tests.faultlab.matrix.seams import Target
-from tests.faultlab.wire import EventLog, Kind
-from tests.faultlab.wire.events import Event
+from tests.faultlab.matrix.records import CellAnswer, CellEvent
+from tests.faultlab.matrix.seams import trace_on
+from tests.faultlab.submitted import SubmittedOperation
+from tests.faultlab.wire import EventKind, EventLog, LinkEvent
 
 
 class Recorder:
@@ -19,53 +17,55 @@ class Recorder:
     A message belongs to an operation if it, or its transaction or stream, mentions it.
     """
 
-    def __init__(self, log: EventLog, targets: list[Target]) -> None:
-        self._targets = targets
+    def __init__(self, log: EventLog, operations: Sequence[SubmittedOperation]) -> None:
+        self._operations = operations
         self._began = time.monotonic()
-        self._events: dict[str, list[CellEvent]] = {target.key: [] for target in targets}
+        self._events: dict[str, list[CellEvent]] = {operation.key: [] for operation in operations}
         self._lock = threading.Lock()
         self._log = log
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
-        self._unsubscribe = self._log.subscribe(self._hear)
+        self._unsubscribe = self._log.subscribe(self._sort)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._unsubscribe()
 
-    def milliseconds(self, at: float | None = None) -> float:
-        """Return a moment of the monotonic clock, by default now, in ms since the recording began."""
-        return round(((time.monotonic() if at is None else at) - self._began) * 1000, 1)
-
-    def note(self, kind: str, label: str, process: str = "") -> None:
+    def record_for_all(self, kind: str, label: str, process: str) -> None:
         """Record something that happens to all operations at once."""
-        event = CellEvent(at=self.milliseconds(), link=process, kind=kind, label=label)
+        event = CellEvent(at=self._milliseconds(time.monotonic()), link=process, kind=kind, label=label)
         with self._lock:
             for events in self._events.values():
                 events.append(event)
 
-    def events(self, target: Target) -> list[CellEvent]:
+    def events(self, operation: SubmittedOperation) -> list[CellEvent]:
         """Return what was recorded of an operation, in the order of time."""
         with self._lock:
-            return sorted(self._events[target.key], key=lambda event: event.at)
+            return sorted(self._events[operation.key], key=lambda event: event.at)
 
-    def _hear(self, event: Event) -> None:
-        message = event.message
-        if message is None or event.kind is Kind.ENDED:
+    def answers(self, operation: SubmittedOperation) -> list[CellAnswer]:
+        """Return what its client was told."""
+        return [
+            CellAnswer(at=self._milliseconds(answer.at), outcome=answer.outcome, detail=answer.detail)
+            for answer in operation.answers
+        ]
+
+    def _milliseconds(self, at: float) -> float:
+        """Return a moment of the monotonic clock in ms since the recording began."""
+        return round((at - self._began) * 1000, 1)
+
+    def _sort(self, event: LinkEvent) -> None:
+        if event.message is None or event.kind is EventKind.ENDED:
             return
-        at_http = event.link in (CLIENT, INGRESS)
+        recorded = CellEvent(
+            at=self._milliseconds(event.time),
+            link=event.link,
+            direction=event.direction.value if event.direction else None,
+            kind=event.kind.value,
+            label=event.label,
+        )
         with self._lock:
-            for target in self._targets:
-                if message.mentions(target.key if at_http else target.marker):
-                    direction = event.direction.value if event.direction else None
-                    recorded = CellEvent(
-                        at=self.milliseconds(event.time),
-                        link=event.link,
-                        direction=direction,
-                        kind=event.kind.value,
-                        label=event.label,
-                    )
-                    self._events[target.key].append(recorded)
+            for operation in self._operations:
+                if event.message.mentions(trace_on(event.link, operation)):
+                    self._events[operation.key].append(recorded)

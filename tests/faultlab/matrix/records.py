@@ -16,7 +16,12 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Told(_Record):
+def cell_id(twin: str, operation: str, seam: str, fault: str, client: str) -> str:
+    """Return what selects a cell: `make compare ONLY="..."`."""
+    return f"{twin}/{operation}/{seam}/{fault}/{client}"
+
+
+class CellAnswer(_Record):
     """What the client was told by one of its submissions; `at` is in ms since the cell began."""
 
     at: float
@@ -49,19 +54,19 @@ class Cell(_Record):
     expected: Verdict
     verdict: Verdict
     because: str
-    foretold: tuple[Outcome, ...] = ()
+    expected_outcomes: tuple[Outcome, ...] = ()
     """What the first submission may be told, by the rules."""
-    told: Sequence[Told] = ()
+    answers: Sequence[CellAnswer] = ()
     effect: int | None = None
     """How many times it is in the database in the end; None where only the verdict was kept."""
-    rows_when_held: int | None = None
+    effect_when_held: int | None = None
     """How many times it was there while the message was held."""
     events: Sequence[CellEvent] = ()
 
     @property
     def id(self) -> str:
-        """What selects this cell: `make compare ONLY="..."`."""
-        return f"{self.twin}/{self.operation}/{self.seam}/{self.fault}/{self.client}"
+        """Its name: twin/operation/seam/fault/client."""
+        return cell_id(self.twin, self.operation, self.seam, self.fault, self.client)
 
     @property
     def anchor(self) -> str:
@@ -75,9 +80,17 @@ class Cell(_Record):
 
     @property
     def as_expected(self) -> bool:
-        """Whether the verdict, and what the client was told at first, are as the rules foretold."""
-        told_as_foretold = not self.told or not self.foretold or self.told[0].outcome in self.foretold
-        return self.verdict is self.expected and told_as_foretold
+        """Whether the verdict, and what the client was told at first, are as the rules say."""
+        if self.answers and self.expected_outcomes and self.answers[0].outcome not in self.expected_outcomes:
+            return False
+        return self.verdict is self.expected
+
+    @property
+    def comparison(self) -> str:
+        """What was found beside what the rules say: the verdicts, and what the client was told at first."""
+        told = f", told {self.answers[0].outcome.value}" if self.answers else ""
+        may_be_told = f", told {' or '.join(o.value for o in self.expected_outcomes)}" if self.expected_outcomes else ""
+        return f"{self.verdict.value}{told}; expected: {self.expected.value}{may_be_told}"
 
 
 class MatrixRun(_Record):
@@ -98,12 +111,12 @@ class MatrixRun(_Record):
         return cls.model_validate_json(path.read_bytes())
 
     def write(self, path: Path) -> None:
-        """Write the run as JSON, at once: who reads it meanwhile sees the old or the new one."""
+        """Write the run as JSON, at once: a reader sees the old or the new one."""
         draft = path.with_name(f".{path.name}.draft")
         draft.write_text(self.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
         draft.replace(path)
 
     @property
     def unexpected(self) -> list[Cell]:
-        """The cells that are not as the rules foretold."""
+        """The cells that are not as the rules say."""
         return [cell for cell in self.cells if not cell.as_expected]

@@ -1,154 +1,93 @@
-"""The seams: the message boundaries that a write crosses, in their order, for each twin."""
+"""The seams: the messages that a write consists of, in their order, for each twin."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faultlab.laboratory import CLIENT, DATABASE, INGRESS, SERVICE
-from tests.faultlab.wire import Answer, Match, Request
-from todo_stack.twins import PLAIN, RESTATE
+from tests.faultlab.laboratory import CLIENT, INGRESS, PROCESSES, SERVICE, database_link
+from tests.faultlab.wire import Answer, Match, Sent
+from tests.support.history import ClientOperation
+from todo_stack.twins import TWINS, Twin
 
-_PLAIN, _RESTATE = PLAIN.key, RESTATE.key
-
-OPERATIONS = ("add", "update", "delete")
-
-_METHODS = {"add": "POST", "update": "PATCH", "delete": "DELETE"}
 _STATEMENTS = {"add": "INSERT INTO todo", "update": "UPDATE todo", "delete": "DELETE FROM todo"}
 
 
-@dataclass(frozen=True)
-class Target:
-    """What singles out one operation on the links."""
-
-    operation: str
-    key: str
-    """Its request id, on the HTTP links."""
-    text: str
-    """Its task."""
-    todo_id: int
-    """Its todo, unless it adds one."""
-
-    @property
-    def marker(self) -> str | int:
-        """What is seen of it in statements and in the service's messages."""
-        return self.text if self.operation == "add" else self.todo_id
+Direction = type[Sent] | type[Answer]
 
 
 @dataclass(frozen=True)
 class Seam:
-    """One message on the way of a write, and what has been achieved when it is stopped."""
+    """One message on the way of a write, and what has been achieved when it is held."""
 
-    twin: str
+    twin: Twin
     name: str
     link: str
-    sender: str
-    receiver: str
+    direction: Direction
+    message: str
+    """What it is called on the link, as a format for the operation's {method}, {statement} and {kind}."""
     explains: str
-    match: Callable[[Target], Match]
-    applied: bool = False
+    applied: bool
     """The transaction has been committed."""
-    accepted: bool = False
+    accepted: bool
     """Restate has the call in its log."""
+
+    @property
+    def safe(self) -> bool:
+        """The write is or will be done, whatever becomes of the web application."""
+        return self.applied or self.accepted
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The processes that send and receive the message, or the client."""
+        # The ingress is a part of Restate.
+        caller, callee = ("Restate" if end == "ingress" else end for end in self.link.split(" to "))
+        return (caller, callee) if self.direction is Sent else (callee, caller)
 
     @property
     def involved(self) -> tuple[str, ...]:
         """The processes at the ends of the link and those that wait behind them, without the client."""
-        chain = ("web", "database") if self.twin == _PLAIN else ("web", "Restate", "service", "database")
-        return chain[: max(chain.index(end) for end in (self.sender, self.receiver) if end in chain) + 1]
+        chain = tuple(PROCESSES[self.twin])
+        return chain[: max(chain.index(end) for end in self.ends if end in chain) + 1]
+
+    def match(self, operation: ClientOperation) -> Match:
+        """Return what recognises the message of one operation."""
+        method, _, _ = operation.request()
+        name = self.message.format(method=method, statement=_STATEMENTS[operation.kind], kind=operation.kind)
+        return self.direction(name, mentioning=trace_on(self.link, operation))
 
 
-def _request(target: Target) -> Match:
-    return Request(f"{_METHODS[target.operation]} /api/todos", mentioning=target.key)
+def trace_on(link: str, operation: ClientOperation) -> str | int:
+    """Return what every message of an operation on a link mentions: its request id, or its task or todo's id."""
+    if link in (CLIENT, INGRESS):
+        return operation.key
+    return operation.todo_id or operation.marker
 
 
-def _response(target: Target) -> Match:
-    return Answer(f"{_METHODS[target.operation]} /api/todos", mentioning=target.key)
-
-
-def _call(target: Target) -> Match:
-    return Request(f"POST /restate/call/TodoService/{target.operation}_todo", mentioning=target.key)
-
-
-def _return(target: Target) -> Match:
-    return Answer(f"POST /restate/call/TodoService/{target.operation}_todo", mentioning=target.key)
-
-
-def _invocation(target: Target) -> Match:
-    return Request(f"invoke TodoService/{target.operation}_todo", mentioning=target.marker)
-
-
-def _statement(target: Target) -> Match:
-    return Request(_STATEMENTS[target.operation], mentioning=target.marker)
-
-
-def _row(target: Target) -> Match:
-    return Answer(_STATEMENTS[target.operation], mentioning=target.marker)
-
-
-def _commit(target: Target) -> Match:
-    return Request("COMMIT", mentioning=target.marker)
-
-
-def _committed(target: Target) -> Match:
-    return Answer("COMMIT", mentioning=target.marker)
-
-
-def _result(target: Target) -> Match:
-    return Answer("ProposeRunCompletion", mentioning=target.marker)
-
-
-def _journalled(target: Target) -> Match:
-    return Request("RunCompletionNotification", mentioning=target.marker)
-
-
-def _output(target: Target) -> Match:
-    return Answer("OutputCommand", mentioning=target.marker)
-
-
-def _on_database(twin: str, writer: str, *, accepted: bool) -> list[Seam]:
-    link = DATABASE.format(writer)
-    return [
-        Seam(twin, "statement", link, writer, "database", "the statement on its way", _statement, accepted=accepted),
-        Seam(twin, "row", link, "database", writer, "the answer to the statement", _row, accepted=accepted),
-        Seam(twin, "COMMIT", link, writer, "database", "COMMIT on its way", _commit, accepted=accepted),
-        Seam(twin, "committed", link, "database", writer, "the answer to COMMIT", _committed, True, accepted),
+def _seams(twin: Twin) -> list[Seam]:
+    database, call = database_link(twin), "POST /restate/call/TodoService/{kind}_todo"
+    to_restate: list[tuple[str, str, Direction, str, str]] = [
+        ("call", INGRESS, Sent, call, "the call on its way to Restate's ingress"),
+        ("invocation", SERVICE, Sent, "invoke TodoService/{kind}_todo", "the invocation on its way to the service"),
     ]
-
-
-def _ends(twin: str) -> tuple[Seam, Seam]:
-    return (
-        Seam(twin, "request", CLIENT, "client", "web", "the request on its way to the web application", _request),
-        Seam(twin, "response", CLIENT, "web", "client", "the response on its way to the client", _response, True, True),
-    )
-
-
-def _seams() -> dict[str, list[Seam]]:
-    first, last = _ends(_PLAIN)
-    plain = [first, *_on_database(_PLAIN, "web", accepted=False), last]
-    first, last = _ends(_RESTATE)
-    r, s = "Restate", "service"
-    durable = [
-        first,
-        Seam(_RESTATE, "call", INGRESS, "web", r, "the call on its way to Restate's ingress", _call),
-        Seam(
-            _RESTATE,
-            "invocation",
-            SERVICE,
-            r,
-            s,
-            "the invocation on its way to the service",
-            _invocation,
-            False,
-            True,
-        ),
-        *_on_database(_RESTATE, s, accepted=True),
-        Seam(_RESTATE, "result", SERVICE, s, r, "the step's result on its way into the journal", _result, True, True),
-        Seam(_RESTATE, "journalled", SERVICE, r, s, "the word that the result is journalled", _journalled, True, True),
-        Seam(_RESTATE, "output", SERVICE, s, r, "the handler's result on its way to Restate", _output, True, True),
-        Seam(_RESTATE, "return", INGRESS, r, "web", "the result on its way back to the web", _return, True, True),
-        last,
+    from_restate: list[tuple[str, str, Direction, str, str]] = [
+        ("result", SERVICE, Answer, "ProposeRunCompletion", "the step's result on its way into the journal"),
+        ("journalled", SERVICE, Sent, "RunCompletionNotification", "the word that the result is journalled"),
+        ("output", SERVICE, Answer, "OutputCommand", "the handler's result on its way to Restate"),
+        ("return", INGRESS, Answer, call, "the result on its way back to the web"),
     ]
-    return {_PLAIN: plain, _RESTATE: durable}
+    rows: list[tuple[str, str, Direction, str, str]] = [
+        ("request", CLIENT, Sent, "{method} /api/todos", "the request on its way to the web application"),
+        *(to_restate if twin.durable else ()),
+        ("statement", database, Sent, "{statement}", "the statement on its way"),
+        ("row", database, Answer, "{statement}", "the answer to the statement"),
+        ("COMMIT", database, Sent, "COMMIT", "COMMIT on its way"),
+        ("committed", database, Answer, "COMMIT", "the answer to COMMIT"),
+        *(from_restate if twin.durable else ()),
+        ("response", CLIENT, Answer, "{method} /api/todos", "the response on its way to the client"),
+    ]
+    names = [name for name, *_ in rows]
+    applied = names.index("committed")
+    accepted = names.index("invocation") if twin.durable else len(names)
+    return [Seam(twin, *row, at >= applied, at >= accepted) for at, row in enumerate(rows)]
 
 
-SEAMS = _seams()
+SEAMS = {twin: _seams(twin) for twin in TWINS}
 """By twin, in the order in which a write crosses them."""

@@ -10,7 +10,7 @@ const linkTo = (hash) => links.find((link) => link.hash === hash);
 function show(cell) {
   const [symbol, css] = data.verdicts[cell.verdict];
   const id = [cell.twin, cell.operation, cell.seam, cell.fault, cell.client].join("/");
-  const unexpected = cell.verdict === cell.expected ? "" : `<p class="alarm"><b>! Not as foretold:</b> the rules foretold <b>${escaped(cell.expected)}</b>.</p>`;
+  const unexpected = cell.verdict === cell.expected ? "" : `<p class="alarm"><b>! Not as predicted:</b> the rules predicted <b>${escaped(cell.expected)}</b>.</p>`;
   const events = cell.events ? `<div class="sequence" tabindex="0" role="group" aria-label="Sequence diagram">${new Sequence(cell, data.lanes[cell.twin]).svg()}</div>
     <details><summary>The same as text</summary><table class="story">${tableRows(cell)}</table></details>` : "<p>Of this run only the verdicts were kept.</p>";
   body.innerHTML = `<h2 id="cell-name">${escaped(cell.operation)} · ${escaped(data.titles[cell.twin])}</h2>

@@ -5,12 +5,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tests.faultlab.legend import LEGEND, Share, counted
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
-from tests.faultlab.words import WORDS, Count, counted
 from tests.support.history import Verdict
 
-from .findings import EVERY_FAULT, TwinFindings, findings
+from .findings import TwinFindings, findings
 
 
 def print_run(run: MatrixRun, console: Console) -> None:
@@ -19,21 +20,19 @@ def print_run(run: MatrixRun, console: Console) -> None:
     for table in (_legend(), _verdicts(run, twins), _faults(twins)):
         console.print(table)
     if not run.unexpected:
-        console.print(f"[green]Each of {counted(len(run.cells), 'verdict')} is the one that was foretold.")
+        console.print(f"[green]Each of {counted(len(run.cells), 'verdict')} is as predicted.")
         return
-    console.print(f"[bold red]{counted(len(run.unexpected), 'verdict is', 'verdicts are')} not as foretold:")
+    console.print(f"[bold red]{counted(len(run.unexpected), 'verdict is', 'verdicts are')} not as predicted:")
     for cell in run.unexpected:
         console.print(
-            f"  [bold]{cell.verdict.value}[/], expected {cell.expected.value}: {escape(cell.because)}\n"
-            f"    {escape(cell.command)}",
-            soft_wrap=True,
+            f"  {escape(cell.comparison)}: {escape(cell.because)}\n    {escape(cell.command)}", soft_wrap=True
         )
 
 
 def _legend() -> Table:
     table = Table("", "verdict", "the client was told", "in the database", title="What the verdicts mean", box=None)
-    for verdict, word in WORDS.items():
-        table.add_row(word.symbol, verdict.value, word.client, word.database, style=word.style)
+    for verdict, entry in LEGEND.items():
+        table.add_row(entry.symbol, verdict.value, entry.client, entry.database, style=entry.style)
     return table
 
 
@@ -51,8 +50,8 @@ def _verdicts(run: MatrixRun, twins: list[TwinFindings]) -> Table:
     return table
 
 
-def _styled(count: Count, verdict: Verdict) -> Text:
-    return Text(str(count), WORDS[verdict].style if count.number else "dim")
+def _styled(count: Share, verdict: Verdict) -> Text:
+    return Text(str(count), LEGEND[verdict].style if count.number else "dim")
 
 
 def _faults(twins: list[TwinFindings]) -> Table:
@@ -60,12 +59,12 @@ def _faults(twins: list[TwinFindings]) -> Table:
     table = Table("fault", title="Per fault")
     for twin in twins:
         table.add_column(twin.title)
-    for fault in EVERY_FAULT:
+    for fault in FAULTS:
         if any(row := [_symbols(twin, fault.name) for twin in twins]):
             table.add_row(fault.name, *row)
     return table
 
 
 def _symbols(twin: TwinFindings, fault: str) -> Text:
-    counts = [(WORDS[verdict], twin.count(verdict, fault=fault).number) for verdict in Verdict]
-    return Text("  ").join(Text(f"{word.symbol} {number}", word.style) for word, number in counts if number)
+    counts = [(LEGEND[verdict], twin.count(verdict, fault=fault).number) for verdict in Verdict]
+    return Text("  ").join(Text(f"{entry.symbol} {number}", entry.style) for entry, number in counts if number)

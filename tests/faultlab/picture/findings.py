@@ -1,25 +1,17 @@
-"""What a run has found, counted: how each twin fared, and for what reasons its writes came to harm."""
+"""What a run has found, counted: how each twin fared, and why its writes came to harm."""
 
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
-from tests.faultlab.matrix.faults import FAULTS
+from tests.faultlab.legend import HARM, Share, counted
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
-from tests.faultlab.matrix.seams import SEAMS
-from tests.faultlab.words import HARM, TITLES, Count, counted
 from tests.support.history import Verdict
-
-EVERY_FAULT = list(dict.fromkeys(fault for of_twin in FAULTS.values() for fault in of_twin))
+from todo_stack.twins import TWINS
 
 _REASONS_SHOWN = 3  # of one harm; the others are in the map
 _SEAMS_SHOWN = 3
-_IN_SENTENCE = {
-    Verdict.DUPLICATED: "duplicated",
-    Verdict.LOST: "lost",
-    Verdict.STUCK: "stuck",
-    Verdict.GHOST: "done without the client being told so",
-}
 
 
 @dataclass(frozen=True)
@@ -41,8 +33,7 @@ class Reason:
         return f"{', '.join(operations)}{client}, at {', '.join(seams[:_SEAMS_SHOWN])}{more}"
 
 
-@dataclass(frozen=True)
-class Harm:
+class Harm(NamedTuple):
     """The most frequent reasons for one harm of one twin, and how many cells have others."""
 
     verdict: Verdict
@@ -57,13 +48,13 @@ class TwinFindings:
     title: str
     cells: list[Cell]
 
-    def count(self, verdict: Verdict, client: str = "", fault: str = "") -> Count:
-        """Return how many cells, of one behaviour of the client or of one fault, came to a verdict."""
+    def count(self, verdict: Verdict, client: str = "", fault: str = "") -> Share:
+        """Return how many cells have a verdict, of one behaviour of the client or of one fault."""
         cells = [cell for cell in self.cells if client in ("", cell.client) and fault in ("", cell.fault)]
-        return Count(sum(cell.verdict is verdict for cell in cells), len(cells))
+        return Share(sum(cell.verdict is verdict for cell in cells), len(cells))
 
-    def counts(self, verdict: Verdict) -> list[Count]:
-        """Return how many came to a verdict, for each behaviour of the client and for both."""
+    def counts(self, verdict: Verdict) -> list[Share]:
+        """Return how many cells have a verdict, for each behaviour of the client and for both."""
         return [self.count(verdict, client) for client in (*CLIENTS, "")]
 
     def harms(self) -> list[Harm]:
@@ -79,15 +70,15 @@ class TwinFindings:
     def sentence(self) -> str:
         """Return how many writes left something untrue behind."""
         counts = {verdict: self.count(verdict).number for verdict in HARM}
-        harmed = Count(sum(counts.values()), len(self.cells))
+        harmed = Share(sum(counts.values()), len(self.cells))
         writes = counted(harmed.total, "broken write")
         if not harmed.number:
             return f"None of {writes} left a user with something untrue."
-        parts = [f"{number:,} {_IN_SENTENCE[verdict]}" for verdict, number in counts.items() if number]
+        parts = [f"{number:,} {HARM[verdict]}" for verdict, number in counts.items() if number]
         return f"{harmed} of {writes} left a user with something untrue: {', '.join(parts)}."
 
 
 def findings(run: MatrixRun) -> list[TwinFindings]:
     """Return what was found of each twin that was tried."""
-    by_twin = [TwinFindings(TITLES[twin], [cell for cell in run.cells if cell.twin == twin]) for twin in SEAMS]
+    by_twin = [TwinFindings(twin.title, [cell for cell in run.cells if cell.twin == twin.key]) for twin in TWINS]
     return [twin for twin in by_twin if twin.cells]

@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from tests.faultlab.matrix import published
+from tests.faultlab import published
+from tests.faultlab.legend import HARM, LEGEND, Share, counted
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
-from tests.faultlab.words import HARM, TITLES, WORDS, Count, counted
 from tests.support.history import Verdict
 
-from .findings import EVERY_FAULT, TwinFindings, findings
+from .findings import TwinFindings, findings
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
@@ -19,12 +20,12 @@ published_run = cache(published.read)
 
 
 def verdicts(run: MatrixRun) -> str:
-    """Return what each verdict means, and how many writes came to it, per twin and behaviour of the client."""
+    """Return what each verdict means, and how many writes have it, per twin and behaviour of the client."""
     twins = findings(run)
     rows = [
-        [f"{word.symbol} {verdict.value}", word.client, word.database]
+        [f"{entry.symbol} {verdict.value}", entry.client, entry.database]
         + [_shown(twin.count(verdict, client), verdict) for twin in twins for client in CLIENTS]
-        for verdict, word in WORDS.items()
+        for verdict, entry in LEGEND.items()
     ]
     heads = [f"{twin.title}, {client}" for twin in twins for client in CLIENTS]
     return _table(["verdict", "the client was told", "in the database", *heads], rows, numbers=len(heads))
@@ -36,11 +37,11 @@ def verdicts_by_fault(run: MatrixRun) -> str:
     def shown(twin: TwinFindings, fault: str) -> str:
         counts = [(verdict, twin.count(verdict, fault=fault)) for verdict in Verdict]
         return ", ".join(
-            f"{WORDS[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts if count.number
+            f"{LEGEND[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts if count.number
         )
 
     twins = findings(run)
-    rows = [[fault.name, *(shown(twin, fault.name) for twin in twins)] for fault in EVERY_FAULT]
+    rows = [[fault.name, *(shown(twin, fault.name) for twin in twins)] for fault in FAULTS]
     return _table(["fault", *(twin.title for twin in twins)], rows)
 
 
@@ -64,30 +65,29 @@ def harms(run: MatrixRun) -> str:
 def measured(run: MatrixRun) -> str:
     """Return when this was found, where, and with which versions."""
     versions = ", ".join(f"{name} {run.versions[name]}" for name in _VERSIONS)
-    foretold = (
-        f"{len(run.unexpected):,} verdicts were not as foretold" if run.unexpected else "each verdict was foretold"
-    )
+    unexpected = len(run.unexpected)
+    predicted = f"{unexpected:,} verdicts are not as predicted" if unexpected else "each verdict is as predicted"
     return (
-        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {foretold}. "
+        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted}. "
         f"Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}."
     )
 
 
 def seams() -> str:
     """Return the seams of both twins, in the order in which a write reaches them."""
-    rows = [[TITLES[twin], seam.name, seam.link, seam.explains] for twin in SEAMS for seam in SEAMS[twin]]
+    rows = [[seam.twin.title, seam.name, seam.link, seam.explains] for seams in SEAMS.values() for seam in seams]
     return _table(["twin", "seam", "link", "what is held there"], rows)
 
 
 def faults() -> str:
     """Return the faults by what they do."""
     names: dict[str, list[str]] = defaultdict(list)
-    for fault in EVERY_FAULT:
-        names[fault.how.value].append(fault.name)
-    return _table(["fault", "what it does"], [[", ".join(alike), how] for how, alike in names.items()])
+    for fault in FAULTS:
+        names[fault.kind.value].append(fault.name)
+    return _table(["fault", "what it does"], [[", ".join(alike), does] for does, alike in names.items()])
 
 
-def _shown(count: Count, verdict: Verdict) -> str:
+def _shown(count: Share, verdict: Verdict) -> str:
     return f"**{count}**" if count.number and verdict in HARM else str(count)
 
 

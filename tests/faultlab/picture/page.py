@@ -10,15 +10,17 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tests.faultlab.matrix.batch import Case
-from tests.faultlab.matrix.faults import PROCESSES, Fault
+from tests.faultlab.laboratory import PROCESSES
+from tests.faultlab.legend import HARM, LEGEND, counted
+from tests.faultlab.matrix.cases import Case
+from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
-from tests.faultlab.matrix.seams import OPERATIONS, SEAMS, Seam
-from tests.faultlab.words import HARM, TITLES, WORDS, counted
-from tests.support.history import Verdict
+from tests.faultlab.matrix.seams import SEAMS, Seam
+from tests.faultlab.submitted import OPERATIONS
+from todo_stack.twins import TWINS
 
-from .findings import EVERY_FAULT, findings
+from .findings import findings
 
 _HERE = Path(__file__).parent
 
@@ -41,16 +43,14 @@ def render(run: MatrixRun) -> str:
         run=run,
         twins=findings(run),
         operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
-        tried=[twin for twin in SEAMS if twin in {cell.twin for cell in run.cells}],
+        tried=[twin for twin in TWINS if twin.key in {cell.twin for cell in run.cells}],
         cells_at=cells_at,
         links=_links,
         left_out=_left_out(),
         seams=SEAMS,
-        faults=EVERY_FAULT,
-        titles=TITLES,
-        verdicts=list(Verdict),
+        faults=FAULTS,
         harm=HARM,
-        words=WORDS,
+        legend=LEGEND,
         clients=CLIENTS,
         counted=counted,
         style=_inline("compare.css"),
@@ -65,13 +65,13 @@ def _links(seams: list[Seam]) -> list[tuple[str, int]]:
 
 
 def _left_out() -> dict[str, str]:
-    """Return why combinations are impossible, and per reason which: the twin, the fault and its seams."""
+    """Return why combinations are left out, and per reason which: the twin, the fault and its seams."""
     found: dict[str, list[str]] = defaultdict(list)
     for twin, seams in SEAMS.items():
-        for fault in EVERY_FAULT:
-            for because, group in groupby(sorted(seams, key=fault.impossible), key=fault.impossible):
+        for fault in FAULTS:
+            for because, group in groupby(sorted(seams, key=fault.why_left_out), key=fault.why_left_out):
                 if because:
-                    found[because].append(f"{TITLES[twin]}, {fault.name}: {', '.join(seam.name for seam in group)}")
+                    found[because].append(f"{twin.title}, {fault.name}: {', '.join(seam.name for seam in group)}")
     return {because: "; ".join(places) for because, places in found.items()}
 
 
@@ -79,8 +79,8 @@ def _packed(run: MatrixRun) -> str:
     """Return all that opening a cell needs, in few bytes of which none can be taken for markup."""
     data = {
         "cells": {cell.anchor: cell.model_dump(mode="json", exclude_defaults=True) for cell in run.cells},
-        "lanes": {twin: ("client", *processes) for twin, processes in PROCESSES.items()},
-        "titles": TITLES,
-        "verdicts": {verdict.value: (word.symbol, word.css) for verdict, word in WORDS.items()},
+        "lanes": {twin.key: ("client", *processes) for twin, processes in PROCESSES.items()},
+        "titles": {twin.key: twin.title for twin in TWINS},
+        "verdicts": {verdict.value: (entry.symbol, entry.css) for verdict, entry in LEGEND.items()},
     }
     return base64.b64encode(gzip.compress(json.dumps(data).encode())).decode()

@@ -17,9 +17,9 @@ function itemsOf(cell) {
     return { at, kind, text: direction === "to client" && requests.has(link + text) ? `answer to ${text}` : text, lanes };
   });
   const held = items.find((item) => item.kind === "held");
-  if (held && "rows_when_held" in cell) items.push({ at: held.at, kind: "rows", text: applied(cell.rows_when_held) });
-  cell.told.forEach(({ at, outcome, detail }, n) => {
-    items.push({ at, kind: "told", text: `${cell.told[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
+  if (held && "effect_when_held" in cell) items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held) });
+  cell.answers.forEach(({ at, outcome, detail }, n) => {
+    items.push({ at, kind: "told", text: `${cell.answers[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
   });
   return items.sort((a, b) => a.at - b.at); // stable: what was recorded in one moment keeps its order
 }

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.faultlab.matrix.faults import PROCESSES
+from tests.faultlab.laboratory import PROCESSES
 from tests.faultlab.picture.made_up import made_up_run
 from tests.faultlab.picture.page import render
+from todo_stack.twins import twin_named
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RUN = made_up_run(2, as_expected=False)
@@ -39,16 +40,16 @@ def test_opening_a_cell(page: Page) -> None:
     page.goto(f"{page.url}#{cell.anchor}")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(cell.because)
-    expect(dialog).to_contain_text(f"the rules foretold {cell.expected.value}")
+    expect(dialog).to_contain_text(f"the rules predicted {cell.expected.value}")
     expect(dialog.locator("code")).to_have_text(cell.command)
     drawing = dialog.locator("svg")
     for text in ("POST /add", "</script> COMMIT held", "SIGKILL web", "row stalled", "row let go", "row dropped"):
         expect(drawing).to_contain_text(text)
     for text in ("row cut off", "row: nobody there", "answer to POST /add", "web started again", "power cut"):
         expect(drawing).to_contain_text(text)
-    expect(drawing).to_contain_text(f"({cell.told[0].detail})")
+    expect(drawing).to_contain_text(f"({cell.answers[0].detail})")
     # All processes were gone in the power cut, and the web once before.
-    expect(drawing.locator(".gone")).to_have_count(len(PROCESSES[cell.twin]) + 1)
+    expect(drawing.locator(".gone")).to_have_count(len(PROCESSES[twin_named(cell.twin)]) + 1)
 
 
 def test_keyboard(page: Page) -> None:

@@ -1,7 +1,7 @@
 """Faults on the wire: a proxy between two programs that can stop any message exactly.
 
     with Proxy("service to database", PostgresProtocol(), upstream=("127.0.0.1", 54320)) as link:
-        point = link.hold(Request("COMMIT", mentioning="buy milk"))
+        point = link.hold(Sent("COMMIT", mentioning="buy milk"))
         ...  # connect to link.port and start the operation
         held = point.wait()
         ...  # kill, stop, reset
@@ -10,42 +10,38 @@
 The programs on both sides know nothing of it. TLS is not read, so it has to be off on the link.
 """
 
-from .breakpoints import Breakpoint, Fate, Held
-from .events import Event, EventLog, Kind
+from .breakpoints import Breakpoint, Held
+from .events import EventKind, EventLog, LinkEvent
 from .http1 import Http1Protocol, HttpRequest, HttpResponse
 from .http2 import Http2Protocol
-from .http2_streams import Invocation, Stream, StreamMessage
-from .matching import Answer, Match, Request
-from .messages import Direction, Marker, Message, NotUnderstoodError, Opaque, Protocol, Side
-from .postgres import PostgresProtocol, PostgresReply, PostgresStatement
+from .http2_streams import Invocation
+from .matching import Answer, Match, Sent
+from .messages import Direction, Message, NotUnderstoodError, Opaque, Side, WireProtocol
+from .postgres import PostgresAnswer, PostgresProtocol, PostgresStatement
 from .proxy import Proxy
 
 __all__ = [
     "Answer",
     "Breakpoint",
     "Direction",
-    "Event",
+    "EventKind",
     "EventLog",
-    "Fate",
     "Held",
     "Http1Protocol",
     "Http2Protocol",
     "HttpRequest",
     "HttpResponse",
     "Invocation",
-    "Kind",
-    "Marker",
+    "LinkEvent",
     "Match",
     "Message",
     "NotUnderstoodError",
     "Opaque",
+    "PostgresAnswer",
     "PostgresProtocol",
-    "PostgresReply",
     "PostgresStatement",
-    "Protocol",
     "Proxy",
-    "Request",
+    "Sent",
     "Side",
-    "Stream",
-    "StreamMessage",
+    "WireProtocol",
 ]

@@ -6,110 +6,116 @@ import asyncio
 import contextlib
 import queue
 import time
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 
-from .events import EventLog
-from .loop import LOOP
+from anyio.from_thread import BlockingPortal
+
+from .events import EventKind, EventLog
 from .matching import Match
 from .messages import Message, Side
+from .wire_thread import on_wire_thread
 
-_SETTLING = 1.0  # seconds to wait for a decision to be carried out where the link is silent or the receiver asleep
+_SETTLING_SECONDS = 1.0  # to carry out a decision where the link is silent or the receiver asleep
 _SHOWN = 12  # the last messages named when a breakpoint was not hit
-
-
-class Fate(StrEnum):
-    """What becomes of a message that was stopped."""
-
-    RELEASED = "released"
-    DROPPED = "dropped"
-    RESET = "reset"
-    GONE = "gone"  # its connection ended before anybody decided
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A fate, after a delay in seconds; `toward` is the only side to be reset, None both."""
+    """What becomes of a message, after a delay in seconds: RELEASED, DROPPED or RESET.
 
-    fate: Fate
+    `toward` is the only side to be reset, None both.
+    """
+
+    fate: EventKind
     delay: float = 0.0
     toward: Side | None = None
 
 
+@dataclass(eq=False)
 class Held:
     """A message that was stopped. Exactly one of its methods decides; each returns when that has been done."""
 
-    def __init__(self, message: Message, link: str, connection: int, decision: Decision | None) -> None:
-        self.message = message
-        self.link = link
-        self.connection = connection
-        self.since = time.monotonic()
-        self.fate: Fate | None = None
-        self.decision: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self.settled = asyncio.Event()
-        if decision is not None:
-            self.decision.set_result(decision)
+    point: Breakpoint
+    message: Message
+    connection: int
+    since: float = field(init=False, default_factory=time.monotonic)
+    fate: EventKind | None = field(init=False, default=None)
+    decision: asyncio.Future[Decision] = field(init=False)
+    _settled: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.portal = self.point.portal
+        self.decision = asyncio.get_running_loop().create_future()
+        if self.point.decision:
+            self.decision.set_result(self.point.decision)
 
     def release(self) -> None:
         """Pass the message on, and what waits behind it. Returns when it has been written to its receiver's socket."""
-        LOOP.call(self._decide(Decision(Fate.RELEASED)))
+        self._decide(Decision(EventKind.RELEASED))
 
     def drop(self) -> None:
         """Swallow the message and leave the connection open: its receiver never learns of it."""
-        LOOP.call(self._decide(Decision(Fate.DROPPED)))
+        self._decide(Decision(EventKind.DROPPED))
 
     def reset(self, toward: Side | None = None) -> None:
         """Swallow the message and reset the connection (RST) on both sides, or toward one.
 
         With one side reset, the other keeps its connection, on which it hears nothing more.
         """
-        LOOP.call(self._decide(Decision(Fate.RESET, toward=toward)))
+        self._decide(Decision(EventKind.RESET, toward=toward))
 
     def stall(self, seconds: float) -> None:
         """Pass the message on after so many seconds from now. Returns at once."""
-        LOOP.call(self._decide(Decision(Fate.RELEASED, delay=seconds)))
+        self._decide(Decision(EventKind.RELEASED, delay=seconds))
 
+    @on_wire_thread
     async def _decide(self, decision: Decision) -> None:
-        if self.fate is Fate.GONE:
+        if self.fate is EventKind.GONE:
             return  # too late: the connection is gone, and the message with it
         if self.decision.done():
             raise RuntimeError(f"{self} was decided before: {self.fate or self.decision.result().fate}")
         self.decision.set_result(decision)
         if not decision.delay:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.settled.wait(), _SETTLING)
+                await asyncio.wait_for(self._settled.wait(), _SETTLING_SECONDS)
+
+    def settle(self, fate: EventKind) -> None:
+        """Keep what became of the message; on the thread of the wire."""
+        self.fate = fate
+        self._settled.set()
+        self.point.settled(self)
 
     def __str__(self) -> str:
-        return f"{self.message.name} {self.message.direction} on {self.link} #{self.connection}"
+        return f"{self.message.name} {self.message.direction} on {self.point.link} #{self.connection}"
 
 
+@dataclass(eq=False)
 class Breakpoint:
     """Stops, or otherwise treats, the next messages that match; each time it does so is a hit.
 
     Without `decision` the messages are held until told. `times=None` means every matching message.
     """
 
-    def __init__(
-        self, link: str, match: Match, log: EventLog, *, decision: Decision | None = None, times: int | None = 1
-    ) -> None:
-        self.link = link
-        self.match = match
-        self.decision = decision
-        self._log = log
-        self._left = times
-        self._hits: queue.Queue[Held] = queue.Queue()
-        self._open: list[Held] = []
-        self._since = time.monotonic()
+    portal: BlockingPortal
+    link: str
+    match: Match
+    log: EventLog
+    decision: Decision | None
+    times: int | None
+    """How many it still stops."""
+    _hits: queue.Queue[Held] = field(init=False, default_factory=queue.Queue)
+    _open: list[Held] = field(init=False, default_factory=list)
+    _since: float = field(init=False, default_factory=time.monotonic)
 
     def wait(self, timeout: float = 10.0) -> Held:
-        """Return the next hit, in the order of their happening.
+        """Return the next hit, in the order in which they happened.
 
         Raises TimeoutError after `timeout` seconds, saying what was still missing and what passed instead.
         """
         try:
             return self._hits.get(timeout=timeout)
         except queue.Empty:
-            seen = [str(event) for event in self._log.events(self._since) if event.link == self.link]
+            seen = [str(event) for event in self.log.events(self._since) if event.link == self.link]
             passed = "".join(f"\n  {line}" for line in seen[-_SHOWN:]) or " nothing"
             raise TimeoutError(
                 f"{self.link}: no {self.match} within {timeout:g} s; since it was awaited, {len(seen)} events:{passed}"
@@ -120,42 +126,38 @@ class Breakpoint:
         """Whether a hit waits to be fetched."""
         return not self._hits.empty()
 
-    def cancel(self) -> None:
+    @on_wire_thread
+    async def cancel(self) -> None:
         """Stop no further message, and release those that are held."""
-        LOOP.call(self.end())
+        self.end()
 
-    async def end(self) -> None:
-        """Do what `cancel` says; on the thread of the wire."""
-        self._left = 0
+    # What follows is called on the thread of the wire.
+
+    def end(self) -> None:
+        """Do what `cancel` says."""
+        self.times = 0
         for held in self._open:
             if not held.decision.done():
-                held.decision.set_result(Decision(Fate.RELEASED))
+                held.decision.set_result(Decision(EventKind.RELEASED))
 
     def take(self, message: Message, connection: int) -> Held | None:
-        """Return the hit if this message is one; on the thread of the wire."""
-        if self._left == 0 or not self.match(message):
+        """Return the hit if this message is one."""
+        if self.times == 0 or not self.match(message):
             return None
-        if self._left is not None:
-            self._left -= 1
-        held = Held(message, self.link, connection, self.decision)
+        if self.times is not None:
+            self.times -= 1
+        held = Held(self, message, connection)
         if self.decision is None:
             self._open = [other for other in self._open if other.fate is None] + [held]
             self._hits.put(held)
         return held
 
-    def settle(self, held: Held, fate: Fate) -> None:
-        """Note what became of a hit; what nobody had to decide is reported only now, when it has happened."""
-        held.fate = fate
-        held.settled.set()
+    def settled(self, held: Held) -> None:
+        """Report a hit that nobody had to decide; only now has it happened."""
         if self.decision is not None:
             self._hits.put(held)
 
     @property
     def over(self) -> bool:
-        """Whether it is spent and holds nothing any more."""
-        return self.spent and all(held.fate is not None for held in self._open)
-
-    @property
-    def spent(self) -> bool:
-        """Whether it will stop nothing more."""
-        return self._left == 0
+        """Whether it will stop nothing more, and holds nothing any more."""
+        return self.times == 0 and all(held.fate is not None for held in self._open)

@@ -1,14 +1,15 @@
-"""A database, and a link to it, for the tests of the wire."""
+"""A database and a link to it, for the tests of the wire."""
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from psycopg2.extensions import parse_dsn
 
 from tests.faultlab.wire import PostgresProtocol, Proxy
+from tests.faultlab.wire.clients import Notes
 from tests.support.database import execute
+from tests.support.logs import log_to
 from todo_stack.ports import Ports
 from todo_stack.postgres import Postgres
 
@@ -21,29 +22,24 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL server of our own."""
     folder = tmp_path_factory.mktemp("postgres")
-    postgres = Postgres(folder / "data", Ports.free().postgres, dict(os.environ), lambda _name, _line: None)
-    postgres.prepare()
-    postgres.server.start()
-    try:
-        yield postgres
-    finally:
-        postgres.server.kill()
+    with log_to(folder / "log") as log:
+        postgres = Postgres(folder / "data", Ports.free().postgres, dict(os.environ), log)
+        postgres.prepare()
+        postgres.server.start()
+        try:
+            yield postgres
+        finally:
+            postgres.server.kill()
 
 
 @pytest.fixture
-def database(server: Postgres) -> tuple[str, int]:
-    """Its address, with an empty table `note`."""
-    url = server.url("postgres")
-    execute(url, "DROP TABLE IF EXISTS note")
-    execute(url, "CREATE TABLE note (id serial PRIMARY KEY, body text)")
-    return "127.0.0.1", int(parse_dsn(url)["port"])
-
-
-@pytest.fixture
-def link(database: tuple[str, int]) -> Iterator[Proxy]:
-    """A link to the database."""
-    with Proxy("service to database", PostgresProtocol(), upstream=database) as proxy:
-        yield proxy
+def notes(postgres: Postgres, pool: ThreadPoolExecutor) -> Iterator[Notes]:
+    """An empty table `note`, and a link to its database."""
+    with Proxy("service to database", PostgresProtocol(), upstream=("127.0.0.1", postgres.port)) as link:
+        notes = Notes(link, postgres, pool)
+        execute(notes.url, "DROP TABLE IF EXISTS note")
+        execute(notes.url, "CREATE TABLE note (id serial PRIMARY KEY, body text)")
+        yield notes

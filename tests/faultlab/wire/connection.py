@@ -8,72 +8,64 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
-from .breakpoints import Breakpoint, Fate, Held
-from .events import Event, EventLog, Kind
-from .messages import Direction, Message, Protocol, Side
+from .breakpoints import Breakpoint, Held
+from .events import EventKind, EventLog, LinkEvent
+from .messages import Direction, Message, Side, WireProtocol
 
 _CHUNK = 256 * 1024
 _BACKLOG = 16 * 1024 * 1024  # bytes that may wait behind a held message before the sender is made to wait
 _RST = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST and throws unsent data away
 
 
+@dataclass(eq=False)
 class Connection:
     """Joins a client's socket with a new one to the server."""
 
-    def __init__(
-        self,
-        link: str,
-        number: int,
-        client: socket.socket,
-        protocol: Protocol,
-        *,
-        log: EventLog,
-        flowing: asyncio.Event,
-        breakpoints: list[Breakpoint],
-    ) -> None:
-        self._link = link
-        self._number = number
-        self._log = log
-        self._protocol = protocol
-        self._flowing = flowing
-        self._breakpoints = breakpoints
+    link: str
+    number: int
+    client: InitVar[socket.socket]
+    protocol: WireProtocol
+    log: EventLog
+    flowing: asyncio.Event
+    """Not set while the link is a black hole."""
+    breakpoints: list[Breakpoint]
+    _sockets: dict[Side, socket.socket] = field(init=False)
+    _flows: dict[Direction, _Flow] = field(init=False)
+    _tasks: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+
+    def __post_init__(self, client: socket.socket) -> None:
         self._sockets = {Side.CLIENT: client}
         self._flows = {direction: _Flow() for direction in Direction}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, upstream: tuple[str, int]) -> None:
         """Carry messages until both sides have ended or one was reset."""
-        self._record(Kind.OPENED)
-        _no_delay(self._sockets[Side.CLIENT])
-        server = socket.socket()
-        server.setblocking(False)
-        try:
-            await self._flowing.wait()
-            await asyncio.get_running_loop().sock_connect(server, upstream)
-        except OSError:
-            server.close()
-            self._record(Kind.REFUSED)
-            self.reset()
-            return
-        except BaseException:
-            server.close()
-            raise
-        if not self._sockets:  # reset while it connected
-            server.close()
-            return
-        _no_delay(server)
+        self._record(EventKind.OPENED)
+        with contextlib.ExitStack() as unless_connected:
+            server = unless_connected.enter_context(socket.socket())
+            server.setblocking(False)
+            await self.flowing.wait()
+            try:
+                await asyncio.get_running_loop().sock_connect(server, upstream)
+            except OSError:
+                self._record(EventKind.REFUSED)
+                self.reset()
+            if not self._sockets:  # reset, then or meanwhile
+                return
+            unless_connected.pop_all()
         self._sockets[Side.SERVER] = server
-        pumps = [self._start(self._pump(direction)) for direction in Direction]
-        await asyncio.wait(pumps)
+        for sock in self._sockets.values():
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.wait([self._start(self._pump(direction)) for direction in Direction])
         self.close()
 
     def reset(self, toward: Side | None = None) -> None:
         """Send RST to one side or both. A side that is left keeps its connection and hears nothing more."""
         sides = tuple(self._sockets) if toward is None else (toward,)
         if any(side in self._sockets for side in sides):
-            self._record(Kind.RESET, f"reset toward {toward}" if toward else "")
+            self._record(EventKind.RESET, f"reset toward {toward}" if toward else "")
         for side in sides:
             if side in self._sockets:
                 self._sockets[side].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
@@ -84,7 +76,7 @@ class Connection:
     def close(self) -> None:
         """End the connection in order on both sides; what is held is gone."""
         if self._sockets:
-            self._record(Kind.CLOSED)
+            self._record(EventKind.CLOSED)
         for side in tuple(self._sockets):
             self._close_socket(side)
         self._cancel_tasks()
@@ -119,22 +111,22 @@ class Connection:
                 if not data:
                     break
                 # All at once: while one is being written, the protocol may be fed from the other side.
-                for message in tuple(self._protocol.feed(direction, data)):
+                for message in tuple(self.protocol.feed(direction, data)):
                     await self._arrive(message)
                 await flow.until(lambda: flow.waiting < _BACKLOG)
-            for message in tuple(self._protocol.finish(direction)):
+            for message in tuple(self.protocol.finish(direction)):
                 await self._arrive(message)
         except OSError:
             # The sender was reset: what it sent before still arrives, then the reset does.
             await self._until_idle(flow)
             self.reset()
         except Exception as reason:  # whatever a parser may raise
-            self._record(Kind.NOT_UNDERSTOOD, f"{type(reason).__name__}: {reason}", direction)
+            self._record(EventKind.NOT_UNDERSTOOD, f"{type(reason).__name__}: {reason}", direction)
             self.reset()
         else:
             if direction.sender not in self._sockets:
                 return
-            self._record(Kind.ENDED, f"{direction.sender} ended", direction)
+            self._record(EventKind.ENDED, f"{direction.sender} ended", direction)
             await self._until_idle(flow)
             if receiver := self._sockets.get(direction.receiver):
                 with contextlib.suppress(OSError):
@@ -142,106 +134,102 @@ class Connection:
 
     async def _until_idle(self, flow: _Flow) -> None:
         await flow.until(lambda: not flow.lanes)
-        await self._flowing.wait()
+        await self.flowing.wait()
 
     async def _arrive(self, message: Message) -> None:
         flow, lane = self._flows[message.direction], message.lane
-        if lane is not None and lane in flow.lanes:
+        if lane in flow.lanes:
             flow.lanes[lane].append(message)
             flow.waiting += len(message.raw)
-        elif (hit := self._stop(message)) is None:
-            await self._pass_on(flow, message, Kind.PASSED)
-        else:
+        elif held := self._stop(message):
             key = object() if lane is None else lane
             flow.lanes[key] = deque()
-            self._start(self._keep(flow, key, *hit))
+            self._start(self._hold_lane(flow, key, held))
+        else:
+            await self._pass_on(flow, message, EventKind.PASSED)
 
-    def _stop(self, message: Message) -> tuple[Breakpoint, Held] | None:
+    def _stop(self, message: Message) -> Held | None:
         if not message.name:
             return None
-        for point in self._breakpoints:
+        for point in self.breakpoints:
             try:
-                held = point.take(message, self._number)
+                held = point.take(message, self.number)
             except Exception as reason:  # whatever a test's own condition may raise
-                self._record(Kind.NOT_UNDERSTOOD, f"{point.match}: {type(reason).__name__}: {reason}")
+                self._record(EventKind.NOT_UNDERSTOOD, f"{point.match}: {type(reason).__name__}: {reason}")
                 self.reset()
                 return None
             if held:
-                if point.spent:
-                    self._breakpoints.remove(point)
-                return point, held
+                return held
         return None
 
-    async def _keep(self, flow: _Flow, lane: object, point: Breakpoint, held: Held) -> None:
+    async def _hold_lane(self, flow: _Flow, lane: object, held: Held | None) -> None:
         """Do with a stopped message what is decided, then let the others of its lane follow."""
         queue = flow.lanes[lane]
-        while True:
-            await self._settle(flow, point, held)
-            hit = None
-            while queue and hit is None:
+        while held:
+            await self._settle(flow, held)
+            held = None
+            while queue and held is None:
                 message = queue.popleft()
                 flow.waiting -= len(message.raw)
                 flow.moved()
-                if (hit := self._stop(message)) is None:
-                    await self._pass_on(flow, message, Kind.PASSED)
-            if hit is None:
-                break
-            point, held = hit
+                if (held := self._stop(message)) is None:
+                    await self._pass_on(flow, message, EventKind.PASSED)
         del flow.lanes[lane]
         flow.moved()
 
-    async def _settle(self, flow: _Flow, point: Breakpoint, held: Held) -> None:
-        message, fate = held.message, Fate.GONE
+    async def _settle(self, flow: _Flow, held: Held) -> None:
+        message, fate = held.message, EventKind.GONE
         try:
             if not held.decision.done():
-                self._record(Kind.HELD, message.name, message.direction, message)
+                self._record_message(EventKind.HELD, message)
             decision = await held.decision
             if decision.delay:
-                self._record(Kind.STALLED, f"{message.name} for {decision.delay:g} s", message.direction, message)
+                self._record_message(EventKind.STALLED, message, f" for {decision.delay:g} s")
                 await asyncio.sleep(decision.delay)
             fate = decision.fate
-            if fate is Fate.RELEASED:
-                await self._pass_on(flow, message, Kind.PASSED if point.decision else Kind.RELEASED)
+            if fate is EventKind.RELEASED:
+                await self._pass_on(flow, message, EventKind.PASSED if held.point.decision else fate)
             else:
-                kind = Kind.DROPPED if fate is Fate.DROPPED else Kind.RESET
-                self._record(kind, message.name, message.direction, message)
-                if fate is Fate.RESET:
+                self._record_message(fate, message)
+                if fate is EventKind.RESET:
                     self.reset(decision.toward)
         finally:
-            point.settle(held, fate)
+            held.settle(fate)
 
-    async def _pass_on(self, flow: _Flow, message: Message, kind: Kind) -> None:
-        if not self._flowing.is_set():
-            await self._flowing.wait()
+    async def _pass_on(self, flow: _Flow, message: Message, kind: EventKind) -> None:
+        await self.flowing.wait()
         try:
             async with flow.writing:
-                receiver = self._sockets.get(message.direction.receiver)
-                if receiver is None:
-                    kind = Kind.LOST
-                else:
+                if receiver := self._sockets.get(message.direction.receiver):
                     await asyncio.get_running_loop().sock_sendall(receiver, message.wire())
+                else:
+                    kind = EventKind.LOST
         except OSError:
-            self._record(Kind.LOST, message.name, message.direction, message)
+            self._record_message(EventKind.LOST, message)
             self.reset()
             return
         if message.name:
-            self._record(kind, message.name, message.direction, message)
+            self._record_message(kind, message)
+
+    def _record_message(self, kind: EventKind, message: Message, more: str = "") -> None:
+        self._record(kind, message.name + more, message.direction, message)
 
     def _record(
-        self, kind: Kind, label: str = "", direction: Direction | None = None, message: Message | None = None
+        self, kind: EventKind, label: str = "", direction: Direction | None = None, message: Message | None = None
     ) -> None:
-        self._log.add(Event(self._link, kind, label, direction, self._number, message=message))
+        self.log.add(LinkEvent(self.link, kind, label, direction, self.number, message=message))
 
 
+@dataclass(eq=False)
 class _Flow:
     """What one direction of a connection remembers: its lanes with a held message, and what waits behind those."""
 
-    def __init__(self) -> None:
-        self.lanes: dict[object, deque[Message]] = {}
-        self.waiting = 0  # bytes
-        self.writing = asyncio.Lock()
-        self.reader: asyncio.Task[None] | None = None
-        self._moved = asyncio.Event()
+    lanes: dict[object, deque[Message]] = field(default_factory=dict)
+    waiting: int = 0
+    """In bytes."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reader: asyncio.Task[None] | None = None
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def moved(self) -> None:
         """Let those look again who wait for room or for silence."""
@@ -252,7 +240,3 @@ class _Flow:
         while not condition():
             self._moved.clear()
             await self._moved.wait()
-
-
-def _no_delay(sock: socket.socket) -> None:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

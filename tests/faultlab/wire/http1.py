@@ -1,6 +1,6 @@
-"""HTTP/1.1: requests and responses, each as one piece. h11 finds their limits, the bytes stay as they came.
+"""HTTP/1.1: requests and responses, each as one piece. h11 finds where they end; the bytes stay as they came.
 
-Because a message is passed on when it is complete, a response that never ends would arrive in parts of a megabyte.
+A message is passed on when it is complete; a response that never ends arrives in parts of a megabyte.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import h11
 
-from .messages import Direction, Marker, Message, NotUnderstoodError, Protocol, as_bytes, begins_with
+from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, as_bytes, begins_with
 
 _LIMIT = 1024 * 1024  # bytes of a message that are kept together; what is longer passes in parts after the first
 
@@ -22,8 +22,8 @@ class HttpRequest(Message):
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -31,8 +31,8 @@ class HttpResponse(Message):
     """A response with its body (of a very long one, the beginning), and the request that it answers."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str]
+    body: bytes
     request: HttpRequest
 
     def is_called(self, name: str) -> bool:
@@ -45,7 +45,7 @@ class HttpResponse(Message):
 
 
 @dataclass(slots=True)
-class _Stream:
+class _Incoming:
     """One direction: what h11 has read of the current message, and the bytes that this was."""
 
     parser: h11.Connection
@@ -55,86 +55,97 @@ class _Stream:
     passing: bool = False  # the beginning of a long message has been passed on
 
 
-class Http1Protocol(Protocol):
+class Http1Protocol(WireProtocol):
     """Follows one connection with two of h11's state machines, which tell each other what they read."""
 
     def __init__(self) -> None:
         # Each plays the receiver of one direction.
-        self._streams = {
-            Direction.TO_SERVER: _Stream(h11.Connection(h11.SERVER)),
-            Direction.TO_CLIENT: _Stream(h11.Connection(h11.CLIENT)),
+        self._incoming = {
+            Direction.TO_SERVER: _Incoming(h11.Connection(h11.SERVER)),
+            Direction.TO_CLIENT: _Incoming(h11.Connection(h11.CLIENT)),
         }
         self._unanswered: deque[HttpRequest] = deque()
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
         """Yield a request or response when its last byte is there."""
-        self._streams[direction].parser.receive_data(data)
+        self._incoming[direction].parser.receive_data(data)
         yield from self._read(direction)
 
     def finish(self, direction: Direction) -> Iterator[Message]:
         """Yield a response that ends with its connection, and what was left unfinished."""
-        stream = self._streams[direction]
+        incoming = self._incoming[direction]
         try:
-            stream.parser.receive_data(b"")
-            yield from self._read(direction)
+            yield from self.feed(direction, b"")
         except h11.RemoteProtocolError:
             # The sender stopped in the middle. What it had sent still goes on its way.
-            rest = bytes(stream.raw) + stream.parser.trailing_data[0]
+            rest = bytes(incoming.raw) + incoming.parser.trailing_data[0]
             yield Message(raw=rest, direction=direction, name="an unfinished message")
 
     def _read(self, direction: Direction) -> Iterator[Message]:
-        stream = self._streams[direction]
-        other = self._streams[Direction.TO_CLIENT if direction is Direction.TO_SERVER else Direction.TO_SERVER]
+        incoming = self._incoming[direction]
+        receiver = self._incoming[Direction.TO_CLIENT if direction is Direction.TO_SERVER else Direction.TO_SERVER]
         while True:
-            before = stream.parser.trailing_data[0]
-            event = stream.parser.next_event()
-            after = len(stream.parser.trailing_data[0])
-            stream.raw += before[: len(before) - after]
+            before = incoming.parser.trailing_data[0]
+            event = incoming.parser.next_event()
+            incoming.raw += before[: len(before) - len(incoming.parser.trailing_data[0])]
             if event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
-                if len(stream.raw) > _LIMIT or stream.passing:
+                if len(incoming.raw) > _LIMIT or incoming.passing:
                     yield from self._part(direction)
                 return
-            if isinstance(event, h11.Request | h11.Response):
-                stream.head = event
-            other.parser.send(event)  # type: ignore[arg-type]  # narrowed above
-            if isinstance(event, h11.Data):
-                stream.body += event.data
-                continue
-            if isinstance(event, h11.Request) and (b"expect", b"100-continue") in event.headers:
-                # The body comes only when the server has seen the head.
-                yield Message(raw=bytes(stream.raw), direction=direction, name="Expect: 100-continue")
-                stream.raw.clear()
-            elif isinstance(event, h11.InformationalResponse):
-                if event.status_code == 101:
+            receiver.parser.send(event)  # type: ignore[arg-type]  # narrowed above
+            match event:
+                case h11.Data():
+                    incoming.body += event.data
+                case h11.InformationalResponse(status_code=101):
                     raise NotUnderstoodError("the connection leaves HTTP/1.1")
-                yield Message(raw=bytes(stream.raw), direction=direction, name=str(event.status_code))
-                stream.raw.clear()
-            elif isinstance(event, h11.EndOfMessage):
-                yield from self._part(direction)
-                stream.passing, stream.head = False, None
-                if stream.parser.our_state is stream.parser.their_state is h11.DONE:
-                    for each in self._streams.values():
-                        each.parser.start_next_cycle()
-                    if self._streams[Direction.TO_SERVER].parser.trailing_data[0]:
-                        yield from self._read(Direction.TO_SERVER)  # a pipelined request had to wait
+                case h11.InformationalResponse():
+                    yield self._as_it_came(direction, str(event.status_code))
+                case h11.Request() | h11.Response():
+                    incoming.head = event
+                    if isinstance(event, h11.Request) and (b"expect", b"100-continue") in event.headers:
+                        # The body comes only when the server has seen the head.
+                        yield self._as_it_came(direction, "Expect: 100-continue")
+                case h11.EndOfMessage():
+                    yield from self._end(direction)
+
+    def _end(self, direction: Direction) -> Iterator[Message]:
+        incoming = self._incoming[direction]
+        yield from self._part(direction)
+        incoming.passing, incoming.head = False, None
+        if incoming.parser.our_state is incoming.parser.their_state is h11.DONE:
+            for each in self._incoming.values():
+                each.parser.start_next_cycle()
+            if self._incoming[Direction.TO_SERVER].parser.trailing_data[0]:
+                yield from self._read(Direction.TO_SERVER)  # a pipelined request had to wait
+
+    def _as_it_came(self, direction: Direction, name: str = "") -> Message:
+        raw = self._incoming[direction].raw
+        message = Message(raw=bytes(raw), direction=direction, name=name)
+        raw.clear()
+        return message
 
     def _part(self, direction: Direction) -> Iterator[Message]:
         """Yield the message read so far, or its next part."""
-        stream = self._streams[direction]
-        raw, body, head = bytes(stream.raw), bytes(stream.body), stream.head
-        stream.raw.clear()
-        stream.body.clear()
-        if stream.passing or head is None:
-            if raw:
-                yield Message(raw=raw, direction=direction)
+        incoming = self._incoming[direction]
+        head, body = incoming.head, bytes(incoming.body)
+        incoming.body.clear()
+        part = self._as_it_came(direction)
+        if incoming.passing or head is None:
+            if part.raw:
+                yield part
             return
-        stream.passing = True
+        incoming.passing = True
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers}
         if isinstance(head, h11.Request):
             method, path = head.method.decode("latin-1"), head.target.decode("latin-1")
-            name = f"{method} {path}"
             request = HttpRequest(
-                raw=raw, direction=direction, name=name, method=method, path=path, headers=headers, body=body
+                raw=part.raw,
+                direction=direction,
+                name=f"{method} {path}",
+                method=method,
+                path=path,
+                headers=headers,
+                body=body,
             )
             self._unanswered.append(request)
             yield request
@@ -142,7 +153,7 @@ class Http1Protocol(Protocol):
             if not self._unanswered:  # the server does not want to read the request to its end
                 yield from self._part(Direction.TO_SERVER)
             yield HttpResponse(
-                raw=raw,
+                raw=part.raw,
                 direction=direction,
                 name=str(head.status_code),
                 status=head.status_code,

@@ -17,8 +17,8 @@ from hyperframe.frame import (
 )
 
 from .http2_frames import PREFACE, Headers, cut_frame, data_frames, header_frames
-from .http2_streams import Invocation, Numbers, Opening, Stream, StreamMessage
-from .messages import Direction, Message, NotUnderstoodError, Protocol
+from .http2_streams import Http2Stream, IncomingInvocation, StreamMessage, StreamNumbers
+from .messages import Direction, Message, NotUnderstoodError, WireProtocol
 from .restate import MessageReader, known_entries
 
 _REMEMBERED = 64 * 1024  # bytes of a stream in which markers are looked for
@@ -26,18 +26,18 @@ _LIMIT = 16 * 1024  # bytes kept together: well below the smallest window, or th
 _NEVER = 2**31 - 1  # the last stream of a GOAWAY that only announces the end
 
 
-class Http2Protocol(Protocol):
+class Http2Protocol(WireProtocol):
     """Follows one connection: its streams, and on those that invoke a handler the messages of Restate's protocol."""
 
     def __init__(self) -> None:
         self._buffers = {direction: bytearray() for direction in Direction}
         self._greeted = False
-        self._blocks: dict[Direction, tuple[HeadersFrame, bytearray] | None] = dict.fromkeys(Direction)
+        self._header_blocks: dict[Direction, HeadersFrame] = {}
         self._decoders = {direction: hpack.Decoder() for direction in Direction}
         for decoder in self._decoders.values():
             decoder.max_allowed_table_size = 2**24  # what is allowed is between the two others
-        self._streams: dict[int, Stream] = {}
-        self._ids = Numbers()
+        self._streams: dict[int, Http2Stream] = {}
+        self._numbers = StreamNumbers()
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
         """Yield pieces of streams, and frames that concern the whole connection."""
@@ -55,7 +55,7 @@ class Http2Protocol(Protocol):
             yield from self._frame(direction, *cut)
 
     def finish(self, direction: Direction) -> Iterator[Message]:
-        """Yield the openings that will not be completed."""
+        """Yield the invocations that will not be completed."""
         if direction is Direction.TO_SERVER:
             for stream in self._streams.values():
                 yield from self._close_opening(stream)
@@ -63,146 +63,111 @@ class Http2Protocol(Protocol):
     def _frame(self, direction: Direction, frame: Frame, raw: bytes) -> Iterator[Message]:
         if isinstance(frame, PushPromiseFrame):
             raise NotUnderstoodError("the server pushes")
+        if isinstance(frame, PriorityFrame):
+            return  # deprecated, advisory, and full of numbers that would have to be changed
         if isinstance(frame, GoAwayFrame):
             yield self._go_away(direction, frame)
         elif frame.stream_id == 0:
             yield Message(raw=raw, direction=direction, lane=None)
-        elif isinstance(frame, PriorityFrame):
-            return  # deprecated, advisory, and full of numbers that would have to be changed
-        elif isinstance(frame, HeadersFrame):
-            self._blocks[direction] = frame, bytearray(frame.data)
+        elif isinstance(frame, HeadersFrame | ContinuationFrame):
+            if isinstance(frame, HeadersFrame):
+                self._header_blocks[direction] = frame
+            elif begun := self._header_blocks.get(direction):
+                begun.data += frame.data
+            else:
+                raise NotUnderstoodError("headers continue that never began")
             if "END_HEADERS" in frame.flags:
-                yield from self._header_block(direction)
-        elif isinstance(frame, ContinuationFrame):
-            if begun := self._blocks[direction]:
-                begun[1].extend(frame.data)
-            if "END_HEADERS" in frame.flags:
-                yield from self._header_block(direction)
+                yield from self._headers(direction, self._header_blocks.pop(direction))
         elif stream := self._streams.get(self._number(direction, frame.stream_id)):
             if isinstance(frame, DataFrame):
                 yield from self._data(direction, stream, frame)
             else:
-                reset = isinstance(frame, RstStreamFrame)
-                if direction is Direction.TO_SERVER and stream.opening:
-                    if not reset:
-                        stream.opening.frames.append(raw)
-                        return
-                    yield from self._close_opening(stream)
-                if reset:
-                    del self._streams[stream.number]
-                name = "RST_STREAM" if reset else ""
-                yield StreamMessage(
-                    raw=raw, direction=direction, name=name, lane=stream.number, stream=stream, frames=[raw]
-                )
+                yield from self._other(direction, stream, frame, raw)
 
     def _number(self, direction: Direction, stream_id: int) -> int:
-        return stream_id if direction is Direction.TO_SERVER else self._ids.to_client.get(stream_id, 0)
+        return stream_id if direction is Direction.TO_SERVER else self._numbers.to_client.get(stream_id, 0)
 
     def _go_away(self, direction: Direction, frame: GoAwayFrame) -> Message:
         if direction is Direction.TO_CLIENT and frame.last_stream_id != _NEVER:
-            served = [mine for theirs, mine in self._ids.to_client.items() if theirs <= frame.last_stream_id]
+            served = [mine for theirs, mine in self._numbers.to_client.items() if theirs <= frame.last_stream_id]
             frame.last_stream_id = max(served, default=0)
         return Message(raw=frame.serialize(), direction=direction, name="GOAWAY", lane=None)
 
-    def _header_block(self, direction: Direction) -> Iterator[Message]:
-        begun, self._blocks[direction] = self._blocks[direction], None
-        if begun is None:
-            raise NotUnderstoodError("headers continue that never began")
-        frame, block = begun
-        headers: Headers = tuple(self._decoders[direction].decode(bytes(block), raw=True))
+    def _other(self, direction: Direction, stream: Http2Stream, frame: Frame, raw: bytes) -> Iterator[Message]:
+        reset = isinstance(frame, RstStreamFrame)
+        if direction is Direction.TO_SERVER and stream.opening:
+            if not reset:
+                stream.opening.frames.append(raw)
+                return
+            yield from self._close_opening(stream)
+        if reset:
+            del self._streams[stream.number]
+        yield StreamMessage(direction=direction, name="RST_STREAM" if reset else "", stream=stream, frames=[raw])
+
+    def _headers(self, direction: Direction, frame: HeadersFrame) -> Iterator[Message]:
+        headers: Headers = tuple(self._decoders[direction].decode(frame.data, raw=True))
         number = self._number(direction, frame.stream_id)
-        stream = self._streams.get(number)
+        opens = number not in self._streams and direction is Direction.TO_SERVER
+        stream = self._streams.setdefault(number, Http2Stream(number, self._numbers))
         end = "END_STREAM" in frame.flags
-        opens = stream is None and direction is Direction.TO_SERVER
-        if stream is None:
-            stream = self._streams[number] = Stream(number, self._ids)
         known = {name: value.decode("latin-1") for name, value in headers}
         frames = header_frames(number, headers, end)
-        self._remember(stream, b"".join(b"%b: %b\r\n" % header for header in headers))
+        _remember(stream, b"".join(b"%b: %b\r\n" % header for header in headers))
         name = known.get(b":status", "")
         if opens:
-            stream.method, stream.path, stream.headers = known.get(b":method", ""), known.get(b":path", ""), headers
+            stream.method, stream.path = known.get(b":method", ""), known.get(b":path", "")
             name = f"{stream.method} {stream.path}"
-            stream.readers = {way: MessageReader(_LIMIT) if stream.handler else None for way in Direction}
-            if stream.handler and not end:
-                stream.opening = Opening(frames)
-                return
-        yield self._piece(direction, stream, frames, name, opens=opens)
+            if stream.handler:
+                stream.readers = {way: MessageReader(_LIMIT) for way in Direction}
+                if not end:
+                    stream.opening = IncomingInvocation(frames)
+                    return
+        yield StreamMessage(direction=direction, name=name, stream=stream, frames=frames, opens=opens)
         if end:
             self._end(direction, stream)
 
-    def _data(self, direction: Direction, stream: Stream, frame: DataFrame) -> Iterator[Message]:
+    def _data(self, direction: Direction, stream: Http2Stream, frame: DataFrame) -> Iterator[Message]:
         if frame.pad_length:
             raise NotUnderstoodError("padded data")
-        self._remember(stream, frame.data)
+        _remember(stream, frame.data)
         end = "END_STREAM" in frame.flags
-        reader = stream.readers.get(direction)
-        if reader is None:
-            yield self._piece(direction, stream, data_frames(stream.number, frame.data, end), "", frame.data)
+        rest = frame.data
+        if reader := stream.readers.get(direction):
+            for name, raw in reader.feed(frame.data):
+                yield from self._restate_message(direction, stream, name, raw)
             if end:
-                self._end(direction, stream)
-            return
-        for name, raw in reader.feed(frame.data):
-            opening = stream.opening if direction is Direction.TO_SERVER else None
-            if opening is None:
-                yield self._piece(direction, stream, data_frames(stream.number, raw), name, raw[8:])
-                continue
-            opening.body += raw
-            opening.messages += 1
-            if opening.expected is None:
-                opening.expected = 1 + known_entries(raw[8:])
-            if opening.messages >= opening.expected or len(opening.body) > _LIMIT:
                 yield from self._close_opening(stream)
+            rest = reader.rest() if end else b""
+        if end or not reader:
+            frames = data_frames(stream.number, rest, end)
+            yield StreamMessage(direction=direction, stream=stream, frames=frames, body=rest)
         if end:
-            yield from self._close_opening(stream)
-            yield self._piece(direction, stream, data_frames(stream.number, reader.rest(), True), "")
             self._end(direction, stream)
 
-    def _end(self, direction: Direction, stream: Stream) -> None:
+    def _restate_message(self, direction: Direction, stream: Http2Stream, name: str, raw: bytes) -> Iterator[Message]:
+        opening = stream.opening if direction is Direction.TO_SERVER else None
+        if opening is None:
+            frames = data_frames(stream.number, raw)
+            yield StreamMessage(direction=direction, name=name, stream=stream, frames=frames, body=raw[8:])
+            return
+        opening.body += raw
+        opening.messages += 1
+        if opening.expected is None:
+            opening.expected = 1 + known_entries(raw[8:])
+        if opening.messages >= opening.expected or len(opening.body) > _LIMIT:
+            yield from self._close_opening(stream)
+
+    def _end(self, direction: Direction, stream: Http2Stream) -> None:
         """Forget a stream that both sides have ended; what is held of it knows it."""
         stream.ended.add(direction)
         if len(stream.ended) == len(Direction):
             self._streams.pop(stream.number, None)
 
-    def _close_opening(self, stream: Stream) -> Iterator[Message]:
-        if (opening := stream.opening) is None:
-            return
-        stream.opening = None
-        frames = opening.frames + (data_frames(stream.number, bytes(opening.body)) if opening.body else [])
-        yield Invocation(
-            raw=b"".join(frames),
-            direction=Direction.TO_SERVER,
-            name=f"invoke {stream.handler}",
-            lane=stream.number,
-            stream=stream,
-            frames=frames,
-            body=bytes(opening.body),
-            opens=True,
-            seen=bytes(stream.seen),
-            handler=stream.handler,
-            entries=max(opening.messages - 1, 0),
-        )
+    def _close_opening(self, stream: Http2Stream) -> Iterator[Message]:
+        if opening := stream.opening:
+            stream.opening = None
+            yield opening.close(stream)
 
-    def _piece(
-        self,
-        direction: Direction,
-        stream: Stream,
-        frames: list[bytes],
-        name: str,
-        body: bytes = b"",
-        opens: bool = False,
-    ) -> StreamMessage:
-        return StreamMessage(
-            raw=b"".join(frames),
-            direction=direction,
-            name=name,
-            lane=stream.number,
-            stream=stream,
-            frames=frames,
-            body=body,
-            opens=opens,
-            seen=bytes(stream.seen) if name else b"",
-        )
 
-    def _remember(self, stream: Stream, data: bytes) -> None:
-        stream.seen += data[: max(0, _REMEMBERED - len(stream.seen))]
+def _remember(stream: Http2Stream, data: bytes) -> None:
+    stream.seen += data[: max(0, _REMEMBERED - len(stream.seen))]

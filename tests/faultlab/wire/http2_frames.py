@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import hpack
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
 
@@ -30,23 +28,21 @@ def cut_frame(buffer: bytearray) -> tuple[Frame, bytes] | None:
 def header_frames(stream: int, headers: Headers, end_stream: bool) -> list[bytes]:
     """Return a header block that no other depends on.
 
-    Header blocks as they came share a compression table and so must arrive in the order in which they were made. One
+    Header blocks as they came share a compression table and so must arrive in the order in which they were made: one
     stream's could not be held back while another's passes. Those made here use no table, at the price of some bytes.
     """
     encoder = hpack.Encoder()
     encoder.header_table_size = 0
-    block = encoder.encode(headers)
-    pieces = [block[at : at + MAX_FRAME] for at in range(0, len(block), MAX_FRAME)]
-    frames: list[Frame] = [HeadersFrame(stream, pieces[0], flags=["END_STREAM"] if end_stream else [])]
-    frames += [ContinuationFrame(stream, piece) for piece in pieces[1:]]
+    first, *others = _pieces(encoder.encode(headers))
+    frames: list[Frame] = [HeadersFrame(stream, first, flags=["END_STREAM"] if end_stream else [])]
+    frames += [ContinuationFrame(stream, piece) for piece in others]
     frames[-1].flags.add("END_HEADERS")
     return [frame.serialize() for frame in frames]
 
 
 def data_frames(stream: int, data: bytes, end_stream: bool = False) -> list[bytes]:
     """Return data in frames of the size that everybody accepts; flow control counts bytes, not frames."""
-    pieces = [data[at : at + MAX_FRAME] for at in range(0, len(data), MAX_FRAME)] or [b""]
-    frames = [DataFrame(stream, piece) for piece in pieces]
+    frames = [DataFrame(stream, piece) for piece in _pieces(data)]
     if end_stream:
         frames[-1].flags.add("END_STREAM")
     return [frame.serialize() for frame in frames]
@@ -54,11 +50,9 @@ def data_frames(stream: int, data: bytes, end_stream: bool = False) -> list[byte
 
 def renumbered(frames: list[bytes], stream: int) -> bytes:
     """Return the frames as those of another stream."""
-    return b"".join(_parts(frames, stream.to_bytes(4)))
+    number = stream.to_bytes(4)
+    return b"".join(part for frame in frames for part in (frame[:5], number, frame[HEAD:]))
 
 
-def _parts(frames: list[bytes], stream: bytes) -> Iterator[bytes]:
-    for frame in frames:
-        yield frame[:5]
-        yield stream
-        yield frame[HEAD:]
+def _pieces(data: bytes) -> list[bytes]:
+    return [data[at : at + MAX_FRAME] for at in range(0, len(data), MAX_FRAME)] or [b""]

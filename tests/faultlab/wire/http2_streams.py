@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .http2_frames import Headers, renumbered
+from .http2_frames import data_frames, renumbered
 from .messages import Direction, Marker, Message, as_bytes, begins_with
 from .restate import MessageReader
 
 
 @dataclass(slots=True, eq=False)
-class Stream:
+class Http2Stream:
     """One request and its answer; its number is the client's."""
 
     number: int
-    ids: Numbers
+    numbers: StreamNumbers
     method: str = ""
     path: str = ""
-    headers: Headers = ()
     seen: bytearray = field(default_factory=bytearray)
-    readers: dict[Direction, MessageReader | None] = field(default_factory=dict)
-    opening: Opening | None = None
+    readers: dict[Direction, MessageReader] = field(default_factory=dict)
+    opening: IncomingInvocation | None = None
     ended: set[Direction] = field(default_factory=set)
 
     @property
@@ -39,15 +38,22 @@ class StreamMessage(Message):
     ways, so that a step's result can be found by the request that it belongs to.
     """
 
-    stream: Stream
+    raw: bytes = b""
+    stream: Http2Stream
     frames: list[bytes]
     body: bytes = b""
     opens: bool = False
     seen: bytes = b""
 
+    def __post_init__(self) -> None:
+        self.raw = b"".join(self.frames)
+        self.lane = self.stream.number
+        if self.name:
+            self.seen = bytes(self.stream.seen)
+
     def wire(self) -> bytes:
-        """Return the frames with the number that the receiver knows the stream by."""
-        return self.stream.ids.render(self)
+        """Return the frames with the number by which the receiver knows the stream."""
+        return self.stream.numbers.render(self)
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in what the stream had carried when this message came."""
@@ -70,7 +76,7 @@ class Invocation(StreamMessage):
 
 
 @dataclass(slots=True)
-class Opening:
+class IncomingInvocation:
     """An invocation's request while it is still coming in."""
 
     frames: list[bytes]
@@ -78,17 +84,30 @@ class Opening:
     messages: int = 0
     expected: int | None = None
 
+    def close(self, stream: Http2Stream) -> Invocation:
+        """Return what has come as one message."""
+        return Invocation(
+            direction=Direction.TO_SERVER,
+            name=f"invoke {stream.handler}",
+            stream=stream,
+            frames=self.frames + (data_frames(stream.number, bytes(self.body)) if self.body else []),
+            body=bytes(self.body),
+            opens=True,
+            handler=stream.handler,
+            entries=max(self.messages - 1, 0),
+        )
 
-class Numbers:
+
+class StreamNumbers:
     """Numbers streams anew toward the server, in the order in which they get there.
 
-    A stream's number must be higher than all before it, so a request that overtook a held one would otherwise close
-    the held one's stream for good.
+    A stream's number must be higher than all before it: a request that overtook a held one would otherwise close the
+    held one's stream for good.
     """
 
     def __init__(self) -> None:
         self._next = 1
-        self.to_server: dict[int, int] = {}
+        self._to_server: dict[int, int] = {}
         self.to_client: dict[int, int] = {}
 
     def render(self, message: StreamMessage) -> bytes:
@@ -97,7 +116,7 @@ class Numbers:
         if message.direction is Direction.TO_CLIENT:
             return renumbered(message.frames, number)
         if message.opens:
-            self.to_server[number], self.to_client[self._next] = self._next, number
+            self._to_server[number], self.to_client[self._next] = self._next, number
             self._next += 2
-        known = self.to_server.get(number)
+        known = self._to_server.get(number)
         return b"" if known is None else renumbered(message.frames, known)

@@ -27,26 +27,20 @@ class _Description:
             and (self.where is None or self.where(message))
         )
 
-    def __str__(self) -> str:
-        parts = [repr(self.name)] if self.name else []
-        parts += [f"mentioning={self.mentioning!r}"] if self.mentioning is not None else []
-        parts += [f"where={getattr(self.where, '__name__', self.where)}"] if self.where else []
-        return f"{type(self).__name__}({', '.join(parts)})"
 
+class Sent(_Description):
+    """A message that the client sends: by its first words, by what its operation mentions, by any other condition.
 
-class Request(_Description):
-    """A message on its way to the server, by its first words, by what its operation mentions, by any other test.
-
-    `Request("COMMIT", mentioning="buy milk")` is the COMMIT of the transaction in which that text occurs.
+    `Sent("COMMIT", mentioning="buy milk")` is the COMMIT of the transaction in which that text occurs.
     """
 
     direction = Direction.TO_SERVER
 
 
 class Answer(_Description):
-    """A message on its way back, by the same means; the name is that of the request that it answers.
+    """A message on its way back, by the same means; the name is that of the message that it answers.
 
-    `Answer("COMMIT")` is what tells that a COMMIT worked, `Answer("POST /add")` the response to that request.
+    `Answer("COMMIT")` tells that a COMMIT worked, `Answer("POST /add")` is the response to that request.
     """
 
     direction = Direction.TO_CLIENT

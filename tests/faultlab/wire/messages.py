@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self, TypeAlias
@@ -40,9 +40,9 @@ class Direction(StrEnum):
 class Message:
     """The smallest piece of a conversation that can be held back.
 
-    `name` is what people call it and what a time line shows; a message without one is passed on without being
-    recorded. Messages of one `lane` keep their order: what follows a held message waits behind it. A message without
-    a lane concerns the whole connection and waits for nobody.
+    `name` is what people call it and what a time line shows; a message without one passes unrecorded. Messages of one
+    `lane` keep their order: what follows a held message waits behind it. A message without a lane concerns the whole
+    connection and waits for nobody.
     """
 
     raw: bytes
@@ -51,11 +51,11 @@ class Message:
     lane: int | None = 0
 
     def wire(self) -> bytes:
-        """Return the bytes to pass on; called once, when it is passed on."""
+        """Return the bytes to pass on; called once, when the message is passed on."""
         return self.raw
 
     def is_called(self, name: str) -> bool:
-        """Whether this is the message that a person means by `name`: its whole name or its first words."""
+        """Whether a person means this message by `name`: its whole name or its first words."""
         return begins_with(self.name, name)
 
     def mentions(self, marker: Marker) -> bool:
@@ -64,23 +64,23 @@ class Message:
 
 
 def begins_with(text: str, words: str) -> bool:
-    """Whether text begins with these whole words, in either case: `POST /update` and `POST /update/7` do match."""
+    """Whether text begins with these whole words, in either case: `POST /update/7` begins with `POST /update`."""
     text, words = text.casefold(), words.casefold()
     following = text[len(words) : len(words) + 1]
     return text.startswith(words) and not (following.isalnum() or following == "_")
 
 
 def as_bytes(marker: Marker) -> bytes:
-    """Return the marker as it would be seen in text on the wire."""
+    """Return the marker as it appears in text on the wire."""
     return marker if isinstance(marker, bytes) else str(marker).encode()
 
 
 class NotUnderstoodError(Exception):
-    """The bytes on a link are not what its protocol expects, so nothing on it could be held exactly."""
+    """The bytes on a link are not what its protocol expects, so no message on it could be held exactly."""
 
 
-class Protocol(ABC):
-    """Reads both byte streams of one connection, since what an answer means depends on the question.
+class WireProtocol(ABC):
+    """Reads both byte streams of one connection, because an answer can only be read by its question.
 
     The instance that a proxy is given is the pattern: every connection gets a fresh one.
     """
@@ -93,22 +93,18 @@ class Protocol(ABC):
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
         """Yield the messages that these bytes complete; keep the rest for later.
 
-        Raises NotUnderstoodError (or what its parser raises) when the bytes make no sense; the proxy then resets the
-        connection, because passing on what it cannot read would let a breakpoint be missed in silence.
+        Raises NotUnderstoodError (or what its parser raises) when the bytes make no sense. The proxy then resets the
+        connection: a breakpoint could be missed in silence on what it cannot read.
         """
 
-    @abstractmethod
-    def finish(self, direction: Direction) -> Iterator[Message]:
-        """Yield what was left incomplete when the sender ended its stream."""
+    def finish(self, direction: Direction) -> Iterable[Message]:  # noqa: ARG002 - nothing is kept back by default
+        """Return what was left incomplete when the sender ended its stream."""
+        return ()
 
 
-class Opaque(Protocol):
-    """No protocol: bytes pass as they come, only link-wide faults apply."""
+class Opaque(WireProtocol):
+    """No protocol: bytes pass as they come, and only the link as a whole can be broken."""
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
         """Yield the bytes as one message without a name."""
         yield Message(raw=data, direction=direction)
-
-    def finish(self, direction: Direction) -> Iterator[Message]:  # noqa: ARG002 - nothing is ever kept back
-        """Yield nothing."""
-        yield from ()

@@ -1,4 +1,4 @@
-"""PostgreSQL's protocol, version 3: statements with their transaction, and the server's replies to them.
+"""PostgreSQL's protocol, version 3: statements with their transaction, and the server's answers to them.
 
 Source: the chapter "Frontend/Backend Protocol" of the PostgreSQL documentation. Of its two ways to send a statement
 this is the simple one (Query), which psycopg2 speaks: the values are in the SQL, and each statement is one message.
@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .messages import Direction, Marker, Message, NotUnderstoodError, Protocol, begins_with
-from .postgres_statements import Executed, Transaction, read_error
+from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, begins_with
+from .postgres_statements import StatementText, Transaction, read_error
 
-_LIMIT = 1024 * 1024  # bytes of a reply that are kept together; what is longer passes in parts
+_LIMIT = 1024 * 1024  # bytes of a answer that are kept together; what is longer passes in parts
 _CANCEL, _ENCRYPTED = 80877102, (80877103, 80877104)  # in place of a version: cancel; TLS and GSSAPI
 
 _OTHERS = {b"X": "goodbye", b"p": "", b"d": "", b"c": "", b"f": ""}  # and passwords, and COPY
@@ -27,7 +27,7 @@ class PostgresStatement(Message):
     `transaction` holds this statement and all before it in the same transaction.
     """
 
-    executed: Executed
+    text: StatementText
     transaction: Transaction
     commits: bool
 
@@ -41,7 +41,7 @@ class PostgresStatement(Message):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class PostgresReply(Message):
+class PostgresAnswer(Message):
     """All that the server answers to one statement, as one piece: up to ReadyForQuery.
 
     `tag` is the server's own account (`COMMIT`, `INSERT 0 1`), `error` its SQLSTATE and message, `status` I (idle),
@@ -64,7 +64,7 @@ class PostgresReply(Message):
         return self.statement is not None and self.statement.transaction.mentions(marker)
 
 
-class PostgresProtocol(Protocol):
+class PostgresProtocol(WireProtocol):
     """Follows one connection: the current transaction, and which statements are to be answered."""
 
     def __init__(self) -> None:
@@ -73,11 +73,11 @@ class PostgresProtocol(Protocol):
         self._encryption_asked = 0
         self._transaction: Transaction | None = None
         self._unanswered: deque[PostgresStatement] = deque()
-        self._reply = PostgresReply(raw=b"", direction=Direction.TO_CLIENT)
+        self._answer = PostgresAnswer(raw=b"", direction=Direction.TO_CLIENT)
         self._parts = bytearray()
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
-        """Yield statements toward the server, replies toward the client, and the rest as it comes."""
+        """Yield statements toward the server, answers toward the client, and the rest as it comes."""
         buffer = self._buffers[direction]
         buffer += data
         if direction is Direction.TO_SERVER:
@@ -88,15 +88,17 @@ class PostgresProtocol(Protocol):
         else:
             while self._encryption_asked and buffer:
                 self._encryption_asked -= 1
-                yield self._encryption_answer(bytes(buffer[:1]))
+                if buffer[:1] != b"N":
+                    raise NotUnderstoodError("the connection is encrypted; connect with sslmode=disable")
+                yield Message(raw=b"N", direction=direction)
                 del buffer[:1]
             while frame := _cut(buffer, 1):
                 yield from self._from_server(frame)
 
     def finish(self, direction: Direction) -> Iterator[Message]:
         """Yield what the sender left unfinished."""
-        kept = b"" if direction is Direction.TO_SERVER else bytes(self._parts)
-        if rest := kept + bytes(self._buffers[direction]):
+        kept = self._parts if direction is Direction.TO_CLIENT else b""
+        if rest := bytes(kept + self._buffers[direction]):
             yield Message(raw=rest, direction=direction)
 
     def _start_up(self, frame: bytes) -> Message:
@@ -108,60 +110,55 @@ class PostgresProtocol(Protocol):
         name = {_CANCEL: "cancel request"}.get(code, "" if code in _ENCRYPTED else "start-up")
         return Message(raw=frame, direction=Direction.TO_SERVER, name=name)
 
-    def _encryption_answer(self, answer: bytes) -> Message:
-        if answer != b"N":
-            raise NotUnderstoodError("the connection is encrypted; connect with sslmode=disable")
-        return Message(raw=answer, direction=Direction.TO_CLIENT)
-
     def _from_client(self, frame: bytes) -> Message:
         kind = frame[:1]
         if kind in _OTHERS:
             return Message(raw=frame, direction=Direction.TO_SERVER, name=_OTHERS[kind])
         if kind != b"Q":
             raise NotUnderstoodError("the client speaks PostgreSQL's extended protocol, which is not read here")
-        executed = Executed(frame[5:-1].decode(errors="replace"))
+        text = StatementText(frame[5:-1].decode(errors="replace"))
         transaction = self._transaction = self._transaction or Transaction()
-        transaction.add(executed)
+        transaction.add(text)
         statement = PostgresStatement(
             raw=frame,
             direction=Direction.TO_SERVER,
-            name=executed.label,
-            executed=executed,
+            name=text.label,
+            text=text,
             transaction=transaction,
-            commits=executed.commits and not transaction.failed,
+            commits=text.commits and not transaction.failed,
         )
         self._unanswered.append(statement)
         return statement
 
     def _from_server(self, frame: bytes) -> Iterator[Message]:
-        kind, reply = frame[:1], self._reply
+        kind, answer = frame[:1], self._answer
         self._parts += frame
         done = not self._unanswered  # start-up, or news that nobody asked for
         if kind == b"C":
-            reply.tag = frame[5:-1].decode()
+            answer.tag = frame[5:-1].decode()
         elif kind == b"E":
-            reply.error = read_error(frame)
+            answer.error = read_error(frame)
         elif kind == b"Z":
-            reply.status = frame[5:6].decode()
+            answer.status = frame[5:6].decode()
             if self._unanswered:
-                reply.statement = self._unanswered.popleft()
+                answer.statement = self._unanswered.popleft()
                 done = True
         if done:
-            yield self._close_reply()
+            yield self._close_answer()
         elif kind in b"GW" or len(self._parts) > _LIMIT:  # the server waits for the client's data, or says too much
             yield Message(raw=bytes(self._parts), direction=Direction.TO_CLIENT)
             self._parts.clear()
 
-    def _close_reply(self) -> Message:
-        reply, self._reply = self._reply, PostgresReply(raw=b"", direction=Direction.TO_CLIENT)
-        reply.raw = bytes(self._parts)
+    def _close_answer(self) -> Message:
+        answer, self._answer = self._answer, PostgresAnswer(raw=b"", direction=Direction.TO_CLIENT)
+        answer.raw = bytes(self._parts)
         self._parts.clear()
-        reply.name = f"{reply.error[0]} {reply.error[1]}" if reply.error else reply.tag
-        if reply.statement is not None and self._transaction is reply.statement.transaction:
-            self._transaction.failed = reply.status == "E"
-            if reply.status == "I":
+        answer.name = f"{answer.error[0]} {answer.error[1]}" if answer.error else answer.tag
+        if answer.statement is not None and self._transaction is answer.statement.transaction:
+            self._transaction.failed = answer.status == "E"
+            if answer.status == "I":
                 self._transaction = None
-        return reply
+        return answer
 
 
 def _cut(buffer: bytearray, at: int) -> bytes:

@@ -17,7 +17,7 @@ _NO_CODE = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-"""What is in a statement beside its code: comments, strings, quoted names. (No client of ours quotes with dollars.)"""
+"""What a statement holds besides its code: comments, strings, quoted names. (No client of ours quotes with dollars.)"""
 
 _ESCAPE = re.compile(r"''|\\(.)", re.DOTALL)
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -27,8 +27,8 @@ _SHOWN = 80  # characters of a statement that a label shows
 
 
 @dataclass(frozen=True)
-class Executed:
-    """A statement as it was run, with its values in it."""
+class StatementText:
+    """A statement as it was sent, with its values in it."""
 
     text: str
 
@@ -56,7 +56,7 @@ class Executed:
         """The statement in one line that is not too long."""
         line = " ".join(_NO_CODE.sub(lambda found: " " if found["comment"] else found[0], self.text).split())
         if not line.strip("; "):
-            return "empty statement"  # how a pool asks whether its connection still lives
+            return "empty statement"  # how a pool asks whether its connection is still alive
         return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
     def mentions(self, marker: Marker) -> bool:
@@ -72,17 +72,17 @@ class Executed:
 class Transaction:
     """The statements of one transaction so far. A statement run on its own is a transaction of one."""
 
-    statements: list[Executed] = field(default_factory=list)
+    statements: list[StatementText] = field(default_factory=list)
     failed: bool = False
 
-    def add(self, executed: Executed) -> None:
-        """Take note of the next statement."""
+    def add(self, text: StatementText) -> None:
+        """Keep the next statement."""
         if len(self.statements) < _KEPT:
-            self.statements.append(executed)
+            self.statements.append(text)
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in any of its statements."""
-        return any(executed.mentions(marker) for executed in self.statements)
+        return any(text.mentions(marker) for text in self.statements)
 
 
 def read_error(frame: bytes) -> tuple[str, str]:

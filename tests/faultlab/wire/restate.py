@@ -12,13 +12,7 @@ from collections.abc import Iterator
 _HEAD = struct.Struct(">HHI")
 
 _NAMES = {
-    0x0000: "Start",
-    0x0001: "Suspension",
-    0x0002: "Error",
-    0x0003: "End",
-    0x0004: "CommandAck",
-    0x0005: "ProposeRunCompletion",
-    0x0006: "AwaitingOn",
+    **dict(enumerate(("Start", "Suspension", "Error", "End", "CommandAck", "ProposeRunCompletion", "AwaitingOn"))),
     0x0007: "ProposeRunCompletionAck",
     0x0400: "InputCommand",
     0x0401: "OutputCommand",
@@ -40,29 +34,25 @@ class MessageReader:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = bytearray()
-        self._passing = 0  # bytes to come of a message whose first part has been passed on
+        self._to_come = 0  # bytes of the current message
 
     def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield name and bytes, head included, of each message. A later part of a long one has no name."""
         buffer = self._buffer
         buffer += data
         while buffer:
-            if self._passing:
-                part = bytes(buffer[: self._passing])
-                self._passing -= len(part)
-                del buffer[: len(part)]
-                yield "", part
-                continue
-            if len(buffer) < _HEAD.size:
-                return
-            kind, _, length = _HEAD.unpack_from(buffer)
-            whole = _HEAD.size + length
-            if len(buffer) < whole <= self._limit or len(buffer) < min(whole, self._limit):
-                return
-            part = bytes(buffer[:whole])
-            self._passing = whole - len(part)
-            del buffer[:whole]
-            yield _NAMES.get(kind, f"message 0x{kind:04X}"), part
+            name = ""
+            if not self._to_come:
+                if len(buffer) < _HEAD.size:
+                    return
+                kind, _, length = _HEAD.unpack_from(buffer)
+                if len(buffer) < min(_HEAD.size + length, self._limit):
+                    return
+                name, self._to_come = _NAMES.get(kind, f"message 0x{kind:04X}"), _HEAD.size + length
+            part = bytes(buffer[: self._to_come])
+            self._to_come -= len(part)
+            del buffer[: len(part)]
+            yield name, part
 
     def rest(self) -> bytes:
         """Return the beginning of a message that was never completed."""
@@ -76,14 +66,13 @@ def known_entries(start: bytes) -> int:
     at = 0
     while at < len(start):
         key, at = _varint(start, at)
-        field, kind = key >> 3, key & 7
-        if kind == 0:
+        kind = key & 7
+        if kind in (0, 2):
             value, at = _varint(start, at)
-            if field == 3:
+            if kind == 2:
+                at += value
+            elif key >> 3 == 3:
                 return value
-        elif kind == 2:
-            length, at = _varint(start, at)
-            at += length
         else:
             at += 8 if kind == 1 else 4
     return 0
@@ -92,9 +81,8 @@ def known_entries(start: bytes) -> int:
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while at < len(data):
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
+        value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
-        if byte < 0x80:
+        if data[at - 1] < 0x80:
             break
     return value, at

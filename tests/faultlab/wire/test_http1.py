@@ -2,20 +2,21 @@
 
 import contextlib
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 
-from tests.faultlab.wire import Answer, Http1Protocol, HttpRequest, HttpResponse, Proxy, Request
-from tests.faultlab.wire.waiting import DEADLINE, eventually
+from tests.faultlab.wire import Answer, Http1Protocol, HttpRequest, HttpResponse, Proxy, Sent
+from tests.faultlab.wire.clients import DEADLINE, LOOPBACK, joined, pass_through
+from tests.support.waiting import until
 
 
-class Web(BaseHTTPRequestHandler):
+class Echo(BaseHTTPRequestHandler):
     """Answers with what it was sent, in chunks if the path says so, and keeps a list of it."""
 
     protocol_version = "HTTP/1.1"
@@ -41,53 +42,58 @@ class Web(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@dataclass
+class EchoServer:
+    """A link to a server that echoes, and what that has received."""
+
+    link: Proxy
+    bodies: list[bytes]
+
+    def post(self, path: str, body: bytes, session: requests.Session | None = None) -> bytes:
+        """Send a body through the link and return the answer's."""
+        url = f"http://{LOOPBACK}:{self.link.port}{path}"
+        return (session or requests).post(url, data=body, timeout=DEADLINE).content
+
+
 @pytest.fixture
-def web() -> Iterator[tuple[Proxy, list[bytes]]]:
-    """A link to a small web server, and what that has received."""
+def echo() -> Iterator[EchoServer]:
+    """A running server and the link to it."""
     bodies: list[bytes] = []
-    handler = type("Handler", (Web,), {"bodies": bodies})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer((LOOPBACK, 0), type("Handler", (Echo,), {"bodies": bodies})) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            with Proxy("client to web", Http1Protocol(), upstream=("127.0.0.1", server.server_port)) as link:
-                yield link, bodies
+            with Proxy("client to web", Http1Protocol(), upstream=(LOOPBACK, server.server_port)) as link:
+                yield EchoServer(link, bodies)
         finally:
             server.shutdown()
             thread.join()
 
 
-def post(link: Proxy, path: str, body: bytes) -> bytes:
-    """Send a body and return the answer's."""
-    return requests.post(f"http://127.0.0.1:{link.port}{path}", data=body, timeout=DEADLINE).content
-
-
-def test_request_held(web: tuple[Proxy, list[bytes]], pool: ThreadPoolExecutor) -> None:
+def test_request_held(echo: EchoServer, pool: ThreadPoolExecutor) -> None:
     """A request that is held has not reached the server; one among many is found by its body."""
-    link, bodies = web
-    point = link.hold(Request("POST /add", mentioning="note 3"))
-    clients = [pool.submit(post, link, "/add", b"note %d" % number) for number in range(6)]
-    held = point.wait(DEADLINE)
+    point = echo.link.hold(Sent("POST /add", mentioning="note 3"))
+    clients = [pool.submit(echo.post, "/add", b"note %d" % number) for number in range(6)]
+    held = point.wait()
     assert isinstance(held.message, HttpRequest)
     assert (held.message.method, held.message.path, held.message.body) == ("POST", "/add", b"note 3")
     assert held.message.headers["content-length"] == "6"
-    for number in (0, 1, 2, 4, 5):
-        clients[number].result(DEADLINE)
-    assert b"note 3" not in bodies
+    for client in clients[:3] + clients[4:]:
+        client.result(DEADLINE)
+    assert b"note 3" not in echo.bodies
     held.release()
     assert clients[3].result(DEADLINE) == b"note 3"
 
 
 @pytest.mark.parametrize("path", ["/plain", "/chunked"])
-def test_response_held(web: tuple[Proxy, list[bytes]], pool: ThreadPoolExecutor, path: str) -> None:
+def test_response_held(echo: EchoServer, pool: ThreadPoolExecutor, path: str) -> None:
     """When the response is held the server has done its work and the client does not know."""
-    link, bodies = web
-    point = link.hold(Answer(f"POST {path}", mentioning=b"milk"))
-    client = pool.submit(post, link, path, b"milk")
-    held = point.wait(DEADLINE)
+    point = echo.link.hold(Answer(f"POST {path}", mentioning=b"milk"))
+    client = pool.submit(echo.post, path, b"milk")
+    held = point.wait()
     assert isinstance(held.message, HttpResponse)
     assert (held.message.status, held.message.body, held.message.request.path) == (200, b"milk", path)
-    assert bodies == [b"milk"]
+    assert echo.bodies == [b"milk"]
     assert not client.done()
     held.reset()
     with pytest.raises(requests.ConnectionError):
@@ -95,21 +101,18 @@ def test_response_held(web: tuple[Proxy, list[bytes]], pool: ThreadPoolExecutor,
 
 
 @pytest.mark.parametrize("path", ["/plain", "/chunked"])
-def test_big_http_bodies(web: tuple[Proxy, list[bytes]], path: str) -> None:
-    """Bodies longer than what is kept together pass unchanged, and the connection is of use afterwards."""
-    link, bodies = web
-    body = os.urandom(5_000_000)
+def test_big_http_bodies(echo: EchoServer, path: str) -> None:
+    """Bodies longer than what is kept together pass unchanged, and the connection can be used afterwards."""
+    sent = [os.urandom(5_000_000), b"", b"small"]
     with requests.Session() as session:
-        for sent in (body, b"", b"small"):
-            answer = session.post(f"http://127.0.0.1:{link.port}{path}", data=sent, timeout=DEADLINE)
-            assert answer.content == sent
-    assert bodies == [body, b"", b"small"]
-    assert max(event.connection for event in link.log.events()) == 1
+        assert [echo.post(path, body, session) for body in sent] == sent
+    assert echo.bodies == sent
+    assert max(event.connection for event in echo.link.log.events()) == 1
 
 
 def test_http_bytes_are_untouched() -> None:
     """Every byte of a kept-alive conversation arrives as it was sent: chunks, lengths, odd spelling, no body at all."""
-    requests_ = [
+    requests_sent = [
         b"POST /add HTTP/1.1\r\nhOsT:  a\r\nContent-Length: 4\r\nX-A: \xe9\r\n\r\nmilk",
         b"POST /add HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"3;x=y\r\nabc\r\n01\r\nd\r\n0\r\nT: 1\r\n\r\n",
@@ -125,23 +128,16 @@ def test_http_bytes_are_untouched() -> None:
         b"HTTP/1.1 204 \r\n\r\n",
         b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
     ]
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        Proxy("client to web", Http1Protocol(), upstream=listener.getsockname()) as link,
-        socket.create_connection(("127.0.0.1", link.port), timeout=DEADLINE) as client,
-    ):
-        server, _ = listener.accept()
-        server.settimeout(DEADLINE)
-        with server:
-            for request, response in zip(requests_, responses, strict=True):
-                client.sendall(request)
-                assert exactly(server, len(request)) == request
+    with joined(Http1Protocol()) as (link, client, server):
+        for request, response in zip(requests_sent, responses, strict=True):
+            pass_through(client, server, request)
+            if response is responses[-1]:
                 server.sendall(response)
-                if response is not responses[-1]:
-                    assert exactly(client, len(response)) == response
-        assert exactly(client, len(responses[-1])) == responses[-1]
-        assert client.recv(1) == b""
-        eventually(lambda: link.open_connections == 1, "half of it open")
+                server.close()
+                assert client.makefile("rb").read() == response
+            else:
+                pass_through(server, client, response)
+        until(lambda: link.open_connections == 1, "half of it is open", DEADLINE)
 
 
 def test_body_that_waits_for_leave() -> None:
@@ -151,27 +147,8 @@ def test_body_that_waits_for_leave() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n", b"milk", b"HTTP/1.1 204 \r\n\r\n"),
         (b"", b"", b"HTTP/1.1 417 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
     ):
-        with (
-            socket.create_server(("127.0.0.1", 0)) as listener,
-            Proxy("client to web", Http1Protocol(), upstream=listener.getsockname()) as link,
-            socket.create_connection(("127.0.0.1", link.port), timeout=DEADLINE) as client,
-        ):
-            server, _ = listener.accept()
-            server.settimeout(DEADLINE)
-            with server:
-                client.sendall(head)
-                assert exactly(server, len(head)) == head
-                server.sendall(said)
-                assert exactly(client, len(said)) == said
-                client.sendall(body)
-                assert exactly(server, len(body)) == body
-                server.sendall(answer)
-                assert exactly(client, len(answer)) == answer
-
-
-def exactly(sock: socket.socket, length: int) -> bytes:
-    """Read so many bytes."""
-    data = b""
-    while len(data) < length and (more := sock.recv(length - len(data))):
-        data += more
-    return data
+        with joined(Http1Protocol()) as (_, client, server):
+            pass_through(client, server, head)
+            pass_through(server, client, said)
+            pass_through(client, server, body)
+            pass_through(server, client, answer)

@@ -1,151 +1,139 @@
 """The wire to PostgreSQL is exact: what is held has not happened, what was let go has, and nothing else is touched."""
 
 import io
-import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
 import sqlalchemy
 from psycopg2.extensions import get_wait_callback, set_wait_callback
 
-from tests.faultlab.wire import Answer, Kind, PostgresProtocol, PostgresReply, PostgresStatement, Proxy, Request
-from tests.faultlab.wire.notes import address, connect, notes, write
-from tests.faultlab.wire.postgres_statements import Executed
-from tests.faultlab.wire.waiting import DEADLINE, still_waits
+from tests.faultlab.wire import Answer, EventKind, PostgresAnswer, PostgresProtocol, PostgresStatement, Sent
+from tests.faultlab.wire.clients import DEADLINE, INSERT, Notes, joined, still_waits
+from tests.faultlab.wire.postgres_statements import StatementText
+from tests.support.database import execute
 
 
-def test_held_before_commit(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_held_before_commit(notes: Notes) -> None:
     """While the COMMIT is held nobody else sees the row; when it is released they do."""
-    point = link.hold(Request("COMMIT"))
-    client = pool.submit(write, link.port, "milk")
-    held = point.wait(DEADLINE)
-    assert notes(database) == []
+    held, client = notes.hold_write(Sent("COMMIT"))
+    assert notes.bodies() == []
     assert not client.done()
     held.release()
     client.result(DEADLINE)
-    assert notes(database) == ["milk"]
+    assert notes.bodies() == ["milk"]
 
 
-def test_held_before_the_statement(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
-    """A statement that is held has not locked anything; it says its text and its values."""
-    point = link.hold(Request("INSERT INTO note"))
-    client = pool.submit(write, link.port, "milk")
-    held = point.wait(DEADLINE)
+def test_held_before_the_statement(notes: Notes) -> None:
+    """A statement that is held has not locked anything; its text and its values can be read."""
+    held, client = notes.hold_write(Sent("INSERT INTO note"))
     assert isinstance(held.message, PostgresStatement)
-    assert held.message.executed.strings == ("milk",)
+    assert held.message.text.strings == ("milk",)
     assert held.message.transaction.statements[0].text == "BEGIN"
-    with connect(database[1]) as other:
-        other.execute("LOCK TABLE note IN EXCLUSIVE MODE NOWAIT")
+    execute(notes.url, "BEGIN; LOCK TABLE note IN EXCLUSIVE MODE NOWAIT; COMMIT")
     held.release()
     client.result(DEADLINE)
 
 
-def test_answer_to_commit_held(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_answer_to_commit_held(notes: Notes) -> None:
     """While the answer to COMMIT is held the row is there and the client waits; cut, it gets an error only."""
-    point = link.hold(Answer("COMMIT"))
-    client = pool.submit(write, link.port, "milk")
-    held = point.wait(DEADLINE)
-    assert isinstance(held.message, PostgresReply)
+    held, client = notes.hold_write(Answer("COMMIT"))
+    assert isinstance(held.message, PostgresAnswer)
     assert (held.message.tag, held.message.status) == ("COMMIT", "I")
-    assert notes(database) == ["milk"]
+    assert notes.bodies() == ["milk"]
     assert still_waits(client)
     held.reset()
     with pytest.raises(psycopg2.OperationalError):
         client.result(DEADLINE)
-    assert notes(database) == ["milk"]
+    assert notes.bodies() == ["milk"]
 
 
-def test_marker_singles_out_a_transaction(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_marker_singles_out_a_transaction(notes: Notes) -> None:
     """Of many transactions at once only the one that mentions the marker is held; the others go on."""
-    point = link.hold(Request("COMMIT", mentioning="note 7"))
-    clients = [pool.submit(write, link.port, f"note {number}") for number in range(10)]
-    held = point.wait(DEADLINE)
-    for number, client in enumerate(clients):
-        if number != 7:
-            client.result(DEADLINE)
-    assert "note 7" not in notes(database)
-    assert len(notes(database)) == 9
+    point = notes.link.hold(Sent("COMMIT", mentioning="note 7"))
+    clients = [notes.start_writing(f"note {number}") for number in range(10)]
+    held = point.wait()
+    for client in clients[:7] + clients[8:]:
+        client.result(DEADLINE)
+    assert notes.bodies() == [f"note {number}" for number in range(10) if number != 7]
     held.release()
     clients[7].result(DEADLINE)
-    assert "note 7" in notes(database)
+    assert "note 7" in notes.bodies()
 
 
-def test_number_as_marker(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_number_as_marker(notes: Notes) -> None:
     """A number is found as a whole number only."""
-    for number in range(13):
-        write(database[1], str(number))
+    execute(notes.url, "INSERT INTO note (body) SELECT generate_series(0, 12)")
 
     def delete(number: int) -> None:
-        with connect(link.port) as cursor:
+        with notes.transaction() as cursor:
             cursor.execute("DELETE FROM note WHERE id = %s", (number,))
 
-    point = link.hold(Request("COMMIT", mentioning=1))
-    clients = {number: pool.submit(delete, number) for number in (12, 11, 1)}
-    held = point.wait(DEADLINE)
+    point = notes.link.hold(Sent("COMMIT", mentioning=1))
+    clients = {number: notes.pool.submit(delete, number) for number in (12, 11, 1)}
+    held = point.wait()
     clients[12].result(DEADLINE)
     clients[11].result(DEADLINE)
-    assert len(notes(database)) == 11
+    assert len(notes.bodies()) == 11
     held.release()
     clients[1].result(DEADLINE)
-    assert len(notes(database)) == 10
+    assert len(notes.bodies()) == 10
 
 
 @pytest.mark.parametrize(
     "text", ["it's", "back\\slash", "both \\'", "E'x'", '{"title": "milk"}', "100 %s", "; COMMIT;", "-- ß /* \n"]
 )
-def test_text_as_marker(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor, text: str) -> None:
-    """A text is found whatever the client must do to write it into its statement, and is not taken for SQL."""
-    point = link.hold(Request("COMMIT", mentioning=text))
-    write(link.port, "another")
-    client = pool.submit(write, link.port, text)
-    held = point.wait(DEADLINE)
+def test_text_as_marker(notes: Notes, text: str) -> None:
+    """A text is found however the client has to quote it, and is not taken for SQL."""
+    point = notes.link.hold(Sent("COMMIT", mentioning=text))
+    notes.write("another")
+    client = notes.start_writing(text)
+    held = point.wait()
     assert held.message.name == "COMMIT"
-    assert notes(database) == ["another"]
+    assert notes.bodies() == ["another"]
     held.release()
     client.result(DEADLINE)
-    assert sorted(notes(database)) == sorted(["another", text])
+    assert sorted(notes.bodies()) == sorted(["another", text])
 
 
 def test_escapes() -> None:
     """Strings in either notation are read back as they were; what is in them is neither a number nor a COMMIT."""
-    executed = Executed("""INSERT INTO "7's" VALUES (8, 'it''s \\ 9; COMMIT', E'it\\'s''\\\\\\n') -- '""")
-    assert executed.strings == ("it's \\ 9; COMMIT", "it's'\\\n")
-    assert [number for number in range(10) if executed.mentions(number)] == [8]
-    assert not executed.commits
-    assert Executed("SELECT 1; /* ; */ COMMIT AND CHAIN; -- end").commits
+    text = StatementText("""INSERT INTO "7's" VALUES (8, 'it''s \\ 9; COMMIT', E'it\\'s''\\\\\\n') -- '""")
+    assert text.strings == ("it's \\ 9; COMMIT", "it's'\\\n")
+    assert [number for number in range(10) if text.mentions(number)] == [8]
+    assert not text.commits
+    assert StatementText("SELECT 1; /* ; */ COMMIT AND CHAIN; -- end").commits
 
 
-def test_pooled_connection(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_pooled_connection(notes: Notes) -> None:
     """SQLAlchemy's pooled connection with pre-ping: transaction after transaction, only the one that is meant."""
-    url = address(link.port).replace("postgresql:", "postgresql+psycopg2:")
+    url = f"postgresql+psycopg2://postgres@127.0.0.1:{notes.link.port}/postgres"
     engine = sqlalchemy.create_engine(url, pool_size=1, pool_pre_ping=True)
 
     def write_through_pool(body: str) -> None:
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text("INSERT INTO note (body) VALUES (:body)"), {"body": body})
 
-    point = link.hold(Answer("COMMIT", mentioning="milk"))
+    point = notes.link.hold(Answer("COMMIT", mentioning="milk"))
     for number in range(7):
         write_through_pool(f"before {number}")
-    client = pool.submit(write_through_pool, "milk")
-    held = point.wait(DEADLINE)
-    assert "milk" in notes(database)
+    client = notes.pool.submit(write_through_pool, "milk")
+    held = point.wait()
+    assert "milk" in notes.bodies()
     held.reset()
     with pytest.raises(sqlalchemy.exc.OperationalError):
         client.result(DEADLINE)
     write_through_pool("after")
-    assert len(notes(database)) == 9
+    assert len(notes.bodies()) == 9
     engine.dispose()
 
 
-def test_rollback_is_no_commit(link: Proxy, database: tuple[str, int]) -> None:
+def test_rollback_is_no_commit(notes: Notes) -> None:
     """Neither ROLLBACK, nor COMMIT of a failed transaction, nor one that fails itself is taken for a commit."""
-    sent = link.watch(Request("COMMIT"), times=None)
-    answered = link.watch(Answer("COMMIT"), times=None)
-    with connect(link.port) as cursor:
-        cursor.execute("INSERT INTO note (body) VALUES ('milk')")
+    sent = notes.link.watch(Sent("COMMIT"), times=None)
+    answered = notes.link.watch(Answer("COMMIT"), times=None)
+    with notes.transaction() as cursor:
+        cursor.execute(INSERT, ("milk",))
         cursor.connection.rollback()
         with pytest.raises(psycopg2.errors.DivisionByZero):
             cursor.execute("SELECT 1 / 0")
@@ -155,16 +143,16 @@ def test_rollback_is_no_commit(link: Proxy, database: tuple[str, int]) -> None:
         cursor.execute("INSERT INTO once VALUES (1), (1)")
         with pytest.raises(psycopg2.errors.UniqueViolation):
             cursor.connection.commit()
-        sent.wait(DEADLINE)
+        sent.wait()
         assert not answered.hit
-        cursor.execute("INSERT INTO note (body) VALUES ('eggs')")
-    answered.wait(DEADLINE)
-    assert notes(database) == ["eggs"]
+        cursor.execute(INSERT, ("eggs",))
+    answered.wait()
+    assert notes.bodies() == ["eggs"]
 
 
 @pytest.fixture
 def copying() -> Iterator[None]:
-    """What psycopg2 needs to copy: that nobody has asked it to wait in a way of his own."""
+    """What psycopg2 needs to copy: that no callback waits in its place."""
     callback = get_wait_callback()
     set_wait_callback(None)
     yield
@@ -172,11 +160,11 @@ def copying() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("copying")
-def test_big_values_and_copy(link: Proxy) -> None:
-    """What is large, and what is no statement at all, passes unchanged."""
+def test_big_values_and_copy(notes: Notes) -> None:
+    """Large values and COPY, which is no statement with one answer, pass unchanged."""
     large, out = "ß" * 3_000_000, io.StringIO()
-    with connect(link.port) as cursor:
-        cursor.execute("INSERT INTO note (body) VALUES (%s)", (large,))
+    with notes.transaction() as cursor:
+        cursor.execute(INSERT, (large,))
         cursor.execute("SELECT body FROM note")
         assert cursor.fetchall() == [(large,)]
         cursor.copy_expert("COPY note (body) FROM STDIN", io.StringIO("".join(f"row {n}\n" for n in range(2000))))
@@ -193,13 +181,10 @@ def test_big_values_and_copy(link: Proxy) -> None:
         pytest.param(b"\0\0\0\x08\0\3\0\0" + b"P\0\0\0\x10\0SELECT 1\0\0\0", id="extended protocol"),
     ],
 )
-def test_what_cannot_be_read_is_not_passed_in_silence(database: tuple[str, int], data: bytes) -> None:
+def test_what_cannot_be_read_is_not_passed_in_silence(data: bytes) -> None:
     """What cannot be read is reset and recorded, because a breakpoint on it could never be hit."""
-    with (
-        Proxy("web to database", PostgresProtocol(), upstream=database) as link,
-        socket.create_connection(("127.0.0.1", link.port)) as client,
-    ):
+    with joined(PostgresProtocol()) as (link, client, _):
         client.sendall(data)
         with pytest.raises(ConnectionResetError):
             list(iter(lambda: client.recv(100), b""))
-        assert Kind.NOT_UNDERSTOOD in {event.kind for event in link.log.events()}
+        assert EventKind.NOT_UNDERSTOOD in {event.kind for event in link.log.events()}

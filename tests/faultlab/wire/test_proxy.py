@@ -2,214 +2,196 @@
 
 import socket
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from typing import NoReturn
 
 import psycopg2
 import pytest
 
 from tests.faultlab.wire import (
     Direction,
-    Event,
+    EventKind,
     EventLog,
     Http1Protocol,
-    Kind,
+    LinkEvent,
     Opaque,
     PostgresProtocol,
-    Protocol,
     Proxy,
-    Request,
+    Sent,
+    WireProtocol,
 )
-from tests.faultlab.wire.notes import connect, notes, write
-from tests.faultlab.wire.waiting import DEADLINE, eventually, still_waits
+from tests.faultlab.wire.clients import DEADLINE, INSERT, LOOPBACK, Notes, joined, pass_through, still_waits
+from tests.support.waiting import until
 from todo_stack.ports import Ports
 
 
-def test_refuse_and_heal(link: Proxy, database: tuple[str, int]) -> None:
-    """Refused is refused as by a machine without the server; open connections go on; healed, new ones come through."""
-    with connect(link.port) as cursor:
-        link.refuse()
-        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", link.port)):
+def test_refuse_and_heal(notes: Notes) -> None:
+    """Refused is refused as by a machine without the server; open connections go on; healed, new ones are accepted."""
+    with notes.transaction() as cursor:
+        notes.link.refuse()
+        with pytest.raises(ConnectionRefusedError), socket.create_connection((LOOPBACK, notes.link.port)):
             pass
-        cursor.execute("INSERT INTO note (body) VALUES ('milk')")
-    link.heal()
-    write(link.port, "eggs")
-    assert notes(database) == ["eggs", "milk"]
+        cursor.execute(INSERT, ("milk",))
+    notes.link.heal()
+    notes.write("eggs")
+    assert notes.bodies() == ["eggs", "milk"]
 
 
-def test_blackhole_and_heal(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_blackhole_and_heal(notes: Notes) -> None:
     """In a black hole nothing arrives, not even an end; what was sent arrives when it is gone."""
-    with connect(link.port) as cursor:
-        link.blackhole()
-        client: Future[object] = pool.submit(cursor.execute, "INSERT INTO note (body) VALUES ('milk')")
-        newcomer = pool.submit(write, link.port, "eggs")
+    with notes.transaction() as cursor:
+        notes.link.blackhole()
+        client: Future[object] = notes.pool.submit(cursor.execute, INSERT, ("milk",))
+        newcomer = notes.start_writing("eggs")
         assert still_waits(client)
         assert not newcomer.done()
-        assert notes(database) == []
-        link.heal()
+        assert notes.bodies() == []
+        notes.link.heal()
         client.result(DEADLINE)
         newcomer.result(DEADLINE)
-    assert notes(database) == ["eggs", "milk"]
+    assert notes.bodies() == ["eggs", "milk"]
 
 
 def test_reset_is_a_reset() -> None:
     """Both sides of a connection that is reset see RST, and not an end in order."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        Proxy("a link", Opaque(), upstream=listener.getsockname()) as link,
-        socket.create_connection(("127.0.0.1", link.port), timeout=DEADLINE) as client,
-    ):
-        server, _ = listener.accept()
-        with server:
-            client.sendall(b"hello")
-            assert server.recv(5) == b"hello"
-            link.reset_connections()
+    with joined(Opaque()) as (link, client, server):
+        pass_through(client, server, b"hello")
+        link.reset_connections()
+        for side in (client, server):
             with pytest.raises(ConnectionResetError):
-                client.recv(1)
-            with pytest.raises(ConnectionResetError):
-                server.recv(1)
+                side.recv(1)
 
 
 def test_dead_upstream_resets_the_client() -> None:
     """Where no server listens, the client's connection is reset at once."""
     with (
-        Proxy("a link", Opaque(), upstream=("127.0.0.1", Ports.free().postgres)) as link,
-        socket.create_connection(("127.0.0.1", link.port), timeout=DEADLINE) as client,
+        Proxy("a link", Opaque(), upstream=(LOOPBACK, Ports.free().postgres)) as link,
         pytest.raises(ConnectionResetError),
+        socket.create_connection((LOOPBACK, link.port), timeout=DEADLINE) as client,
     ):
         client.recv(1)
 
 
 def test_ends_are_passed_on() -> None:
-    """A side that has said all it had can still hear the other."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        Proxy("a link", Opaque(), upstream=listener.getsockname()) as link,
-        socket.create_connection(("127.0.0.1", link.port), timeout=DEADLINE) as client,
-    ):
-        server, _ = listener.accept()
-        with server:
-            client.shutdown(socket.SHUT_WR)
-            assert server.recv(1) == b""
-            server.sendall(b"late")
-        assert client.recv(9) == b"late"
+    """A side that has sent everything can still hear the other."""
+    with joined(Opaque()) as (_, client, server):
+        client.shutdown(socket.SHUT_WR)
+        assert server.recv(1) == b""
+        pass_through(server, client, b"late")
+        server.close()
         assert client.recv(1) == b""
 
 
-def test_missing_hit_is_explained(link: Proxy) -> None:
+def test_missing_hit_is_explained(notes: Notes) -> None:
     """Waiting in vain says what was awaited, where, and what passed instead."""
-    point = link.hold(Request("COMMIT", mentioning="eggs"))
-    write(link.port, "milk")
+    point = notes.link.hold(Sent("COMMIT", mentioning="eggs"))
+    notes.write("milk")
     with pytest.raises(TimeoutError) as failure:
         point.wait(0.05)
-    for part in (
-        "service to database",
-        "Request('COMMIT', mentioning='eggs')",
-        "0.05 s",
-        "INSERT INTO note",
-        "→ COMMIT",
-    ):
+    expected = "service to database", "Sent(name='COMMIT', mentioning='eggs'", "0.05 s", "INSERT INTO note", "→ COMMIT"
+    for part in expected:
         assert part in str(failure.value)
 
 
-def test_times(link: Proxy, database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
+def test_times(notes: Notes) -> None:
     """A breakpoint stops as many messages as it says, once by default, none when it is cancelled."""
-    point = link.hold(Request("COMMIT"), times=2)
-    clients = [pool.submit(write, link.port, f"note {number}") for number in range(2)]
-    first, second = point.wait(DEADLINE), point.wait(DEADLINE)
-    write(link.port, "third")
-    assert notes(database) == ["third"]
+    point = notes.link.hold(Sent("COMMIT"), times=2)
+    clients = [notes.start_writing(f"note {number}") for number in range(2)]
+    first, second = point.wait(), point.wait()
+    notes.write("third")
+    assert notes.bodies() == ["third"]
     first.release()
     with pytest.raises(RuntimeError, match="decided before"):
         first.drop()
     point.cancel()
     for client in clients:
         client.result(DEADLINE)
-    assert len(notes(database)) == 3
+    assert len(notes.bodies()) == 3
     assert second.fate == "released"
-    always = link.cut(Request("COMMIT"), times=None)
+    always = notes.link.cut(Sent("COMMIT"), times=None)
     for _ in range(3):
         with pytest.raises(psycopg2.OperationalError):
-            write(link.port, "never")
+            notes.write("never")
     always.cancel()
-    held = link.hold(Request("COMMIT"))
-    client = pool.submit(write, link.port, "last")
-    held.wait(DEADLINE)
-    link.clear()
+    _, client = notes.hold_write(Sent("COMMIT"), "last")
+    notes.link.clear()
     client.result(DEADLINE)
-    assert len(notes(database)) == 4
+    assert len(notes.bodies()) == 4
 
 
-def test_mistakes_of_a_test_are_recorded(link: Proxy, caplog: pytest.LogCaptureFixture) -> None:
-    """A condition that raises resets its connection and is named; a listener that raises is told no more."""
+def test_mistakes_of_a_test_are_recorded(notes: Notes, caplog: pytest.LogCaptureFixture) -> None:
+    """A condition that raises resets its connection and is named; a subscriber that raises hears nothing more."""
 
-    def fail(_: object) -> bool:
+    def fail(_: object) -> NoReturn:
         raise ValueError("no such thing")
 
-    def listen(_: Event) -> None:
-        raise ValueError("no such thing")
-
-    link.log.subscribe(listen)
-    link.hold(Request("COMMIT", where=fail))
+    notes.link.log.subscribe(fail)
+    notes.link.hold(Sent("COMMIT", where=fail))
     with pytest.raises(psycopg2.OperationalError):
-        write(link.port, "milk")
-    assert any("ValueError: no such thing" in event.label for event in link.log.events())
-    assert "told nothing more" in caplog.text
-    link.clear()
-    write(link.port, "milk")
+        notes.write("milk")
+    assert any("ValueError: no such thing" in event.label for event in notes.link.log.events())
+    assert "hears nothing more" in caplog.text
+    notes.link.clear()
+    notes.write("milk")
 
 
-def test_close(database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
-    """Closing ends what is open and held, may be repeated, frees the port and leaves no thread."""
-    with Proxy("a link", PostgresProtocol(), upstream=database) as link:
-        point = link.hold(Request("COMMIT"))
-        client = pool.submit(write, link.port, "milk")
-        held = point.wait(DEADLINE)
+def test_close(notes: Notes) -> None:
+    """Closing ends what is open and held, may be repeated, and frees the port."""
+    link = notes.link
+    held, client = notes.hold_write(Sent("COMMIT"))
+    link.close()
     with pytest.raises(psycopg2.OperationalError):
         client.result(DEADLINE)
     link.close()
     assert held.fate == "gone"
-    assert not [thread for thread in threading.enumerate() if thread.name == "wire"]
-    with Proxy("another", PostgresProtocol(), upstream=database, port=link.port) as again:
-        write(again.port, "eggs")
+    with Proxy("another", PostgresProtocol(), upstream=link.upstream, port=link.port):
+        notes.write("eggs")
+    assert notes.bodies() == ["eggs"]
+
+
+def test_last_link_ends_the_thread() -> None:
+    """No thread is left when the last link is closed, and a closed link says so."""
+    before = set(threading.enumerate())
+    with Proxy("a link", Opaque(), upstream=(LOOPBACK, 1)) as link:
+        assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) == before
     with pytest.raises(RuntimeError, match="closed"):
         link.heal()
-    assert notes(database) == ["eggs"]
 
 
-def test_everything_is_recorded(database: tuple[str, int], pool: ThreadPoolExecutor) -> None:
-    """The log tells what happened on which connection, which way and in which order; it is bounded."""
-    log, told = EventLog(keep=50), list[Event]()
-    unsubscribe = log.subscribe(told.append)
-    with Proxy("service to database", PostgresProtocol(), upstream=database, log=log) as link:
-        point = link.hold(Request("COMMIT"))
-        client = pool.submit(write, link.port, "milk")
-        point.wait(DEADLINE).release()
+def test_everything_is_recorded(notes: Notes) -> None:
+    """The log has what happened on which connection, which way and in which order; it is bounded."""
+    log, heard = EventLog(keep=50), list[LinkEvent]()
+    unsubscribe = log.subscribe(heard.append)
+    with Proxy("service to database", PostgresProtocol(), upstream=notes.link.upstream, log=log) as notes.link:
+        held, client = notes.hold_write(Sent("COMMIT"))
+        held.release()
         client.result(DEADLINE)
-        eventually(lambda: link.open_connections == 0, "connection closed")
+        until(lambda: notes.link.open_connections == 0, "the connection is closed", DEADLINE)
         events = log.events()
         assert [(event.label, event.kind) for event in events if event.connection == 1] == [
-            ("", Kind.OPENED),
-            ("start-up", Kind.PASSED),
-            ("BEGIN", Kind.PASSED),
-            ("BEGIN", Kind.PASSED),
-            ("INSERT INTO note (body) VALUES ('milk')", Kind.PASSED),
-            ("INSERT 0 1", Kind.PASSED),
-            ("COMMIT", Kind.HELD),
-            ("COMMIT", Kind.RELEASED),
-            ("COMMIT", Kind.PASSED),
-            ("goodbye", Kind.PASSED),
-            ("client ended", Kind.ENDED),
-            ("server ended", Kind.ENDED),
-            ("", Kind.CLOSED),
+            ("", EventKind.OPENED),
+            ("start-up", EventKind.PASSED),
+            ("BEGIN", EventKind.PASSED),
+            ("BEGIN", EventKind.PASSED),
+            ("INSERT INTO note (body) VALUES ('milk')", EventKind.PASSED),
+            ("INSERT 0 1", EventKind.PASSED),
+            ("COMMIT", EventKind.HELD),
+            ("COMMIT", EventKind.RELEASED),
+            ("COMMIT", EventKind.PASSED),
+            ("goodbye", EventKind.PASSED),
+            ("client ended", EventKind.ENDED),
+            ("server ended", EventKind.ENDED),
+            ("", EventKind.CLOSED),
         ]
-        assert told == events
+        assert heard == events
         assert [event.time for event in events] == sorted(event.time for event in events)
         assert str(events[6]) == "service to database #1 → COMMIT [held]"
         unsubscribe()
         for _ in range(5):
-            write(link.port, "more")
+            notes.write("more")
     assert len(log.events()) == 50
-    assert len(told) == len(events)
+    assert len(heard) == len(events)
 
 
 def test_protocols_take_any_pieces() -> None:
@@ -223,11 +205,8 @@ def test_protocols_take_any_pieces() -> None:
         (Http1Protocol, http, ["POST /add"]),
     ):
         for size in (1, 2, 7, len(data)):
-            reader: Protocol = protocol()
-            messages = [
-                message
-                for at in range(0, len(data), size)
-                for message in reader.feed(Direction.TO_SERVER, data[at : at + size])
-            ]
+            reader: WireProtocol = protocol()
+            pieces = [data[at : at + size] for at in range(0, len(data), size)]
+            messages = [message for piece in pieces for message in reader.feed(Direction.TO_SERVER, piece)]
             assert [message.name for message in messages] == names
             assert b"".join(message.raw for message in messages) == data

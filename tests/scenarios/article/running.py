@@ -8,7 +8,7 @@ import requests
 from pydantic import BaseModel
 
 from tests.faultlab.laboratory import HOST, Laboratory
-from tests.faultlab.wire import Http2Protocol, Kind, Proxy
+from tests.faultlab.wire import EventKind, Http2Protocol, Proxy
 from tests.support import restate_admin
 from tests.support.service_endpoint import registered, service_endpoint
 from todo_stack.output import Log
@@ -38,7 +38,9 @@ class Article:
     def attempts(self, handler: str, since: float) -> list[float]:
         """Return when Restate has called the handler, of the monotonic clock, since such a moment."""
         name = f"invoke ArticleService/{handler}"
-        events = [event for event in self.lab.log.events(since) if event.link == LINK and event.kind is Kind.PASSED]
+        events = [
+            event for event in self.lab.log.events(since) if event.link == LINK and event.kind is EventKind.PASSED
+        ]
         return [event.time for event in events if event.label.startswith(name)]
 
     def heal(self) -> None:

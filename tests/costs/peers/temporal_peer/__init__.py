@@ -1,1 +1,0 @@
-"""The durable add with Temporal: a workflow with one activity, run by a worker."""

@@ -1,0 +1,99 @@
+"""Figures are what samples, the notes of a request, and source say."""
+
+import statistics
+from collections.abc import Sequence
+
+import pytest
+
+from tests.costs.lines_of_code import bare
+from tests.costs.measure import MeasurementError, rounds
+from tests.costs.measure.load_generator import Sample
+from tests.costs.measure.waterfall import Stretch, between, durations
+from tests.costs.peers.contestant import Peer
+from tests.costs.peers.contestants import PEERS
+from tests.costs.records import Spread
+from tests.costs.show.numbers import NONE, figure
+
+SOURCE = '''"""A module."""
+
+LIMIT = 3  # a comment
+
+class Thing:
+    """A class."""
+
+    def keep(self) -> str:
+        """Return a text."""
+        return "text"
+
+    @property
+    def drop(self) -> int:
+        return LIMIT
+'''
+
+
+@pytest.mark.parametrize(
+    ("number", "percent", "expected"),
+    [(10, 90, 9), (100, 99, 99), (150, 99, 149), (1000, 99.9, 999), (9, 90, None), (99, 99, None), (999, 99.9, None)],
+)
+def test_percentile(number: int, percent: float, expected: float | None) -> None:
+    """It is the nearest rank, whatever the order, and there is none where no request lies beyond it."""
+    times = [float(time) for time in range(number, 0, -1)]
+    assert rounds.percentile(times, percent) == expected
+    # An open loop that runs until there are enough has a p99.9.
+    assert rounds.percentile([1.0] * rounds.ENOUGH, 99.9) is not None
+
+
+def test_latency_is_of_all_rounds() -> None:
+    """Rounds are pooled: a hundred requests have a p99 even if no round has as many; of nothing there is none."""
+
+    def sample(milliseconds: Sequence[float]) -> Sample:
+        return Sample(list(milliseconds), seconds=1, cpu_seconds=0.1)
+
+    found = rounds.latency([sample(range(first, 101, 4)) for first in (1, 2, 3, 4)])
+    assert (found.p50, found.p90, found.p99, found.p999) == (50.5, 90, 99, None)
+    with pytest.raises(statistics.StatisticsError):
+        rounds.latency([])
+
+
+def test_rounds() -> None:
+    """The order changes from round to round; a slow round is slow on both sides, and its ratio like the others."""
+    assert list(rounds.in_turns("ab", 3)) == ["a", "b", "b", "a", "a", "b"]
+    assert rounds.spread([3, 1, 2, 10]) == Spread(median=2.5, low=1, high=10)
+    assert rounds.ratios([5, 50, 5], [10, 100, 10]) == Spread(median=0.5, low=0.5, high=0.5)
+    with pytest.raises(ValueError, match="shorter"):
+        rounds.ratios([1, 2], [1])
+
+
+def test_stretches_add_up() -> None:
+    """What the stretches take is what the client waited, whatever else was noted; another way is not made to fit."""
+    places = {"begins": "client", "sends": "web", "client answered": "client"}
+    way = [Stretch(f"until {until}", where, until) for until, where in places.items()]
+    noted = [(1_000_000, "begins"), (1_500_000, "noise"), (4_000_000, "sends"), (9_000_000, "begins")]
+    mine = between(noted, 500_000, 5_000_000)
+    assert mine[0] == (500_000, "client sends")
+    assert durations(way, mine) == [0.5, 3.0, 1.0]
+    with pytest.raises(MeasurementError, match="sends"):
+        durations(way, between([(1, "begins")], 0, 2))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, NONE), (0, "0.00"), (9.994, "9.99"), (9.996, "10.0"), (16.44, "16.4"), (99.96, "100"), (1234.4, "1,234")],
+)
+def test_figures_have_three_digits(value: float | None, expected: str) -> None:
+    """Three digits of a number count; what was not measured has a dash."""
+    assert figure(value) == expected
+
+
+def test_lines_that_do_something_are_counted() -> None:
+    """Blank lines, comments and docstrings are not counted, nor what is left out with its decorators."""
+    for without, lines in {(): 7, ("Thing.drop",): 4, ("Thing", "LIMIT"): 0}.items():
+        assert sum(map(bool, bare(SOURCE, without).splitlines())) == lines
+    with pytest.raises(LookupError, match=r"Thing\.gone"):
+        bare(SOURCE, ["Thing.gone"])
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_every_contestant_has_code(peer: Peer) -> None:
+    """Each contestant's source is there, and so is what of it is not counted."""
+    assert sum(peer.lines().values()) > 10

@@ -1,0 +1,132 @@
+"""Breaks a laboratory's servers and links at random, one thing at a time, and mends each."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laboratory
+from tests.faultlab.wire import Proxy
+from tests.support.running_twin import RunningServer, RunningStack
+from todo_stack.errors import StopRequested
+
+SHORT_PAUSE_SECONDS = 1.0
+"""Shorter than every time-out: no server is taken for dead."""
+BETWEEN_RESETS_SECONDS = 0.5
+
+
+@dataclass
+class InjectedFault:
+    """A fault that was injected; times are seconds of the monotonic clock."""
+
+    kind: str
+    target: str
+    at: float
+    """Seconds since the run began."""
+    began_at: float = field(default_factory=time.monotonic)
+    ended_at: float | None = None
+    """When it was mended."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.target}"
+
+
+@dataclass(frozen=True)
+class ChaosSettings:
+    """What decides a run of chaos."""
+
+    seed: int
+    seconds: float
+    on_seconds: float = 5.0
+    """How long a fault lasts."""
+    off_seconds: float = 5.0
+    """How long it is calm between two faults."""
+    report: Callable[[InjectedFault], None] = lambda _fault: None
+    """Called with each fault as it begins."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Once it is set, a run ends with StopRequested."""
+
+
+@dataclass
+class RandomFaults:
+    """Injects faults until the time is over; `injected` is what it has done."""
+
+    lab: Laboratory
+    settings: ChaosSettings
+    injected: list[InjectedFault] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Break and mend until the time is over; a fault that has begun is mended, even where that takes longer.
+
+        Raises:
+            StopRequested: if that was asked for meanwhile.
+
+        """
+        began = time.monotonic()
+        end = began + self.settings.seconds
+        for kind, target, inject in self._choices():
+            self._last(min(self.settings.off_seconds, max(end - time.monotonic(), 0)))
+            if time.monotonic() >= end:
+                return
+            fault = InjectedFault(kind, target, time.monotonic() - began)
+            self.injected.append(fault)
+            self.settings.report(fault)
+            inject()
+            fault.ended_at = time.monotonic()
+
+    def _choices(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """Yield kind, target and deed: all kinds in ever new orders, so that a short run has many; any target."""
+        dice = random.Random(f"{self.settings.seed} nemesis")
+        servers, links, everything = self.lab.stack.servers, self.lab.links, {"everything": self.lab.stack}
+        kinds: list[tuple[str, Mapping[str, Any], Callable[[Any], None]]] = [
+            ("kill", servers, lambda server: self._restart(server, server.kill)),
+            ("stop", servers, lambda server: self._restart(server, server.stop)),
+            ("short pause", servers, lambda server: self._pause(server, SHORT_PAUSE_SECONDS)),
+            ("long pause", servers, lambda server: self._pause(server, LONGER_THAN_EVERY_TIMEOUT_SECONDS)),
+            ("resets", links, self._reset),
+            ("refused", links, self._refuse),
+            ("blackhole", links, lambda link: self._blackhole(link, self.settings.on_seconds)),
+            ("long blackhole", links, lambda link: self._blackhole(link, LONGER_THAN_EVERY_TIMEOUT_SECONDS)),
+            ("power cut", everything, lambda stack: self._restart(stack, stack.kill)),
+        ]
+        while True:
+            for kind, targets, inject in dice.sample(kinds, len(kinds)):
+                name = dice.choice(list(targets))
+                yield kind, name, partial(inject, targets[name])
+
+    def _restart(self, target: RunningServer | RunningStack, end: Callable[[], None]) -> None:
+        end()
+        self._last(self.settings.on_seconds)
+        target.start()
+
+    def _pause(self, server: RunningServer, seconds: float) -> None:
+        server.pause()
+        try:
+            self._last(seconds)
+        finally:
+            server.resume()
+
+    def _reset(self, link: Proxy) -> None:
+        end = time.monotonic() + self.settings.on_seconds
+        while time.monotonic() < end:
+            link.reset_connections()
+            self._last(BETWEEN_RESETS_SECONDS)
+
+    def _refuse(self, link: Proxy) -> None:
+        link.refuse()
+        link.reset_connections()
+        self._last(self.settings.on_seconds)
+        link.heal()
+
+    def _blackhole(self, link: Proxy, seconds: float) -> None:
+        link.blackhole()
+        self._last(seconds)
+        link.heal()
+
+    def _last(self, seconds: float) -> None:
+        """Let a fault, or the time between two, last: this is how long it is, not a wait for something."""
+        if self.settings.stop.wait(seconds):
+            raise StopRequested

@@ -1,0 +1,62 @@
+"""How verdicts are called, shown and counted, wherever the fault lab reports."""
+
+from dataclasses import dataclass
+
+from tests.support.history import Verdict
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """How a verdict is shown: `symbol` tells it apart without colour, `style` is its colour in the terminal."""
+
+    symbol: str
+    css: str
+    style: str
+    client: str
+    """What the client was told."""
+    database: str
+    """How often the write is in the database."""
+
+
+_WORKED = "it worked, or it will"
+
+LEGEND = {
+    Verdict.EXACTLY_ONCE: LegendEntry("✓", "once", "green", _WORKED, "once"),
+    Verdict.REFUSED: LegendEntry("\N{EN DASH}", "refused", "dim", "it failed", "not at all"),
+    Verdict.NOT_APPLIED: LegendEntry("?", "unapplied", "", "nothing", "not at all"),
+    Verdict.GHOST: LegendEntry("G", "ghost", "yellow", "nothing, or it failed", "once all the same"),
+    Verdict.LOST: LegendEntry("L", "lost", "bold magenta", _WORKED, "not at all"),
+    Verdict.DUPLICATED: LegendEntry("D", "duplicated", "bold red", "anything", "twice or more"),
+    Verdict.STUCK: LegendEntry("S", "stuck", "bold blue", "anything", "not settled in time"),
+}
+
+HARM = {
+    Verdict.DUPLICATED: "duplicated",
+    Verdict.LOST: "lost",
+    Verdict.STUCK: "stuck",
+    Verdict.GHOST: "done without the client being told so",
+}
+"""The verdicts that leave a user with something untrue, the worst first, as a sentence has them."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many of so many."""
+
+    number: int
+    total: int
+
+    @property
+    def percent(self) -> str:
+        """The share, which is 0 and 100 only if it is none and all."""
+        if 0 < self.number < self.total:
+            return f"{min(max(round(100 * self.number / self.total), 1), 99)} %"
+        return "100 %" if self.number else "0 %"
+
+    def __str__(self) -> str:
+        return f"{self.number:,} ({self.percent})" if self.number else "0"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: 1 write, 2 writes, 1,200 writes."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -1,0 +1,61 @@
+"""The cases: every operation, at every seam, hit by every fault that makes sense there, with both kinds of client."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faultlab.matrix.faults import FAULTS, Fault
+from tests.faultlab.matrix.records import Cell, cell_id
+from tests.faultlab.matrix.rules import CLIENTS, expected
+from tests.faultlab.matrix.seams import SEAMS, Seam
+from tests.faultlab.submitted import OPERATIONS
+from tests.support.history import Verdict
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell to be tried."""
+
+    seam: Seam
+    fault: Fault
+    operation: str
+    client: str
+
+    @property
+    def id(self) -> str:
+        """Its name: twin/operation/seam/fault/client."""
+        return cell_id(**self._names())
+
+    def cell(self, verdict: Verdict, **found: Any) -> Cell:  # noqa: ANN401 - fields of Cell
+        """Return the record of a verdict on it, beside what the rules expect, with what else was found."""
+        wanted, because = expected(self.seam, self.fault, self.operation, self.client)
+        return Cell.model_validate(
+            {**self._names(), "verdict": verdict, "expected": wanted, "because": because, **found}
+        )
+
+    def _names(self) -> dict[str, str]:
+        return {
+            "twin": self.seam.twin.key,
+            "operation": self.operation,
+            "seam": self.seam.name,
+            "fault": self.fault.name,
+            "client": self.client,
+        }
+
+
+def cases(seams: Iterable[Seam], faults: Iterable[Fault]) -> list[Case]:
+    """Return all cells that make sense, those of one fault together."""
+    seams = list(seams)
+    return [
+        Case(seam, fault, operation, client)
+        for fault in faults
+        for seam in seams
+        if not fault.why_left_out(seam)
+        for operation in OPERATIONS
+        for client in CLIENTS
+    ]
+
+
+def every_case() -> list[Case]:
+    """Return the whole matrix."""
+    return [case for seams in SEAMS.values() for case in cases(seams, FAULTS)]

@@ -1,0 +1,139 @@
+"""Does a fault to a laboratory while messages are held there, and mends it."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SIZE, PROCESSES, Laboratory
+from tests.faultlab.matrix.faults import SHORT_STALL_SECONDS, Fault, FaultKind
+from tests.faultlab.matrix.seams import Seam
+from tests.faultlab.wire import Held, Sent
+from tests.support.database import execute
+from tests.support.waiting import until
+
+FILLER = "filler of the pool"
+
+HeldMessages = Sequence[tuple[Seam, Held]]
+
+
+class FaultInjector:
+    """Injects one fault.
+
+    Calls `record` with what it did: kind "fault" or "heal", words, and the process that it happened to, "everything",
+    or nothing.
+    """
+
+    def __init__(self, lab: Laboratory, fault: Fault, record: Callable[[str, str, str], None]) -> None:
+        self._lab = lab
+        self._fault = fault
+        self._record = record
+        self._fillers: list[threading.Thread] = []
+
+    def inject(self, held: HeldMessages) -> None:
+        """Do it while these messages are held; afterwards they are no longer."""
+        kind, process = self._fault.kind, self._fault.process
+        match kind:
+            case FaultKind.RESET:
+                _reset(held)
+            case FaultKind.STALL | FaultKind.LONG_STALL:
+                self._record("fault", kind.value, "")
+                _last(SHORT_STALL_SECONDS if kind is FaultKind.STALL else LONGER_THAN_EVERY_TIMEOUT_SECONDS)
+                _release(held)
+            case FaultKind.KILL:
+                self._record("fault", f"SIGKILL {process}", process)
+                self._lab.server(process).kill()
+                self._lose_messages_of_process(held)
+            case FaultKind.SHUTDOWN:
+                self._record("fault", "immediate shutdown of the database", process)
+                self._end(signal.SIGQUIT)
+                self._lose_messages_of_process(held)
+            case FaultKind.TERMINATE:
+                self._record("fault", f"SIGTERM {process}", "")
+                # What it has begun goes on; what it has not comes too late, when it listens no more.
+                self._end(signal.SIGTERM, [(seam, message) for seam, message in held if seam.name != "request"])
+                _release([(seam, message) for seam, message in held if seam.name == "request"])
+            case FaultKind.PAUSE:
+                self._record("fault", f"SIGSTOP {process}", process)
+                self._lab.server(process).pause()
+                _release(held)
+                _last(LONGER_THAN_EVERY_TIMEOUT_SECONDS)
+                self._record("heal", f"SIGCONT {process}", process)
+                self._lab.server(process).resume()
+            case FaultKind.POWER_CUT:
+                self._record("fault", "power cut", "everything")
+                self._lab.stack.kill()
+                _reset(held)
+            case FaultKind.READ_ONLY:
+                self._record("fault", "the database refuses writes", "")
+                self._set_read_only(on=True)
+                _release(held)
+            case FaultKind.POOL:
+                self._record("fault", "all connections of the pool are in use", "")
+                self._exhaust_pool()
+                _release(held)
+
+    def mend(self) -> None:
+        """Undo it: everything runs, all links pass everything."""
+        if self._fault.kind is FaultKind.READ_ONLY:
+            self._record("heal", "the database takes writes again", "")
+            self._set_read_only(on=False)
+        self._lab.heal_links()
+        for filler in self._fillers:
+            filler.join()
+        if self._fault.kind is FaultKind.POWER_CUT:
+            self._lab.stack.start()
+            self._record("heal", "everything started again", "everything")
+        for process in PROCESSES[self._lab.which]:
+            if not self._lab.server(process).running:
+                self._lab.server(process).start()
+                self._record("heal", f"{process} started again", process)
+
+    def _lose_messages_of_process(self, held: HeldMessages) -> None:
+        # A message that the dead process had not sent yet, or would have received, is gone with its connection.
+        # One between two others, for whose end the dead one waited, goes on its way.
+        for seam, message in held:
+            if self._fault.process in seam.ends:
+                message.reset()
+            else:
+                message.release()
+
+    def _end(self, number: signal.Signals, meanwhile: HeldMessages = ()) -> None:
+        """Ask the process to end, let these messages go, and wait until it is gone."""
+        server = self._lab.server(self._fault.process)
+        assert server.pid is not None
+        os.kill(server.pid, number)
+        _release(meanwhile)
+        until(lambda: not server.running, f"the end of the {self._fault.process}")
+
+    def _exhaust_pool(self) -> None:
+        """Hold as many transactions as there are connections."""
+        point = self._lab.database.hold(Sent("COMMIT", mentioning=FILLER), times=None)
+        call = self._lab.twin.call
+        for number in range(POOL_SIZE):
+            filler = threading.Thread(target=call, args=("POST",), kwargs={"json": {"title": f"{FILLER} {number}"}})
+            filler.start()
+            self._fillers.append(filler)
+        for _ in range(POOL_SIZE):
+            point.wait()
+
+    def _set_read_only(self, *, on: bool) -> None:
+        database = self._lab.stack.database_url(self._lab.which)
+        # Allowed in a read-only transaction: it changes no data.
+        execute(database, f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
+        execute(database, "SELECT pg_reload_conf()")
+
+
+def _reset(held: HeldMessages) -> None:
+    for _, message in held:
+        message.reset()
+
+
+def _release(held: HeldMessages) -> None:
+    for _, message in held:
+        message.release()
+
+
+def _last(seconds: float) -> None:
+    """Let a fault last: this is how long it is, not a wait for something."""
+    threading.Event().wait(seconds)

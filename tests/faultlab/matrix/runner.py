@@ -1,0 +1,83 @@
+"""Runs many cells: both twins at the same time, in each one fault after the other, with several seams together."""
+
+import random
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.matrix.batch import TooSlowError, run_batch
+from tests.faultlab.matrix.cases import Case
+from tests.faultlab.matrix.injector import FaultInjector
+from tests.faultlab.matrix.records import Cell
+from tests.support.logs import log_to
+from todo_stack.twins import TWINS, Twin
+
+CELLS_TOGETHER = 24
+"""Held at the same time: as many as the pools have room for."""
+
+
+def batches(wanted: Sequence[Case], seed: int) -> list[list[Case]]:
+    """Return the cells of one twin in batches of one fault each, in an order that the seed decides."""
+    shuffled = random.Random(seed)
+    together = []
+    for _, group in groupby(sorted(wanted, key=lambda case: case.fault.name), key=lambda case: case.fault):
+        of_one_fault = list(group)
+        shuffled.shuffle(of_one_fault)
+        together += [of_one_fault[i : i + CELLS_TOGETHER] for i in range(0, len(of_one_fault), CELLS_TOGETHER)]
+    shuffled.shuffle(together)
+    return together
+
+
+@dataclass
+class MatrixRunner:
+    """Runs cells; `done` and `failed` are called after each batch, from threads."""
+
+    data: Path
+    seed: int
+    done: Callable[[list[Cell]], None]
+    failed: Callable[[list[Case], Exception], None]
+    injector: type[FaultInjector] = FaultInjector
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Once it is set, each twin ends after its running batch."""
+
+    def run(self, wanted: Sequence[Case]) -> None:
+        """Run these cells and return when all have been tried, or when it was stopped."""
+        by_twin = {twin: [case for case in wanted if case.seam.twin == twin] for twin in TWINS}
+        with ThreadPoolExecutor(len(by_twin)) as pool:
+            running = [pool.submit(self._run_twin, twin, cases) for twin, cases in by_twin.items() if cases]
+            try:
+                for future in running:
+                    future.result()
+            finally:
+                self.stopped.set()
+
+    def _run_twin(self, twin: Twin, wanted: Sequence[Case]) -> None:
+        folder = self.data / twin.key
+        # Another run's data would be read again with every cell.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with log_to(folder / "servers.log") as log, Laboratory(twin, folder / "data", log) as lab:
+            # The first call makes connections and prepares statements, which would be in every time line.
+            lab.twin.add("warm-up")
+            for batch in batches(wanted, self.seed):
+                if self.stopped.is_set():
+                    return
+                self._try(lab, batch)
+
+    def _try(self, lab: Laboratory, batch: list[Case]) -> None:
+        try:
+            self.done(run_batch(lab, batch, self.injector))
+        except TooSlowError as error:
+            if len(batch) == 1:
+                self.failed(batch, error)
+                return
+            half = len(batch) // 2
+            self._try(lab, batch[:half])
+            self._try(lab, batch[half:])
+        except (AssertionError, TimeoutError) as error:
+            self.failed(batch, error)
