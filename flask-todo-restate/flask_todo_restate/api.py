@@ -5,17 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from flask_todo_restate.outcomes import restate
 from flask_todo_restate.services import todo_service
-from todo_shared import operations
+from todo_shared import operations, schemas
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
-from todo_shared.schemas import (
-    ClearRequest,
-    TodoChangesBody,
-    TodoData,
-    TodoItemRequest,
-    TodoRequestBody,
-    TodoUpdateRequest,
-)
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
@@ -31,15 +23,14 @@ def list_todos() -> ResponseReturnValue:
 @api.post("/todos")
 def add_todo() -> ResponseReturnValue:
     """Add a todo."""
-    new = read_body(TodoRequestBody)
-    todo = restate.call(todo_service.add_todo, new, read_idempotency_key())
-    return created(todo)
+    new = read_body(schemas.TodoRequestBody)
+    return created(restate.call(todo_service.add_todo, new, read_idempotency_key()))
 
 
 @api.delete("/todos")
 def clear_todos() -> ResponseReturnValue:
     """Delete all todos."""
-    restate.call(todo_service.clear_todos, ClearRequest(), read_idempotency_key())
+    restate.call(todo_service.clear_todos, schemas.ClearRequest(), read_idempotency_key())
     return "", 204
 
 
@@ -52,16 +43,15 @@ def read_todo(todo_id: int) -> ResponseReturnValue:
 @api.patch(TODO)
 def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
-    changes = read_body(TodoChangesBody)
-    update = TodoUpdateRequest(todo_id=todo_id, **changes.given())
-    todo = restate.call(todo_service.update_todo, update, read_idempotency_key())
-    return jsonify(as_json(todo))
+    changes = read_body(schemas.TodoChangesBody)
+    update = schemas.TodoUpdateRequest(todo_id=todo_id, **changes.given())
+    return jsonify(as_json(restate.call(todo_service.update_todo, update, read_idempotency_key())))
 
 
 @api.delete(TODO)
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
-    restate.call(todo_service.delete_todo, TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+    restate.call(todo_service.delete_todo, schemas.TodoItemRequest(todo_id=todo_id), read_idempotency_key())
     return "", 204
 
 
@@ -71,7 +61,7 @@ def read_operation(operation_id: str) -> ResponseReturnValue:
     operation = restate.status(operation_id)
     body: dict[str, object] = {"id": operation_id, "status": operation.status}
     if operation.status == "done":
-        body["result"] = as_json(TodoData(**operation.result)) if operation.result else None
+        body["result"] = as_json(schemas.TodoData(**operation.result)) if operation.result else None
     elif operation.status == "rejected":
         body["reason"] = operation.reason
     return jsonify(body)

@@ -14,9 +14,7 @@ from todo_shared.settings import load
 def create_app(settings: WebSettings | None = None) -> Flask:
     """Return the application, with settings from the environment unless they are given.
 
-    Raises:
-        SettingsError: a setting is missing or wrong.
-
+    Raises SettingsError: a setting is missing or wrong.
     """
     settings = settings or load(WebSettings)
     checks = {"restate": outcomes.restate.check}

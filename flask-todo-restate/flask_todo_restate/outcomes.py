@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import (
+    Operation,
     OperationNotFoundError,
     PendingError,
     RejectedError,
@@ -18,12 +19,10 @@ from todo_shared.errors import failure, is_api, problem, unavailable
 restate = FlaskRestate()
 """Calls the TodoService."""
 
+# How long a page waits for the state of an operation.
 ASK_SECONDS = 0.3
-"""How long a page waits for the state of an operation."""
-
+# How many pending operations a session remembers. They are in its cookie.
 MAX_REMEMBERED = 10
-"""How many pending operations a session remembers. They are in its cookie."""
-
 WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
 
 
@@ -59,7 +58,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
-        app.logger.warning("%s", outcome)
+        app.logger.warning("Restate's ingress did not accept a call: %s", outcome.__cause__)
         # The ingress may have accepted the call: perhaps only its answer was lost.
         return unavailable("Your change may not have been saved. It is safe to submit it again: it is made only once.")
 
@@ -72,22 +71,20 @@ def notices() -> list[Notice]:
     shown, unsettled = [], {}
     asking = True
     for operation_id, what in remembered.items():
-        status, reason = "pending", ""
-        if asking:
-            try:
-                operation = restate.status(operation_id, timeout=ASK_SECONDS)
-                status, reason = operation.status, operation.reason
-            except OperationNotFoundError:
-                continue
-            except StatusUnavailableError:
-                # Do not ask about the others: the page would wait for Restate once for each of them.
-                asking = False
-        if status == "pending":
+        operation = Operation("pending")
+        try:
+            operation = restate.status(operation_id, timeout=ASK_SECONDS) if asking else operation
+        except OperationNotFoundError:
+            continue
+        except StatusUnavailableError:
+            # Do not ask about the others: the page would wait for Restate once for each of them.
+            asking = False
+        if operation.status == "pending":
             unsettled[operation_id] = what
             shown.append(Notice(f"{what} is saved and will be applied."))
-        elif status == "rejected":
-            shown.append(Notice(f"{what} failed: {reason}", "error"))
-        elif status == "unknown":
+        elif operation.status == "rejected":
+            shown.append(Notice(f"{what} failed: {operation.reason}", "error"))
+        elif operation.status == "unknown":
             shown.append(Notice(f"{what} was stopped, but may have been made. Please check the list.", "error"))
     if unsettled != remembered:
         session["pending"] = unsettled

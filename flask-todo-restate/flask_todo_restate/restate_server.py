@@ -5,7 +5,6 @@ flask_todo_restate.restate_server:app` also works; flask_restate.server says wha
 """
 
 import logging
-from datetime import timedelta
 
 import restate
 
@@ -23,8 +22,7 @@ app = restate.app([todo_service], identity_keys=[settings.restate_identity_key])
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    retention = timedelta(days=settings.ledger_retention_days)
-    serve(app, settings, threads=settings.db_pool_size, background=[lambda: ledger.keep_purged(retention)])
+    serve(app, settings, threads=settings.db_pool_size, ledger=ledger)
 
 
 if __name__ == "__main__":

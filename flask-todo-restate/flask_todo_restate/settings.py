@@ -20,12 +20,12 @@ class WebSettings(Settings):
     """How many seconds a request waits for its write before it is answered as pending."""
 
 
-class ServiceSettings(EndpointSettings, DatabaseSettings):  # the last one says where containers keep secrets
+class ServiceSettings(EndpointSettings, DatabaseSettings):  # In this order, it knows where containers keep secrets.
     """What the service endpoint, which Restate calls, reads from the environment."""
 
 
-class DeleteSettings(RetrySettings):
-    """How Restate retries a step that failed."""
+class TodoServiceSettings(RetrySettings):
+    """How the TodoService retries, and when it gives up."""
 
     delete_max_duration_seconds: float = Field(default=30, gt=0)
     """How long a delete is tried before its user is told that it failed. This is a duration, because a database takes

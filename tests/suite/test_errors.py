@@ -13,16 +13,23 @@ from tests.suite.failing_service import RAISED
 from tests.support import restate_admin
 from tests.support.running_twin import restate_twin
 from tests.support.service_endpoint import endpoint_beside
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 
-ENDS = {"TodoNotFoundError": 404, "IntegrityError": 409, "DataError": 422, "TerminalError": 418}
-SLOWLY = ("ProgrammingError", "KeyError", "TypeError", "ValueError")
+ENDS = {
+    "TodoNotFoundError": 404,
+    "IntegrityError": 409,
+    "DataError": 422,
+    "ValueError of the driver": 422,
+    "TerminalError": 418,
+}
+SLOWLY = ("ProgrammingError", "KeyError", "TypeError", "ValueError", "requests.HTTPError 404")
 SOON = [name for name in RAISED if name not in ENDS and name not in SLOWLY]
 ENOUGH_ATTEMPTS = 4
 
-in_handler_and_step = pytest.mark.parametrize("handler", ["in_handler", "in_step"])
+in_handler_and_step = pytest.mark.parametrize("handler", ["in_handler", "in_step", "in_step_without_ledger"])
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,10 @@ def test_every_class_of_the_table_is_tried() -> None:
     """The table has no class that this file does not raise, and its classes that end a call are those of ENDS."""
     kinds = {kind for error in RAISED.values() for kind in type(error).__mro__}
     assert [kind for kind in ERRORS if kind not in kinds] == []
-    assert {name for name in RAISED if isinstance(ERRORS.get(type(RAISED[name])), Ends)} == {*ENDS} - {"TerminalError"}
+    assert {name for name in RAISED if isinstance(ERRORS.get(type(RAISED[name])), Ends)} == {*ENDS} - {
+        "TerminalError",
+        "ValueError of the driver",
+    }
 
 
 @in_handler_and_step
@@ -88,8 +98,9 @@ def test_repeats_slowly(failing: FailingService, handler: str, name: str) -> Non
     row = failing.invocation_when(lambda row: "next_retry_at" in row, handler, name)
     pause = datetime.fromisoformat(row["next_retry_at"]) - datetime.now(UTC)
     assert SLOW_INTERVAL - timedelta(seconds=30) < pause <= SLOW_INTERVAL
-    assert name in row["last_failure"]
-    (line,) = [line for line in failing.lines[printed:] if f"{name}: " in line]
+    kind = name.removeprefix("requests.").partition(" ")[0]
+    assert kind in row["last_failure"]
+    (line,) = [line for line in failing.lines[printed:] if f"{kind}: " in line]
     assert "failing_service.py:" in line
     assert "Traceback" not in "".join(failing.lines)
 
@@ -97,3 +108,19 @@ def test_repeats_slowly(failing: FailingService, handler: str, name: str) -> Non
 def test_nothing_is_dropped() -> None:
     """Only the errors that the table names end a call; any other is repeated."""
     assert ERRORS[Exception] is Repeats.SLOWLY
+
+
+def test_steps_of_the_same_name(failing: FailingService, native_stack: Stack) -> None:
+    """Steps whose functions have the same name, as in a loop, are steps of their own."""
+    twin, name = restate_twin(native_stack), new_name("three")
+    wanted = [f"{name} {number}" for number in range(3)]
+    assert failing.post("call", "add_three", name).json() == wanted
+    assert twin.tasks(name) == wanted
+
+
+def test_result_that_cannot_be_journalled(failing: FailingService, native_stack: Stack) -> None:
+    """A result that the SDK cannot write is a fault of the code, found before anything is committed."""
+    twin, name = restate_twin(native_stack), new_name("list")
+    row = failing.invocation_when(lambda row: "next_retry_at" in row, "add_and_return_what_cannot_be_journalled", name)
+    assert "TypeError" in row["last_failure"]
+    assert twin.tasks(name) == []

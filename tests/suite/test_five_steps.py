@@ -62,6 +62,7 @@ class Application:
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database_url.replace("postgresql:", "postgresql+psycopg2:"),
             "RESTATE_SERVICE_PORT": str(ports.restate_service),
+            "RESTATE_SERVICE_WORKERS": "2",
             "RESTATE_SERVICE_URL": ports.service_url,
             "RESTATE_ADMIN_URL": ports.admin_url,
             "RESTATE_ENDPOINT": ports.ingress_url,
@@ -117,9 +118,15 @@ def test_five_steps(python: Path, application: Application) -> None:
     assert [answer.text for answer in answers] == ["subscribed\n"] * 4
     assert application.subscribe("ada@example.org", "two").status_code == 409
 
+    # Two processes serve, which were made after the first connection to the database.
+    many = sorted(f"{number}@example.org" for number in range(60))
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda email: application.subscribe(email, email), many))
+    assert [answer.text for answer in answers] == ["subscribed\n"] * len(many)
+
     application.endpoint.kill()
     pending = application.subscribe("bob@example.org", "three")
     assert (pending.status_code, pending.json()["status"]) == (202, "pending")
     application.endpoint.start()
     assert application.subscribe("bob@example.org", "three").text == "subscribed\n"
-    assert application.subscribers() == ["ada@example.org", "bob@example.org"]
+    assert sorted(application.subscribers()) == sorted(["ada@example.org", "bob@example.org", *many])

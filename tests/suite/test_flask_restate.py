@@ -135,8 +135,9 @@ def test_ingress_down(app: Flask, restate: FlaskRestate, durable: RunningTwin) -
     """An ingress that refuses connections for the whole budget is unavailable, for calls and for questions."""
     app.config.update(RESTATE_ENDPOINT=NOBODY_LISTENS, RESTATE_WRITE_BUDGET=0.2)
     with durable.unchanged():
-        with pytest.raises(UnavailableError, match="Connection refused"):
+        with pytest.raises(UnavailableError) as unavailable:
             restate.call(clear_todos, ClearRequest(), new_key())
+        assert "Connection refused" in str(unavailable.value.__cause__)
         with pytest.raises(StatusUnavailableError):
             restate.status("inv_x")
         with pytest.raises(requests.RequestException):
@@ -200,3 +201,20 @@ def test_idempotency_key() -> None:
     assert key.startswith("id.")
     assert key == idempotency_key("id", "{}")
     assert len({key, idempotency_key("id", "[]"), idempotency_key("di", "{}")}) == 3
+
+
+@pytest.mark.parametrize("key", ["", "a b", "two\nlines", "キー", "x" * 300], ids=repr)
+def test_key_of_any_characters(restate: FlaskRestate, durable: RunningTwin, key: str) -> None:
+    """Whatever an idempotency key looks like, a repeated call joins the first."""
+    message = TodoRequest(task=new_name("key"))
+    assert restate.call(add_todo, message, key) == restate.call(add_todo, message, key)
+    assert durable.tasks(message.task) == [message.task]
+
+
+def test_refused_by_the_ingress(app: Flask, restate: FlaskRestate, durable: RunningTwin) -> None:
+    """What the ingress itself refuses is not tried again until the budget is over, and is not called unavailable."""
+    app.config["RESTATE_WRITE_BUDGET"] = 60
+    message = TodoRequest.model_construct(task="x" * 40_000_000, order=None)
+    with durable.unchanged(), pytest.raises(RejectedError) as refused:
+        restate.call(add_todo, message, new_key())
+    assert refused.value.code == 413

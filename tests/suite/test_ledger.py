@@ -5,15 +5,18 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+from restate import TerminalError
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InternalError
 from sqlalchemy.orm import Session
 
+from flask_restate.errors import translate
 from flask_todo_restate.services import database
 from flask_todo_restate.services.database import ledger
 from tests.support.running_twin import RunningStack, RunningTwin
@@ -150,6 +153,50 @@ def test_violation_by_its_own_first_success(durable: RunningTwin, operation_id: 
     with pytest.raises(IntegrityError):
         ledger.apply(f"inv_{uuid4()}", unique)
     assert durable.tasks(task) == [task]
+
+
+def test_refused_by_a_trigger(durable: RunningTwin, operation_id: str, task: str) -> None:
+    """A repeat that a trigger refuses, because the change was made before, returns the first result."""
+    durable.rows(
+        """CREATE FUNCTION once_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT FROM todo WHERE task = NEW.task) THEN RAISE 'we have this already'; END IF; RETURN NEW;
+           END $$; CREATE TRIGGER once_only BEFORE INSERT ON todo FOR EACH ROW EXECUTE FUNCTION once_only()"""
+    )
+    try:
+        first = ledger.apply(operation_id, adding(task))
+        assert ledger.apply(operation_id, adding(task)) == first
+        with pytest.raises(InternalError) as refused:
+            ledger.apply(f"inv_{uuid4()}", adding(task))
+    finally:
+        durable.rows("DROP TRIGGER once_only ON todo; DROP FUNCTION once_only()")
+    ends = translate(refused.value)
+    assert isinstance(ends, TerminalError)
+    assert (ends.status_code, ends.message) == (409, "we have this already")
+    assert durable.tasks(task) == [task]
+
+
+class Odd(BaseModel):
+    """A result that is read back only by the rules of JSON."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    at: datetime = Field(alias="when")
+
+    @computed_field
+    def year(self) -> int:
+        """The year of it."""
+        return self.at.year
+
+
+def test_result_is_read_back_as_it_was(operation_id: str) -> None:
+    """Strict types, aliases and computed fields survive the ledger."""
+    odd = Odd(when=datetime(2026, 1, 2, tzinfo=UTC))
+
+    def change(session: Session) -> Odd:
+        del session
+        return odd
+
+    assert [ledger.apply(operation_id, change) for _ in range(2)] == [odd, odd]
 
 
 def test_purge_deletes_old_rows(durable: RunningTwin, operation_id: str, task: str) -> None:

@@ -74,5 +74,5 @@ def test_without_docker(repository: Path, target: str) -> None:
     """Where Docker does not answer, `make ... DOCKER=1` says so in its first line, and what to do without it."""
     done = run(repository, "make", "--silent", target, "DOCKER=1", DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert done.returncode != 0
-    assert done.stderr.startswith("Docker is needed for this")
-    assert "Without it: make up-basic" in done.stderr.splitlines()[0]
+    assert done.stderr.startswith("This needs Docker with its compose plugin")
+    assert "Without Docker: make up-basic" in done.stderr.splitlines()[0]

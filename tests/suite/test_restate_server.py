@@ -50,9 +50,11 @@ def test_port_that_is_taken(environment: dict[str, str]) -> None:
     assert f"{port} (HOST, RESTATE_SERVICE_PORT): Address already in use" in line
 
 
-@pytest.mark.parametrize("processes", [1, 3])
-def test_stop_with_calls_in_flight(native_stack: Stack, monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
-    """SIGTERM to the first process alone ends all, in order, while steps wait for the database; none is done twice."""
+@pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGTERM), (1, signal.SIGINT), (3, signal.SIGTERM)])
+def test_stop_with_calls_in_flight(
+    native_stack: Stack, monkeypatch: pytest.MonkeyPatch, processes: int, number: signal.Signals
+) -> None:
+    """A signal to the first process alone ends all, in order, while steps wait for the database; none is done twice."""
     twin, service = restate_twin(native_stack), native_stack.servers["restate_app"]
     titles = sorted(new_name("in flight") for _ in range(IN_FLIGHT))
     with monkeypatch.context() as during:
@@ -64,7 +66,7 @@ def test_stop_with_calls_in_flight(native_stack: Stack, monkeypatch: pytest.Monk
         answers = list(pool.map(lambda title: twin.call("POST", json={"title": title}), titles))
         assert [answer.status_code for answer in answers] == [202] * IN_FLIGHT
         assert service.pid is not None
-        os.kill(service.pid, signal.SIGTERM)
+        os.kill(service.pid, number)
         until(lambda: not service.running, "the service endpoint has ended", 10)
         assert service.how_it_ended() == "exit code 0"
     service.start()

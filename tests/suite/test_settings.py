@@ -8,7 +8,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from flask_restate.identity import public_key
-from flask_todo_restate.settings import DeleteSettings, ServiceSettings, WebSettings
+from flask_todo_restate.settings import ServiceSettings, TodoServiceSettings, WebSettings
 from todo_shared.models.database import engine_options
 from todo_shared.settings import SECRET_FOLDERS, DatabaseSettings, Settings, SettingsError, load
 
@@ -26,7 +26,7 @@ WRONG: list[tuple[type[BaseSettings], str, str]] = [
     (Settings, "LOG_LEVEL", "loud"),
     *((ServiceSettings, KEY, value) for value in ("nonsense", "publickeyv1_abc", "publickeyv1_0OIl")),
     (ServiceSettings, "RESTATE_SERVICE_WORKERS", "0"),
-    (DeleteSettings, "RETRY_MAX_INTERVAL_SECONDS", "soon"),
+    (TodoServiceSettings, "RETRY_MAX_INTERVAL_SECONDS", "soon"),
 ]
 
 

@@ -1,7 +1,6 @@
 """The command line: `python -m flask_restate register`, `deploy` and `identity`. Most options are settings too."""
 
 import logging
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -31,7 +30,7 @@ def main() -> None:
 @click.option("--force", envvar="RESTATE_REGISTER_FORCE", type=bool, default=False, help="Replace the old code.")
 def register(admin_url: str, service_url: str, timeout: float, force: bool) -> None:
     """Register the service endpoint. Repeating this changes nothing."""
-    new = deployment.register(admin_url, service_url, force=force, timeout=timedelta(seconds=timeout))
+    new = deployment.register(admin_url, service_url, force=force, timeout=timeout)
     names = ", ".join(service["name"] for service in new["services"])
     click.echo(f"{names} at {service_url} is deployment {new['id']}")
 
@@ -45,8 +44,7 @@ def register(admin_url: str, service_url: str, timeout: float, force: bool) -> N
 )
 def deploy(admin_url: str, service_url: str, timeout: float, drain_timeout: float) -> None:
     """Send new calls to this endpoint, and remove older ones when they have finished their calls."""
-    drain = timedelta(seconds=drain_timeout)
-    deployment.deploy(admin_url, service_url, timeout=timedelta(seconds=timeout), drain_timeout=drain)
+    deployment.deploy(admin_url, service_url, timeout=timeout, drain_timeout=drain_timeout)
     click.echo(f"{service_url} is in use")
 
 
@@ -57,7 +55,7 @@ def identity(pem_file: Path, public_key_file: Path) -> None:
     """Create the Restate server's key pair if there is none yet. Only the server may read PEM_FILE."""
     try:
         public_key_file.write_text(public_key(pem_file))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -5,14 +5,12 @@ address: it is registered and takes the new calls, and the old one is removed wh
 """
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 import requests
 import tenacity
 
 REQUEST_TIMEOUT_SECONDS = 10
-POLL_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -21,20 +19,26 @@ class DeploymentError(SystemExit):
     """The deployment failed. If nothing catches this, it ends the program with its message."""
 
 
-def register(admin_url: str, service_url: str, *, force: bool, timeout: timedelta) -> dict[str, Any]:
+def register(admin_url: str, service_url: str, *, force: bool, timeout: float) -> dict[str, Any]:
     """Register the endpoint and return Restate's description of the deployment. Repeating this changes nothing.
 
     `force` replaces what is registered at the same address. It is for development: calls in flight continue with the
     new code. In production, a new version gets a new address instead.
 
-    Raises DeploymentError: one of the servers did not answer within the time-out, or Restate refused.
+    Raises DeploymentError: one of the servers did not answer within the time-out, in seconds, or Restate refused.
     """
+    admin_url = admin_url.rstrip("/")
     retry = tenacity.Retrying(
-        # Restate also answers with an error while the endpoint is not up yet. A malformed address will never work.
-        retry=tenacity.retry_if_exception_type(requests.RequestException)
-        & tenacity.retry_if_not_exception_type(ValueError),
+        # A service endpoint that is not up yet is an error 500 of the Restate server.
+        retry=tenacity.retry_if_exception(
+            lambda error: (
+                isinstance(error, requests.RequestException)
+                and not isinstance(error, ValueError)
+                and (error.response is None or error.response.status_code >= 500)
+            )
+        ),
         wait=tenacity.wait_exponential(multiplier=0.1, max=1),
-        stop=tenacity.stop_after_delay(timeout.total_seconds()),
+        stop=tenacity.stop_after_delay(timeout),
         reraise=True,
     )
     try:
@@ -43,21 +47,21 @@ def register(admin_url: str, service_url: str, *, force: bool, timeout: timedelt
         raise DeploymentError(f"Restate did not register the service: {error.response.text[:500]}") from None
     except requests.RequestException:
         raise DeploymentError(f"Restate's admin API cannot be reached at {admin_url}.") from None
-    deployment: dict[str, Any] = response.json()
-    return deployment
+    return dict(response.json())
 
 
-def deploy(admin_url: str, service_url: str, *, timeout: timedelta, drain_timeout: timedelta) -> list[str]:
+def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: float) -> list[str]:
     """Register the endpoint, wait until older ones have finished, remove them, and return their addresses.
 
-    It is safe to repeat this after any error.
-
-    Raises DeploymentError: the new endpoint could not be registered, and nothing has changed; or an older endpoint
-    still has calls after `drain_timeout`, and must keep running.
+    It is safe to repeat this after any error. Raises DeploymentError: the new endpoint could not be registered, and
+    nothing has changed; or an older endpoint still has calls after `drain_timeout`, and must keep running.
     """
+    admin_url = admin_url.rstrip("/")
     new = register(admin_url, service_url, force=False, timeout=timeout)
     services = {service["name"] for service in new["services"]}
     known = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
+    if max(known, key=lambda one: str(one["created_at"]))["id"] != new["id"]:
+        raise DeploymentError(f"{service_url} was registered before newer ones: a new version needs a new address.")
     old = {
         one["id"]: one["uri"]
         for one in known
@@ -65,8 +69,8 @@ def deploy(admin_url: str, service_url: str, *, timeout: timedelta, drain_timeou
     }
     drained = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
-        wait=tenacity.wait_fixed(POLL_SECONDS),
-        stop=tenacity.stop_after_delay(drain_timeout.total_seconds()),
+        wait=tenacity.wait_fixed(0.5),
+        stop=tenacity.stop_after_delay(drain_timeout),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
     )
     for deployment, address in old.items():

@@ -1,30 +1,34 @@
 """What happens to a call when its handler or step raises an exception: one table, by exception class."""
 
 import enum
+import functools
 import logging
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import requests
-import sqlalchemy.exc
 from restate import TerminalError
 from restate.exceptions import RetryableError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 SLOW_INTERVAL = timedelta(minutes=1)
 """How often a call that met a bug in our code is retried. Only a new version of the service fixes it."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Ends:
-    """Retrying cannot help: the call ends, and its caller is told."""
+    """Retrying cannot help: the call ends, and its caller is told, with this HTTP status."""
 
     status: int
-    """HTTP status of the answer."""
-    message: str = ""
-    """What the caller is told; by default, the error's own message."""
+    message: str = ""  # What the caller is told; by default, the error's own message.
 
 
 class Repeats(enum.Enum):
@@ -34,44 +38,70 @@ class Repeats(enum.Enum):
     SLOWLY = "unforeseen, and retrying it quickly would only fill the log"
 
 
-DATABASE_UNAVAILABLE = (
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    # For example: the database is read-only.
-    sqlalchemy.exc.InternalError,
-    # No connection in the pool became free.
-    sqlalchemy.exc.TimeoutError,
-)
-"""What SQLAlchemy raises when the database is unavailable."""
+DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+"""What SQLAlchemy raises when the database is unavailable: gone, read-only, out of connections."""
 
+# Another server cannot be reached or does not answer.
 NO_ANSWER = (ConnectionError, TimeoutError, requests.ConnectionError, requests.Timeout)
-"""What is raised when another server cannot be reached or does not answer."""
 
 ERRORS: dict[type[BaseException], Ends | Repeats] = {
-    sqlalchemy.exc.IntegrityError: Ends(409, "This contradicts something that is stored already."),
-    sqlalchemy.exc.DataError: Ends(422, "The database cannot hold this."),
+    IntegrityError: Ends(409, "This contradicts something that is stored already."),
+    DataError: Ends(422, "The database cannot hold this."),
     **dict.fromkeys((*DATABASE_UNAVAILABLE, *NO_ANSWER), Repeats.SOON),
     Exception: Repeats.SLOWLY,
 }
 """The most specific class wins. An application adds its own: ERRORS[TodoNotFoundError] = Ends(404)."""
+
+SQLSTATES: dict[str, Ends | Repeats] = {
+    "P0001": Ends(409),  # RAISE in a function or trigger of the application, with its message
+    "54": Ends(422, "The database cannot hold this."),  # a limit of PostgreSQL, such as the size of an index entry
+    "25P02": Repeats.SLOWLY,  # a statement after one that failed, without a rollback
+}
+"""PostgreSQL's codes, or the classes that they begin with. They win over the table of exceptions."""
 
 
 class TemporaryError(Exception):
     """Makes Restate retry the step soon."""
 
 
+def sqlstate(error: Exception) -> str:
+    """Return PostgreSQL's code for an error; an empty text if the database did not answer with one."""
+    return getattr(getattr(error, "orig", None), "pgcode", None) or ""
+
+
 def translate(error: Exception) -> Exception:
-    """Return the exception to raise instead, so that Restate treats the call as the table says."""
+    """Return the exception to raise instead, so that Restate treats the call as the tables say."""
     if isinstance(error, TerminalError | RetryableError):
         return error
-    rule = next(ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS)
-    # SQLAlchemy appends the statement and a link to its messages.
-    text = str(error).partition("\n")[0]
+    state = sqlstate(error)
+    rules = [SQLSTATES.get(state), SQLSTATES.get(state[:2]), *map(ERRORS.get, type(error).__mro__)]
+    rule = next(rule for rule in rules if rule)
+    # The driver's message: SQLAlchemy adds the statement and a link.
+    text = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
+    if isinstance(error, ValueError) and "NUL (0x00)" in text:
+        rule = Ends(422, "The database cannot hold this.")
+    if isinstance(error, requests.HTTPError) and error.response.status_code in (429, *range(500, 600)):
+        rule = Repeats.SOON
+        if (seconds := error.response.headers.get("retry-after", "")).isdecimal():
+            return RetryableError(text, retry_after=timedelta(seconds=int(seconds)))
     if isinstance(rule, Ends):
         return TerminalError(rule.message or text, status_code=rule.status)
     if rule is Repeats.SOON:
-        return TemporaryError(text or type(error).__name__)
+        return TemporaryError(text)
     *_, frame = traceback.extract_tb(error.__traceback__) or [None]
     fault = f"{type(error).__name__}: {text} ({frame and frame.filename}:{frame and frame.lineno})"
     log.error("a bug, retried in %s: %s", SLOW_INTERVAL, fault)
     return RetryableError(fault, retry_after=SLOW_INTERVAL)
+
+
+def translated(action: Callable[[], T]) -> Callable[[], T]:
+    """Return a step for `ctx.run_typed` without the ledger, such as a call to another server, with these errors."""
+
+    @functools.wraps(action)
+    def step() -> T:
+        try:
+            return action()
+        except Exception as error:
+            raise translate(error) from None
+
+    return step

@@ -7,6 +7,7 @@ hand over a call without waiting for it, and cannot ask later what happened to a
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,21 +25,20 @@ from werkzeug.exceptions import HTTPException, NotFound, ServiceUnavailable
 
 Message = TypeVar("Message", bound=BaseModel)
 Result = TypeVar("Result")
+Handles = Callable[[Any, Message], Awaitable[Result]]
 
+NOW = timedelta(0)
+SEND = "/restate/send/{}"
+
+HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,255}")
+# Tells the handler which call this is, because the SDK does not show it the idempotency key.
 OPERATION_HEADER = "operation-id"
-"""Tells the handler which call this is, because the SDK does not show it the idempotency key."""
-
+# Short, because the ingress is on this machine or network and is tried again while the budget lasts.
 CONNECT_TIMEOUT_SECONDS = 0.5
-"""Short, because the ingress is on this machine or network and is tried again while the budget lasts."""
-
+# As many as a process can have threads, so that every connection is reused.
 MAX_IDLE_CONNECTIONS = 256
-"""As many as a process can have threads, so that every connection is reused."""
-
+# How long to wait, after the write budget, for the ingress to confirm the call; a share of that budget.
 CONFIRMATION_SHARE = 0.5
-"""How long to wait, after the write budget, for the ingress to confirm the call; a share of that budget."""
-
-NOT_COMPLETED_YET = 470
-"""Restate's own status code for an invocation that is still running."""
 
 
 class PendingError(HTTPException):
@@ -53,9 +53,7 @@ class PendingError(HTTPException):
 
     def get_response(self, *_: object, **__: object) -> Response:
         """Return the default answer, for applications that register no error handler."""
-        response = jsonify(id=self.operation_id, status="pending")
-        response.status_code = 202
-        return response
+        return current_app.make_response((jsonify(id=self.operation_id, status="pending"), 202))
 
 
 class RejectedError(HTTPException):
@@ -77,13 +75,6 @@ class UnavailableError(ServiceUnavailable):
 
     description = "This may not have been accepted. It is safe to send it again: it is done only once."
 
-    def __init__(self, cause: object) -> None:
-        super().__init__()
-        self.cause = cause
-
-    def __str__(self) -> str:
-        return f"Restate's ingress did not accept the call: {self.cause}"
-
 
 class _UndecidedError(UnavailableError):
     """The call was sent to the ingress, which has not answered. It may or may not have the call."""
@@ -104,10 +95,8 @@ class Operation:
     """The state of a call. `unknown`: it was cancelled or killed, and may have been done."""
 
     status: Literal["pending", "done", "rejected", "unknown"]
-    result: Any = None
-    """What the handler returned, as JSON, if the call is done."""
-    reason: str = ""
-    """Why it was rejected."""
+    result: Any = None  # What the handler returned, as JSON, if the call is done.
+    reason: str = ""  # Why it was rejected.
 
 
 class FlaskRestate:
@@ -117,6 +106,10 @@ class FlaskRestate:
     A call that does not simply succeed raises an exception, which Flask answers by itself. Applications that want
     other words register error handlers.
     """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app:
+            self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Let the application call Restate."""
@@ -128,55 +121,44 @@ class FlaskRestate:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
 
-    def call(self, handler: Callable[[Any, Message], Awaitable[Result]], message: Message, key: str) -> Result:
+    def call(self, handler: Handles[Message, Result], message: Message, key: str) -> Result:
         """Call a handler, given as the SDK's decorator returns it, and return its result.
 
         A call with the same idempotency key and message as an earlier one joins that one, and gets its outcome.
 
-        Raises:
-            PendingError: Restate accepted the call, but it has no result yet.
-            RejectedError: the handler refused, with a status and a reason.
-            OutcomeUnknownError: the call was cancelled or killed.
-            UnavailableError: the call could not be handed over; nothing was promised.
-
+        Raises PendingError: Restate accepted the call, but it has no result yet; RejectedError: the handler refused,
+        with a status and a reason; OutcomeUnknownError: the call was cancelled or killed; UnavailableError: the call
+        could not be handed over, and nothing was promised.
         """
         target: Handler[Message, Result] = handler_from_callable(handler)
         budget = current_app.config["RESTATE_WRITE_BUDGET"]
         deadline = time.monotonic() + budget
         try:
-            response = _post("call", target, message, key, deadline)
+            response = _post("/restate/call/{}", target, message, key, deadline)
         except _UndecidedError:
             # Sent again with its key, the call is not done twice. The answer only confirms that Restate has it,
             # and comes without waiting for the result.
-            accepted = _post("send", target, message, key, deadline + budget * CONFIRMATION_SHARE)
+            accepted = _post(SEND, target, message, key, deadline + budget * CONFIRMATION_SHARE)
             raise PendingError(accepted.json()["invocationId"], target.name) from None
         _raise_for_outcome(response)
         return target.handler_io.output_serde.deserialize(response.content)  # type: ignore[return-value]
 
-    def send(
-        self,
-        handler: Callable[[Any, Message], Awaitable[Any]],
-        message: Message,
-        key: str,
-        delay: timedelta = timedelta(0),
-    ) -> str:
+    def send(self, handler: Handles[Message, Any], message: Message, key: str, delay: timedelta = NOW) -> str:
         """Hand over a call, to be made after the delay. Return its operation id or raise UnavailableError."""
         deadline = time.monotonic() + current_app.config["RESTATE_WRITE_BUDGET"]
-        response = _post("send", handler_from_callable(handler), message, key, deadline, delay)
+        path = f"/restate/send/{{}}?delay={int(delay.total_seconds() * 1000)}ms" if delay > NOW else SEND
+        response = _post(path, handler_from_callable(handler), message, key, deadline)
         return str(response.json()["invocationId"])
 
     def status(self, operation_id: str, timeout: float | None = None) -> Operation:
         """Return the state of a call, without waiting for its result; `timeout` limits this question, in seconds.
 
-        Raises:
-            OperationNotFoundError: there is no such call.
-            StatusUnavailableError: the ingress does not answer the question.
-
+        Raises OperationNotFoundError: there is no such call; StatusUnavailableError: the ingress does not answer.
         """
         path = f"/restate/output/{quote(operation_id, safe='')}"
         try:
             response = _send("GET", path, timeout or current_app.config["RESTATE_WRITE_BUDGET"])
-            if response.status_code == NOT_COMPLETED_YET:
+            if response.status_code == 470:  # Restate's own code: still running
                 return Operation("pending")
             if response.status_code in (400, 404) and not _is_of_the_handler(response):
                 raise OperationNotFoundError(f"There is no operation {operation_id}.")
@@ -194,34 +176,27 @@ class FlaskRestate:
         _send("GET", "/restate/health", current_app.config["RESTATE_WRITE_BUDGET"]).raise_for_status()
 
 
-def _post(
-    way: Literal["call", "send"],
-    handler: Handler[Any, Any],
-    message: BaseModel,
-    key: str,
-    deadline: float,
-    delay: timedelta = timedelta(0),
-) -> requests.Response:
+def _post(path: str, handler: Handler[Any, Any], message: BaseModel, key: str, deadline: float) -> requests.Response:
     """Post the call until the ingress accepts it, and return the answer of the ingress or the handler.
 
     Raises UnavailableError: the ingress has not accepted the call by the deadline, or has not answered.
     """
-    body = message.model_dump_json(exclude_unset=True)
+    body = message.model_dump_json(by_alias=True)
     name = f"{handler.service_tag.name}/{handler.name}"
     key = idempotency_key(key, body)
     headers = {"content-type": "application/json", "idempotency-key": key, OPERATION_HEADER: f"{name}/{key}"}
-    after = f"?delay={int(delay.total_seconds() * 1000)}ms" if delay > timedelta(0) else ""
 
     def post() -> requests.Response:
         left = max(deadline - time.monotonic(), 0.01)
         try:
-            response = _send("POST", f"/restate/{way}/{name}{after}", left, body.encode(), headers)
+            response = _send("POST", path.format(name), left, body.encode(), headers)
         except requests.ReadTimeout as error:
-            raise _UndecidedError(error) from error
+            raise _UndecidedError from error
         except requests.RequestException as error:
-            raise UnavailableError(error) from error
-        if not response.ok and not _is_of_the_handler(response):
-            raise UnavailableError(f"{response.status_code}, {response.text[:200]}")
+            if isinstance(error, ValueError):
+                raise  # The configured address is no URL.
+            raise UnavailableError from error
+        _raise_for_ingress(response)
         return response
 
     retry = tenacity.Retrying(
@@ -250,6 +225,8 @@ def idempotency_key(key: str, body: str) -> str:
     The key includes the body: with a browser's Back button, a user gets a form with its old key, edits it and submits
     it as something new. That must not be mistaken for the old request and dropped.
     """
+    if not HEADER_VALUE.fullmatch(key):
+        key = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
     return f"{key}.{hashlib.sha256(body.encode()).hexdigest()[:16]}"
 
 
@@ -258,11 +235,19 @@ def _is_of_the_handler(response: requests.Response) -> bool:
     return response.headers.get("x-restate-error-source") == "invocation"
 
 
+def _raise_for_ingress(response: requests.Response) -> None:
+    """Raise for the ingress' own answer: it is unavailable, or refuses what nobody would accept."""
+    if response.ok or _is_of_the_handler(response):
+        return
+    if response.status_code in (400, 405, 413, 415, 422):
+        raise RejectedError(response.status_code, response.text[:200])
+    raise UnavailableError from ConnectionError(f"{response.status_code}, {response.text[:200]}")
+
+
 def _raise_for_outcome(response: requests.Response) -> None:
+    _raise_for_ingress(response)
     if response.ok:
         return
-    if not _is_of_the_handler(response):
-        raise UnavailableError(f"{response.status_code}, {response.text[:200]}")
     reason = str(response.json()["message"])
     if response.status_code == 409 and reason in ("cancelled", "killed"):
         raise OutcomeUnknownError

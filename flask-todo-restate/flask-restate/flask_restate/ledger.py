@@ -11,22 +11,27 @@ The row is written in the same transaction as the change, so either both exist o
 """
 
 import functools
+import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
+from weakref import WeakKeyDictionary
 
 import restate
 from pydantic import TypeAdapter
-from sqlalchemy import JSON, DateTime, Table, Text, delete, func, insert, select
+from restate.serde import DefaultSerde
+from restate.types import extract_core_type
+from sqlalchemy import JSON, DateTime, Engine, Table, Text, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from flask_restate.errors import DATABASE_UNAVAILABLE, translate
+from flask_restate.errors import DATABASE_UNAVAILABLE, sqlstate, translated
 from flask_restate.extension import OPERATION_HEADER
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -37,6 +42,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _adapter = functools.cache(TypeAdapter)
+_uses: WeakKeyDictionary[restate.Context, Counter[str]] = WeakKeyDictionary()
 
 
 class LedgerMixin:
@@ -50,10 +56,9 @@ class LedgerMixin:
 
 
 class Ledger:
-    """Makes each change once. Threads and processes may share its table."""
+    """Makes each change once. `sessions` returns new sessions, as an SQLAlchemy sessionmaker does."""
 
     def __init__(self, model: type[LedgerMixin], sessions: Callable[[], AbstractContextManager[Session]]) -> None:
-        """Use the table of this model; `sessions` returns new sessions, as an SQLAlchemy sessionmaker does."""
         # The table, not the model: a statement costs half as much without the unit of work.
         self._table = cast(Table, model.__table__)  # type: ignore[attr-defined]
         self._sessions = sessions
@@ -61,70 +66,81 @@ class Ledger:
     def once(self, ctx: restate.Context, change: Callable[[Session], T]) -> Callable[[], T]:
         """Return a step for `ctx.run_typed` that makes this change once, however often Restate runs it.
 
-        The change's return annotation is the type of the result: a pydantic model, or anything that is JSON. Its name
-        is the step's name. The table in flask_restate.errors says what happens when it raises.
+        The change must not commit. Its return annotation is the type of the result: a pydantic model, or anything that
+        is JSON. The tables in flask_restate.errors say what happens when it raises.
         """
         # A call that is restarted as new, or sent again after Restate has forgotten its key, gets another id.
         call = ctx.request().headers.get(OPERATION_HEADER) or ctx.request().id
-        operation_id = f"{call}/{change.__name__}"
+        name = getattr(change, "__name__", type(change).__name__)
+        # Each use of a name in a call is a step of its own. A repeated call uses them in the same order.
+        uses = _uses.setdefault(ctx, Counter())
+        uses[name] += 1
+        operation_id = f"{call}/{name}" if uses[name] == 1 else f"{call}/{name}/{uses[name]}"
+        hint = _returned(change)
+        serde: DefaultSerde[Any] = DefaultSerde(extract_core_type(hint)[1])
+
+        def checked(session: Session) -> T:
+            result = change(session)
+            # The SDK cannot journal every type, and would say so only after the commit.
+            serde.serialize(result)
+            return result
 
         def step() -> T:
-            try:
-                return self.apply(operation_id, change)
-            except Exception as error:
-                raise translate(error) from None
+            return self.apply(operation_id, checked, hint)
 
         # The SDK needs the annotation to journal the result.
-        step.__annotations__["return"] = _returned(change)
-        return step
+        step.__annotations__["return"] = hint
+        return translated(step)
 
-    def apply(self, operation_id: str, change: Callable[[Session], T]) -> T:
+    def apply(self, operation_id: str, change: Callable[[Session], T], hint: object = None) -> T:
         """Make the change and return its result; if it was made before, return the result from then.
 
-        If the change raises, look for its row first: a todo may not be found, or a unique value be taken, because this
-        change has already succeeded. If the same step still runs elsewhere, in a process that only seemed dead, the
-        database makes this one wait until the other has ended.
+        If the change raises, look for its row first: something may not be found, or a unique value be taken, because
+        this change has already succeeded. If the same step still runs elsewhere, in a process that only seemed dead,
+        the database makes this one wait until the other has ended, provided that both write the same row.
 
         Raises what the change or the database raises. Then nothing has changed, or it is unknown whether it has.
         """
-        adapter: TypeAdapter[T] = _adapter(_returned(change))
+        adapter: TypeAdapter[T] = _adapter(hint or _returned(change))
         with self._sessions() as session:
             try:
                 result = change(session)
-                row = {"operation_id": operation_id, "result": adapter.dump_python(result, mode="json")}
-                session.execute(insert(self._table), row)
+                session.flush()
+                stored = json.loads(adapter.dump_json(result, by_alias=True, round_trip=True))
+                session.execute(insert(self._table), {"operation_id": operation_id, "result": stored})
                 session.commit()
                 return result
-            except DATABASE_UNAVAILABLE:
-                raise  # The row cannot be looked up now. The next attempt will do it.
-            except Exception:
+            except Exception as error:
+                if isinstance(error, DATABASE_UNAVAILABLE) and not sqlstate(error):
+                    raise  # The row cannot be looked up now. The next attempt will do it.
                 session.rollback()
                 made = select(self._table.c.result).where(self._table.c.operation_id == operation_id)
                 if found := session.execute(made).one_or_none():
-                    return adapter.validate_python(found.result)
+                    return adapter.validate_json(json.dumps(found.result))
                 raise
+
+    def forget_connections(self) -> None:
+        """Leave the connections of the pool to the process that this one was forked from."""
+        with self._sessions() as session:
+            cast(Engine, session.get_bind()).dispose(close=False)
 
     def purge(self, older_than: timedelta, batch: int = 1000) -> int:
         """Delete rows that no repeat can need any more, and return how many.
 
         Each batch is a transaction: a single statement for a large backlog would exceed the statement time-out.
         """
-        old = select(self._table.c.operation_id).where(self._table.c.created_at < func.now() - older_than)
+        column = self._table.c
+        old = select(column.operation_id).where(column.created_at < func.now() - older_than).limit(batch)
         # Do not wait for rows that another process is deleting.
-        some = old.limit(batch).with_for_update(skip_locked=True)
-        purged = 0
-        while True:
+        ids = old.with_for_update(skip_locked=True)
+        purged, count = 0, batch
+        while count == batch:
             with self._sessions() as session:
-                deleted = session.execute(
-                    delete(self._table)
-                    .where(self._table.c.operation_id.in_(some))
-                    .returning(self._table.c.operation_id)
-                )
-                count = len(deleted.all())
+                deletion = delete(self._table).where(column.operation_id.in_(ids)).returning(column.operation_id)
+                count = len(session.execute(deletion).all())
                 session.commit()
             purged += count
-            if count < batch:
-                return purged
+        return purged
 
     def keep_purged(self, older_than: timedelta, interval: timedelta = timedelta(minutes=10)) -> None:
         """Purge now and then at every interval, for ever. Run this in a thread of its own."""
@@ -139,4 +155,7 @@ class Ledger:
 
 def _returned(change: Callable[..., Any]) -> object:
     hint = getattr(change, "__annotations__", {}).get("return", Any)
-    return get_type_hints(change)["return"] if isinstance(hint, str) else hint
+    try:
+        return get_type_hints(change)["return"] if isinstance(hint, str) else hint
+    except NameError:
+        return Any

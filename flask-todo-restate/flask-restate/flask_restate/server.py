@@ -1,7 +1,7 @@
 """Serves handlers to Restate with hypercorn, and stops without hanging.
 
-`hypercorn --bind 127.0.0.1:9080 your_module:app` also works. It lacks one thread per database connection for steps, and
-the purge of the ledger; and when it is stopped, it waits for calls in flight.
+`hypercorn --bind 127.0.0.1:9080 your_module:app` also works. It lacks the three settings below that are UNLIMITED, one
+thread per database connection for steps, the purge of the ledger, and a stop: with calls in flight it does not end.
 """
 
 import asyncio
@@ -12,8 +12,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import cast
 
@@ -23,57 +25,58 @@ from hypercorn.typing import ASGIFramework
 from restate.server import install_shutdown_hook
 from restate.server_types import RestateAppT
 
+from flask_restate.ledger import Ledger
 from flask_restate.settings import EndpointSettings
 
+# Restate keeps few connections, long-lived and with many calls at once. It has limits of its own.
 UNLIMITED = 2**31 - 1
-"""Restate keeps few connections, long-lived and with many calls at once. It has limits of its own."""
-
+# How long a stop waits for running steps. They take milliseconds, and Restate repeats one that is cut off.
 GRACE_SECONDS = 1.0
-"""How long a stop waits for running steps. They take milliseconds, and Restate repeats one that is cut off."""
 
 log = logging.getLogger(__name__)
 
 
-def serve(
-    app: RestateAppT, settings: EndpointSettings, *, threads: int, background: Sequence[Callable[[], None]] = ()
-) -> None:
+def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger: Ledger | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then end within seconds even with calls in flight: Restate repeats those.
 
-    Args:
-        app: what restate.app() returns.
-        settings: address, port and number of processes.
-        threads: how many steps each process runs at once; as many as its pool has connections.
-        background: functions that run for ever; each process runs each of them in a thread.
-
-    Raises:
-        SystemExit: the port is not available, or a worker has ended.
-
+    `threads` is how many steps each process runs at once: as many as its pool has connections. The ledger is purged.
+    Raises SystemExit: the port is not available, or a worker has ended.
     """
     for logger in ("restate.server", "restate.server_context", log.name):
         logging.getLogger(logger).addFilter(_is_news)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = socket.create_server((settings.host, settings.restate_service_port), backlog=1024)
+        listener = socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=1024)
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         address = f"{settings.host}:{settings.restate_service_port}"
-        raise SystemExit(f"{address} (HOST, RESTATE_SERVICE_PORT): {os.strerror(error.errno or 0)}") from None
+        raise SystemExit(f"{address} (HOST, RESTATE_SERVICE_PORT): {why}") from None
 
-    async def work() -> None:
-        # Steps run in the loop's default executor.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
-        for task in background:
-            threading.Thread(target=task, daemon=True).start()
-        await _serve(app, listener)
+    def work() -> None:
+        if ledger:
+            ledger.forget_connections()
+            retention = timedelta(days=settings.ledger_retention_days)
+            threading.Thread(target=ledger.keep_purged, args=(retention,), daemon=True).start()
+        asyncio.run(_serve(app, listener, threads))
 
     if settings.restate_service_workers == 1:
-        asyncio.run(work())
-    _supervise(lambda: asyncio.run(work()), settings.restate_service_workers)
+        work()
+    else:
+        _supervise(work, settings.restate_service_workers)
 
 
-async def _serve(app: RestateAppT, listener: socket.socket) -> None:
+async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The SDK installs its own signal handler at the first request; with its hook, both are called.
-        install_shutdown_hook(loop, stop.set, number)
+    # Steps run in the loop's default executor.
+    loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
+
+    def end() -> None:
+        stop.set()
+        loop.call_later(2 * GRACE_SECONDS, os._exit, 0)
+
+    # The SDK installs its own handler of SIGTERM at the first request; with its hook, both are called.
+    install_shutdown_hook(loop, end, signal.SIGTERM)
+    loop.add_signal_handler(signal.SIGINT, signal.raise_signal, signal.SIGTERM)
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.errorlog = log
@@ -97,9 +100,13 @@ def _supervise(work: Callable[[], None], count: int) -> None:
         signal.signal(number, lambda *_: os.write(ask, b"stop"))
     alive, master = os.pipe()
 
+    def stop_with_master() -> None:
+        os.read(alive, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def worker() -> None:
         os.close(master)
-        threading.Thread(target=_stop_at_end_of, args=(alive,), daemon=True).start()
+        threading.Thread(target=stop_with_master, daemon=True).start()
         work()
 
     workers = [multiprocessing.get_context("fork").Process(target=worker) for _ in range(count)]
@@ -108,18 +115,13 @@ def _supervise(work: Callable[[], None], count: int) -> None:
     ended = wait([asked, *(process.sentinel for process in workers)])
     for process in workers:
         process.terminate()
+    deadline = time.monotonic() + 2.5 * GRACE_SECONDS
     for process in workers:
-        process.join(2 * GRACE_SECONDS)
+        process.join(max(0, deadline - time.monotonic()))
         process.kill()
     sys.exit(0 if asked in ended else "a worker process of the service endpoint has ended")
 
 
-def _stop_at_end_of(pipe: int) -> None:
-    """Stop this process when the process that holds the other end of the pipe has died."""
-    os.read(pipe, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def _is_news(record: logging.LogRecord) -> bool:
-    """Drop the tracebacks of failed attempts, which the Restate server also logs."""
-    return not record.getMessage().startswith(("Exception in ", "ASGI Framework Lifespan"))
+    """Drop the tracebacks of failed and cut off attempts, which the Restate server also logs."""
+    return not record.getMessage().startswith(("Exception in ", "ASGI Framework Lifespan", "Error in ASGI Framework"))

@@ -6,14 +6,12 @@ from datetime import timedelta
 from typing import cast
 
 import restate
+from restate.exceptions import RetryableError, SdkInternalBaseException
 from restate.extensions import current_context
 from restate.server_context import DisconnectedException, ServerInvocationContext
 
 from flask_restate.errors import translate
 from flask_restate.settings import RetrySettings
-
-PARSE_ERROR = "Unable to parse an input argument."
-"""How the SDK's error begins when it cannot parse a call's message as the handler's type."""
 
 
 def durable_service(name: str, retries: RetrySettings | None = None) -> restate.Service:
@@ -31,7 +29,8 @@ def durable_service(name: str, retries: RetrySettings | None = None) -> restate.
             initial_interval=timedelta(seconds=retries.retry_initial_interval_seconds),
             exponentiation_factor=2,
             max_interval=timedelta(seconds=retries.retry_max_interval_seconds),
-            max_attempts=retries.retry_max_attempts,
+            # No limit: the default of 70 would be used up in a minute, and the call stay paused.
+            max_attempts=2**31,
         ),
         invocation_context_managers=[_answers],
     )
@@ -47,11 +46,13 @@ async def _answers() -> AsyncIterator[None]:
     try:
         yield
     except restate.TerminalError as error:
-        if error.message.startswith(PARSE_ERROR):
+        if error.message.startswith("Unable to parse an input argument."):
             # The SDK would answer 500.
             raise restate.TerminalError("The message does not have the required form.", status_code=400) from error
         raise
-    except DisconnectedException:
-        raise
     except Exception as error:
+        # These are the SDK's business, also as the cause of another exception.
+        theirs = restate.TerminalError | RetryableError | SdkInternalBaseException
+        if isinstance(error, DisconnectedException) or isinstance(error.__cause__, theirs):
+            raise
         raise translate(error) from None

@@ -11,7 +11,7 @@ from flask_restate.identity import check_public_key
 class EndpointSettings(BaseSettings):
     """Where and how the endpoint serves."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     """Address to listen on. Only containers need another one."""
 
     restate_service_port: int = Field(default=9080, ge=1, le=65535)
@@ -38,14 +38,9 @@ class RetrySettings(BaseSettings):
     """How long it may take to notice that an outage is over. With this value, everything that waited is done within a
     second; with Restate's own default of a minute, people would have to wait."""
 
-    retry_max_attempts: int = Field(default=2**31, ge=1)
-    """In effect no limit: 2**31 half seconds are 34 years. At this interval, Restate's own default of 70 attempts would
-    be used up in under a minute, and the call would stay paused until somebody resumes it."""
-
     step_inactivity_timeout_seconds: float = Field(default=20, gt=0)
-    """When a service endpoint has sent nothing for this long, Restate asks it to suspend the call: it may be frozen, or
-    the network may be cut. A step that waits for a connection and then for a silent database takes less time. Restate's
-    own default is a minute."""
+    """When an endpoint has sent nothing for this long, Restate asks it to suspend the call: it may be frozen, or the
+    network cut. A step that waits for a connection and then for a silent database takes less time."""
 
     step_abort_timeout_seconds: float = Field(default=10, gt=0)
     """If the endpoint still does not answer for this long, Restate runs the call again elsewhere, which the ledger

@@ -7,14 +7,14 @@ from sqlalchemy.orm import Session
 
 from flask_restate import ERRORS, Ends, durable_service
 from flask_todo_restate.services.database import ledger
-from flask_todo_restate.settings import DeleteSettings
+from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
 from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
 from todo_shared.settings import load
 
 ERRORS[operations.TodoNotFoundError] = Ends(404)
 
-settings = load(DeleteSettings)
+settings = load(TodoServiceSettings)
 todo_service = durable_service("TodoService", settings)
 
 

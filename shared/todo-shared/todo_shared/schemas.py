@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from todo_shared.validation import TaskText, TodoOrder
 
@@ -52,6 +52,11 @@ class TodoItemRequest(BaseModel):
 
 class TodoUpdateRequest(TodoItemRequest, TodoChanges):
     """Change the todo with this id."""
+
+    @model_serializer(mode="wrap")
+    def only_what_is_given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the members that are not there."""
+        return {name: value for name, value in serialize(self).items() if name in self.model_fields_set}
 
 
 class ClearRequest(BaseModel):

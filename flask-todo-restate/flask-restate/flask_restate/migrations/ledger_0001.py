@@ -20,8 +20,3 @@ def upgrade() -> None:
             sa.PrimaryKeyConstraint("operation_id", name="pk_operation"),
         )
         op.create_index("ix_operation_created_at", "operation", ["created_at"])
-
-
-def downgrade() -> None:
-    """Go back to the version before."""
-    op.drop_table("operation")
