@@ -70,10 +70,10 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
     progress, node_port = ProgressLine(Progress(), "usage"), stack.ports.restate_node
-    measured = [one for twin in twins for one in usage.measure(twin, node_port, 2, 0.5, progress)["usage"]]
+    measured = [one for twin in twins for one in usage.measure(twin, node_port, 2, 2, progress)["usage"]]
     servers = [(one.application, one.server) for one in measured]
     assert servers == [(twin.key, name) for twin in TWINS for name in reversed(twin.servers)]
-    assert all(one.cpu_ms > 0 and one.peak_memory_mb > 0 for one in measured)
+    assert not [one for one in measured if not (one.cpu_ms > 0 and one.peak_memory_mb > 0)]
     synced = {(one.application, one.server): one.fsyncs for one in measured if one.fsyncs is not None}
     assert set(synced) == {("plain", "db"), ("restate", "db"), ("restate", "restate")}
     # Two clients can share one, and no more.
