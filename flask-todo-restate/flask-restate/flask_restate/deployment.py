@@ -10,8 +10,6 @@ from typing import Any
 import requests
 import tenacity
 
-REQUEST_TIMEOUT_SECONDS = 10
-
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +93,6 @@ def _ask(method: str, url: str, json: object = None) -> requests.Response:
         # Proxies that are set in the shell are for the internet.
         session.trust_env = False
         headers = {"accept": "application/json"}
-        response = session.request(method, url, json=json, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS)
+        response = session.request(method, url, json=json, headers=headers, timeout=10)
     response.raise_for_status()
     return response

@@ -38,9 +38,8 @@ class Repeats(enum.Enum):
     SLOWLY = "unforeseen, and retrying it quickly would only fill the log"
 
 
+# The database is unavailable: gone, read-only, out of connections.
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
-"""What SQLAlchemy raises when the database is unavailable: gone, read-only, out of connections."""
-
 # Another server cannot be reached or does not answer.
 NO_ANSWER = (ConnectionError, TimeoutError, requests.ConnectionError, requests.Timeout)
 

@@ -34,13 +34,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from flask_restate.errors import DATABASE_UNAVAILABLE, sqlstate, translated
 from flask_restate.extension import OPERATION_HEADER
 
+# A folder for Alembic's version_locations, for applications without a migration of their own for the table.
 MIGRATIONS = Path(__file__).parent / "migrations"
-"""A folder for Alembic's version_locations, for applications without a migration of their own for the table."""
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
 _adapter = functools.cache(TypeAdapter)
 _uses: WeakKeyDictionary[restate.Context, Counter[str]] = WeakKeyDictionary()
 
@@ -77,6 +76,7 @@ class Ledger:
         uses[name] += 1
         operation_id = f"{call}/{name}" if uses[name] == 1 else f"{call}/{name}/{uses[name]}"
         hint = _returned(change)
+        adapter: TypeAdapter[T] = _adapter(hint)
         serde: DefaultSerde[Any] = DefaultSerde(extract_core_type(hint)[1])
 
         def checked(session: Session) -> T:
@@ -86,13 +86,13 @@ class Ledger:
             return result
 
         def step() -> T:
-            return self.apply(operation_id, checked, hint)
+            return self.apply(operation_id, checked, adapter)
 
         # The SDK needs the annotation to journal the result.
         step.__annotations__["return"] = hint
         return translated(step)
 
-    def apply(self, operation_id: str, change: Callable[[Session], T], hint: object = None) -> T:
+    def apply(self, operation_id: str, change: Callable[[Session], T], adapter: TypeAdapter[T] | None = None) -> T:
         """Make the change and return its result; if it was made before, return the result from then.
 
         If the change raises, look for its row first: something may not be found, or a unique value be taken, because
@@ -101,12 +101,12 @@ class Ledger:
 
         Raises what the change or the database raises. Then nothing has changed, or it is unknown whether it has.
         """
-        adapter: TypeAdapter[T] = _adapter(hint or _returned(change))
+        types: TypeAdapter[T] = adapter or _adapter(_returned(change))
         with self._sessions() as session:
             try:
                 result = change(session)
                 session.flush()
-                stored = json.loads(adapter.dump_json(result, by_alias=True, round_trip=True))
+                stored = json.loads(types.dump_json(result, by_alias=True, round_trip=True))
                 session.execute(insert(self._table), {"operation_id": operation_id, "result": stored})
                 session.commit()
                 return result
@@ -116,11 +116,11 @@ class Ledger:
                 session.rollback()
                 made = select(self._table.c.result).where(self._table.c.operation_id == operation_id)
                 if found := session.execute(made).one_or_none():
-                    return adapter.validate_json(json.dumps(found.result))
+                    return types.validate_json(json.dumps(found.result))
                 raise
 
     def forget_connections(self) -> None:
-        """Leave the connections of the pool to the process that this one was forked from."""
+        """Leave the connections of the pool to the process from which this one was forked."""
         with self._sessions() as session:
             cast(Engine, session.get_bind()).dispose(close=False)
 

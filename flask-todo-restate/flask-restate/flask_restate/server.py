@@ -48,13 +48,12 @@ def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger:
     try:
         listener = socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=1024)
     except OSError as error:
+        where = f"{settings.host}:{settings.restate_service_port} (HOST, RESTATE_SERVICE_PORT)"
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        address = f"{settings.host}:{settings.restate_service_port}"
-        raise SystemExit(f"{address} (HOST, RESTATE_SERVICE_PORT): {why}") from None
+        raise SystemExit(f"{where}: {why}") from None
 
     def work() -> None:
         if ledger:
-            ledger.forget_connections()
             retention = timedelta(days=settings.ledger_retention_days)
             threading.Thread(target=ledger.keep_purged, args=(retention,), daemon=True).start()
         asyncio.run(_serve(app, listener, threads))
@@ -62,6 +61,8 @@ def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger:
     if settings.restate_service_workers == 1:
         work()
     else:
+        # The connections of the pool stay with this process.
+        os.register_at_fork(after_in_child=ledger.forget_connections if ledger else int)
         _supervise(work, settings.restate_service_workers)
 
 
@@ -71,6 +72,8 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> Non
     loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
 
     def end() -> None:
+        # Each call that is cut off now would be a traceback.
+        logging.disable()
         stop.set()
         loop.call_later(2 * GRACE_SECONDS, os._exit, 0)
 
@@ -85,7 +88,6 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> Non
     config.keep_alive_max_requests = UNLIMITED
     config.keep_alive_timeout = UNLIMITED
     await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait)
-    logging.shutdown()
     # Steps that are still running are threads, and asyncio and Python would wait for them.
     os._exit(0)
 
@@ -123,5 +125,6 @@ def _supervise(work: Callable[[], None], count: int) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Drop the tracebacks of failed and cut off attempts, which the Restate server also logs."""
-    return not record.getMessage().startswith(("Exception in ", "ASGI Framework Lifespan", "Error in ASGI Framework"))
+    """Drop the tracebacks of failed attempts, which the Restate server also logs."""
+    attempt = ("Exception in do_progress", "Exception in take_notification", "Exception in Restate handler")
+    return not record.getMessage().startswith((*attempt, "ASGI Framework Lifespan"))

@@ -43,7 +43,7 @@ LIST = Request("GET", "/", 200)
 
 def add_by_message(marker: str) -> Request:
     """Return what the web hands to Restate's ingress when the write budget is over: an add that nobody waits for."""
-    return Request("POST", "/TodoService/add_todo/send", 202, {"task": f"{marker} {{unique}}"})
+    return Request("POST", "/restate/send/TodoService/add_todo", 202, {"task": f"{marker} {{unique}}"})
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ CODE_OF_ADD: dict[Twin, dict[str, Sequence[str]]] = {
         f"{_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
         f"{_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
         f"{_TWIN}/services/todo_service.py": _OTHER_WRITES,
-        f"{_TWIN}/settings.py": ("DeleteSettings",),
+        f"{_TWIN}/settings.py": ("TodoServiceSettings",),
         **{f"{_LIBRARY}/{name}.py": () for name in ("errors", "server", "service", "settings")},
         f"{_LIBRARY}/deployment.py": ("deploy", "_unfinished"),
         f"{_LIBRARY}/extension.py": (*_STATUS, "FlaskRestate.send"),

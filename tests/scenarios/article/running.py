@@ -29,11 +29,11 @@ class Article:
 
     def call(self, handler: str, message: BaseModel) -> requests.Response:
         """Call a handler and wait for its result, as the article's routes do."""
-        return self._post(f"/ArticleService/{handler}", message)
+        return self._post(f"/restate/call/ArticleService/{handler}", message)
 
     def send(self, handler: str, message: BaseModel) -> str:
         """Hand a call over without waiting for its result; return the id of the invocation."""
-        return str(self._post(f"/ArticleService/{handler}/send", message).json()["invocationId"])
+        return str(self._post(f"/restate/send/ArticleService/{handler}", message).json()["invocationId"])
 
     def attempts(self, handler: str, since: float) -> list[float]:
         """Return when Restate has called the handler, of the monotonic clock, since such a moment."""
