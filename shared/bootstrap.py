@@ -116,13 +116,13 @@ def run(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
-        print(*done.stdout.splitlines()[-LAST_LINES:], sep="\n", file=sys.stderr)  # noqa: T201
+        print(*done.stdout.splitlines()[-LAST_LINES:], sep="\n", file=sys.stderr)
         raise SetupError(problem)
 
 
 def say(text: str) -> None:
     """Say what is being done."""
-    print(f"setup: {text} ...", flush=True)  # noqa: T201
+    print(f"setup: {text} ...", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,14 +57,11 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
     admin_url = admin_url.rstrip("/")
     new = register(admin_url, service_url, force=False, timeout=timeout)
     services = {service["name"] for service in new["services"]}
-    known = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
+    registered = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
+    known = [one for one in registered if services & {service["name"] for service in one["services"]}]
     if max(known, key=lambda one: str(one["created_at"]))["id"] != new["id"]:
         raise DeploymentError(f"{service_url} was registered before newer ones: a new version needs a new address.")
-    old = {
-        one["id"]: one["uri"]
-        for one in known
-        if one["id"] != new["id"] and services & {service["name"] for service in one["services"]}
-    }
+    old = {one["id"]: one["uri"] for one in known if one["id"] != new["id"]}
     drained = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
         wait=tenacity.wait_fixed(0.5),
