@@ -58,7 +58,10 @@ kill: $(READY) ## while up runs: kill a server (SIGKILL), which then restarts; W
 stop: $(READY) ## while up runs: stop a server until make start; WHAT as for kill
 	@exec $(BIN)/python -m todo_stack stop '$(WHAT)'
 
-start: $(READY) ## while up runs: start a server that was stopped; WHAT as for kill
+pause: $(READY) ## while up runs: freeze a server (SIGSTOP) until make start; WHAT as for kill
+	@exec $(BIN)/python -m todo_stack pause '$(WHAT)'
+
+start: $(READY) ## while up runs: start a server that was stopped or frozen; WHAT as for kill
 	@exec $(BIN)/python -m todo_stack start '$(WHAT)'
 
 reset: $(READY) ## remove all data, after asking
@@ -115,4 +118,4 @@ clean: ## remove what setup installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop start reset test compare chaos bench bench-peers readme lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test compare chaos bench bench-peers readme lint format types clean

@@ -29,7 +29,7 @@ class Project:
         self.url = self.ports.web_url(twin)
         self.servers: set[str] = set()
         """The services that go on running; known once it is up."""
-        self._env = {
+        self.env = {
             **{name: value for name, value in os.environ.items() if name not in ("VERSION", "SECRETS")},
             "COMPOSE_PROJECT_NAME": self.name,
             "COMPOSE_FILE": os.pathsep.join(map(str, ("compose.yaml", *overrides))),
@@ -43,7 +43,7 @@ class Project:
     def run(self, *command: str) -> str:
         """Run a command in its folder and return what it prints; its errors are in the failure."""
         done = subprocess.run(
-            command, cwd=self.folder, env=self._env, capture_output=True, text=True, timeout=SECONDS, check=False
+            command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=SECONDS, check=False
         )
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-1000:]}{done.stderr[-3000:]}"
         return done.stdout
@@ -80,7 +80,7 @@ class Project:
 @contextlib.contextmanager
 def projects_up(folder: Path, overrides: Mapping[Twin, Path] | None = None) -> Iterator[dict[Twin, Project]]:
     """Both twins' projects, up at the same time, in a copy of the repository in this folder."""
-    _copy(folder)
+    copy_repository(folder)
     projects = {twin: Project(twin, folder, *([overrides[twin]] if overrides else [])) for twin in TWINS}
     with contextlib.ExitStack() as cleanup:
         for project in projects.values():
@@ -91,7 +91,7 @@ def projects_up(folder: Path, overrides: Mapping[Twin, Path] | None = None) -> I
         yield projects
 
 
-def _copy(folder: Path) -> None:
+def copy_repository(folder: Path) -> None:
     """Copy what git has of the repository, or would have, and nothing else."""
     command = ["/usr/bin/env", "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0"):

@@ -1,6 +1,6 @@
 """Error answers: pages for people, RFC 9457 problem details for API clients."""
 
-from flask import Flask, current_app, json, render_template, request
+from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from pydantic import JsonValue
@@ -25,7 +25,9 @@ def problem(status: int, detail: str, **members: JsonValue) -> ResponseReturnVal
     """Return an answer in the format of RFC 9457."""
     title = HTTP_STATUS_CODES.get(status, "Error")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
-    return current_app.response_class(json.dumps(body), status, mimetype="application/problem+json")
+    response = jsonify(body)
+    response.mimetype = "application/problem+json"
+    return response, status
 
 
 def failure(status: int, detail: str) -> ResponseReturnValue:

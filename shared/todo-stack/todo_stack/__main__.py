@@ -1,4 +1,4 @@
-"""The command line: `python -m todo_stack up plain|restate|both`, `kill`, `stop` and `start` of a server, `reset`."""
+"""The command line: `python -m todo_stack up plain|restate|both`, `kill`, `stop`, `pause`, `start`, `reset`."""
 
 import contextlib
 import os
@@ -24,6 +24,7 @@ _data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default=DATA,
+    envvar="TODO_DATA",
     help="Folder that keeps everything.",
     show_default=True,
 )
@@ -93,7 +94,8 @@ def _add_order(verb: str, meaning: str) -> None:
 
 _add_order("kill", "Kill a server of the stack that is up (SIGKILL); it is started again.")
 _add_order("stop", "Stop a server of the stack that is up; it stays down until it is started.")
-_add_order("start", "Start a server that was stopped, and return when it is healthy.")
+_add_order("pause", "Freeze a server of the stack that is up (SIGSTOP) until it is started.")
+_add_order("start", "Start a server that was stopped or frozen, and return when it is healthy.")
 
 
 @contextlib.contextmanager
@@ -115,7 +117,7 @@ def _announce(stack: Stack, terminal: Terminal) -> None:
     ]
     if RESTATE in stack.twins:
         lines.append(f"{'Restate dashboard':<20}{stack.ports.admin_url}/ui/")
-    lines.append(f"In another terminal: make kill, make stop or make start WHAT={'|'.join(stack.servers)}")
+    lines.append(f"In another terminal: make kill, stop, pause or start WHAT={'|'.join(stack.servers)}")
     # As one text, so that no log line comes in between.
     terminal.say("\n".join(["", *lines, "Ctrl-C stops everything.", ""]), "bold")
 

@@ -43,4 +43,5 @@ class Supervisor:
             what = f"there is no server {order.name!r} in this stack" if order.name else "WHAT is missing"
             order.refused(f"{what}: it is one of {', '.join(self._watched)}")
         else:
-            {"kill": watched.kill, "stop": watched.stop, "start": watched.start}[order.verb](order)
+            orders = {"kill": watched.kill, "stop": watched.stop, "pause": watched.pause, "start": watched.start}
+            orders[order.verb](order)

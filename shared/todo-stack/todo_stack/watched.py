@@ -84,8 +84,19 @@ class Watched:
         self._say(f"(process {pid}) was stopped by order, and stays so {until}")
         order.done(f"{self.server.name} (process {pid}) is stopped, and stays so {until}")
 
+    def pause(self, order: Order) -> None:
+        """Freeze it (SIGSTOP); what it was asked waits."""
+        if not self.server.running:
+            order.refused(f"{self.server.name} does not run: make start WHAT={self.server.name}")
+            return
+        self.server.pause()
+        frozen = f"is frozen, and stays so until make start WHAT={self.server.name}"
+        self._say(f"(process {self.server.pid}) {frozen}")
+        order.done(f"{self.server.name} (process {self.server.pid}) {frozen}")
+
     def start(self, order: Order) -> None:
-        """Start it, if it does not run; answered when it is healthy."""
+        """Start it, if it does not run, or let it go on; answered when it is healthy."""
+        self.server.resume()
         self._waiting.append((order, time.monotonic() + START_SECONDS))
         self._asked_since = time.monotonic()
         if not self.server.running:

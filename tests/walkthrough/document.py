@@ -1,0 +1,140 @@
+"""Follows a document: executes its commands and compares what they print with what the page shows.
+
+A block's language says what it is. `bash` is executed; a `text` block right below it is its output, and without one it
+must print nothing. In an output, `...` stands for any characters, and for any lines where it is a line of its own. A
+comment above a block, which the page does not show, says more:
+
+    <!-- not executed: REASON -->             of commands; those of TESTED_ELSEWHERE need none
+    <!-- in containers -->                    of commands: executed only by a reader who has a container engine
+    <!-- a moment later -->                   of commands that may be repeated: until they print this
+    <!-- file NAME -->                        of another language: the content of a file
+    <!-- file NAME before "TEXT" -->          of another language: put into a file, before this text
+    <!-- file NAME from "TEXT" to "TEXT" -->  of another language: replaces these lines of a file
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from sybil import Document, Example, Region, Sybil
+
+from tests.support.waiting import StillMissingError, until
+from tests.walkthrough.shell import Shell
+from todo_stack.ports import Ports
+
+TESTED_ELSEWHERE = re.compile(r"\s*make (up|up-basic|up-restate|test|compare|chaos|bench|bench-peers)\b")
+"""Commands that take long, or do not end; other tests run these targets."""
+
+_BLOCK = re.compile(
+    r"(?:^<!-- (?P<comment>[^\n]+) -->\n)?^```(?P<language>[^\n]*)\n(?P<source>.*?)^```\n"
+    r"(?:\n?^```text\n(?P<expected>.*?)^```\n)?",
+    re.MULTILINE | re.DOTALL,
+)
+_FILE = re.compile(r'file (\S+)(?: before "(.*?)"| from "(.*?)" to "(.*?)")?')
+_PICTURES = {"mermaid"}
+
+
+@dataclass
+class Reader:
+    """Somebody who follows documents, with a shell, a folder and ports of their own."""
+
+    shell: Shell
+    folder: Path
+    """Where the files are that a document shows."""
+    ports: Mapping[int, int]
+    """From each port that a document names to the reader's own."""
+    printed_elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """What commands have printed that run in another terminal."""
+    containers: bool = False
+    """Whether the reader tries the blocks for containers, and only these."""
+    executed: int = 0
+    """How many blocks of commands were executed."""
+
+    def follow(self, path: Path) -> None:
+        """Do what the document says, from top to bottom.
+
+        Raises:
+            SybilFailure: something else was printed than the page shows; with the line of the block.
+
+        """
+        document = Sybil([self._blocks]).parse(path)
+        for example in document:
+            example.evaluate()
+        prose = _BLOCK.sub("", document.text)
+        assert "```" not in prose, f"{path.name}: ``` must be at the start of a line, and only there"
+        assert not re.search(r"\n\n {4}\S", prose), f"{path.name}: an indented block has no language"
+
+    def _blocks(self, document: Document) -> Iterator[Region]:
+        for block in _BLOCK.finditer(document.text):
+            yield Region(block.start("language"), block.end(), block, self._evaluate)
+
+    def _evaluate(self, example: Example) -> str | None:
+        """Return what is wrong with the block, if anything."""
+        block, comment = example.parsed, example.parsed["comment"] or ""
+        if block["language"] == "bash":
+            return self._try(block["source"], block["expected"] or "", comment)
+        if change := _FILE.fullmatch(comment):
+            self._write(block["source"], *change.groups())
+        elif block["language"] not in _PICTURES:
+            return f"nobody knows what to do with a block of {block['language']!r} and the comment {comment!r}"
+        return None
+
+    def _try(self, commands: str, expected: str, comment: str) -> str | None:
+        if printed := self.printed_elsewhere.get(commands.strip()):
+            return self._difference(printed, expected)
+        if comment.startswith("not executed: ") or all(map(TESTED_ELSEWHERE.match, commands.splitlines())):
+            return "nobody compares this output" if expected else None
+        if self.containers != (comment == "in containers"):
+            return None
+        self.executed += 1
+        difference = None
+
+        def agrees() -> bool:
+            nonlocal difference
+            difference = self._difference(self.shell.run(self._renumbered(commands)), expected)
+            return difference is None
+
+        if not agrees() and comment == "a moment later":
+            with contextlib.suppress(StillMissingError):
+                until(agrees, "what the page shows")
+        return difference
+
+    def _difference(self, printed: str, expected: str) -> str | None:
+        """Say how this differs from what the page shows, if it does."""
+        printed = _trimmed(self._renumbered(printed, back=True))
+        return None if _pattern(expected).fullmatch(printed) else f"printed:\n{printed}\nthe page shows:\n{expected}"
+
+    def _renumbered(self, text: str, *, back: bool = False) -> str:
+        """Return the text with the reader's ports, or back with the document's; nothing else is changed."""
+        ports = {own: named for named, own in self.ports.items()} if back else self.ports
+        return re.sub(r"\b\d{4,5}\b", lambda number: str(ports.get(int(number[0]), number[0])), text)
+
+    def _write(self, source: str, name: str, before: str | None, first: str | None, last: str | None) -> None:
+        """Write the file, or change it."""
+        file = self.folder / name
+        if begin := before or first:
+            head, found, tail = file.read_text().partition(begin)
+            assert found, f"{name} has no {begin}"
+            if last:
+                tail = tail.partition(last)[2].partition("\n")[2]
+            source = head + source + (found + tail if before else tail)
+        file.write_text(source)
+
+
+def numbers(ports: Ports) -> dict[int, int]:
+    """Return these ports by those that the documents name."""
+    return {getattr(Ports(), port.name): getattr(ports, port.name) for port in fields(ports)}
+
+
+def _pattern(expected: str) -> "re.Pattern[str]":
+    """Return what matches an output that is as expected."""
+    escaped = re.escape(_trimmed(expected)).replace("\\\n", "\n")
+    any_lines = re.sub(r"^\\\.\\\.\\\.\n", lambda _: r"(?:.*\n)*", escaped, flags=re.MULTILINE)
+    return re.compile(any_lines.replace(re.escape("..."), ".*"))
+
+
+def _trimmed(text: str) -> str:
+    """Return the text without blanks at the ends of lines and empty lines at its end."""
+    return "".join(f"{line.rstrip()}\n" for line in text.rstrip().splitlines())
