@@ -70,8 +70,7 @@ class Application:
         self._python, self._folder = str(python), folder
         self.run("-m", "flask_restate", "identity", "identity.pem", "identity.pub")
         self._env["RESTATE_IDENTITY_KEY"] = (folder / "identity.pub").read_text()
-        binary, identity = restate_server.find_binary(REPOSITORY), folder / "identity.pem"
-        restate = restate_server.server(binary, folder / "restate", identity, ports=ports, env={}, log=no_log)
+        restate = restate_server.server(folder / "restate", folder / "identity.pem", ports, {}, no_log)
         flask = ["-m", "flask", "run", "--port", str(ports.flask_todo)]
         self.endpoint = self._server("endpoint", ["endpoint.py"], ports.restate_service)
         self.servers = [restate, self.endpoint, self._server("web", flask, ports.flask_todo)]
@@ -90,7 +89,7 @@ class Application:
         return [email for (email,) in execute(self._database_url, "SELECT email FROM subscriber ORDER BY id")]
 
     def _server(self, name: str, command: list[str], port: int) -> Server:
-        return Server(name, [self._python, *command], self._env, tcp_open(port), no_log, cwd=self._folder)
+        return Server(name, [self._python, *command], self._env, no_log, tcp_open(port), cwd=self._folder)
 
 
 @pytest.fixture

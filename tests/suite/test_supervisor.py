@@ -73,7 +73,7 @@ def supervised(native_stack: Stack) -> Iterator[Supervised]:
     supervised = Supervised(native_stack)
     thread = threading.Thread(target=supervised.run, name="supervisor")
     thread.start()
-    until(lambda: (native_stack.data / "orders" / "supervisor").exists(), "the supervisor takes orders")
+    until(lambda: (native_stack.data / "orders").exists(), "the supervisor takes orders")
     yield supervised
     supervised.cancelled.set()
     thread.join()

@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 
 from todo_stack import data_folder, orders
+from todo_stack.applications import DATA
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.lock import locked
 from todo_stack.ports import Ports
-from todo_stack.stack import DATA, Stack
+from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
 from todo_stack.terminal import Terminal
 from todo_stack.twins import RESTATE, TWINS, twin_named
@@ -52,7 +53,7 @@ def up(which: str, data: Path) -> None:
             twins,
             data=data,
             ports=Ports.from_environment(twins, os.environ),
-            database_url=os.environ.get("DATABASE_URL"),
+            external_database=os.environ.get("DATABASE_URL"),
             log=terminal.log,
             cancelled=stop_requested,
         )

@@ -4,9 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
+from todo_stack import tree
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
 from todo_stack.lock import locked
+from todo_stack.process import KILL_SECONDS
 
 MARK = "todo-stack-version"
 """The file that says that a folder is one of ours, and in which format its content is."""
@@ -51,3 +55,21 @@ def check_ours(data: Path) -> None:
     names = {entry.name.removesuffix(".new") for entry in data.iterdir()} if data.exists() else set()
     if not (MARK in names or {"lock", "secret_key"} <= names or names <= _BEFORE_THE_SECRETS):
         raise StackError(f"{data} holds something that is not ours: --data takes an empty folder, or a new one")
+
+
+def mark_of(data: Path) -> dict[str, str]:
+    """Return the environment variable by which processes that run on this data folder are known."""
+    return {"TODO_STACK_DATA": str(data.resolve())}
+
+
+def kill_leftovers(data: Path) -> int:
+    """Kill what a killed stack has left running on a data folder, which the caller holds; return how many were found.
+
+    A process that has written its title over its environment is found as a descendant of one that has not.
+    """
+    marked = tree.find(lambda process: mark_of(data).items() <= process.environ().items())
+    found = {member for process in marked for member in tree.freeze(process.pid)}
+    tree.kill(found)
+    # And until they are reaped: to PostgreSQL a dead server in the process table is alive.
+    psutil.wait_procs(found, timeout=KILL_SECONDS)
+    return len(found)

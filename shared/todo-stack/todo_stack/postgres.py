@@ -13,8 +13,9 @@ import psycopg2
 from psycopg2 import sql
 
 from todo_stack.errors import StackError
+from todo_stack.output import Log
 from todo_stack.postgres_programs import as_unprivileged_user, find_binaries, major_version, nobody
-from todo_stack.process import Log, Server, Step
+from todo_stack.process import Server, Step
 
 USER = "postgres"
 _SETTINGS = {
@@ -64,8 +65,8 @@ class Postgres:
             "db",
             [*self._as_user, str(self._bin / "postgres"), "-D", str(data), *options],
             self._env,
-            self._ready,
             log,
+            self._ready,
             # Fast: end the sessions, write a checkpoint, go.
             stop_signal=signal.SIGINT,
             stop_seconds=20,
@@ -119,7 +120,17 @@ class Postgres:
 
     def create_databases(self, names: Iterable[str]) -> None:
         """Create those of these databases that are missing. The server must be up."""
-        create_databases(self.url("postgres"), names)
+        # As a context manager a connection of psycopg2 is a transaction, and stays open.
+        with (
+            contextlib.closing(psycopg2.connect(self.url("postgres"), connect_timeout=2)) as connection,
+            connection.cursor() as cursor,
+        ):
+            connection.autocommit = True
+            cursor.execute("SELECT datname FROM pg_database")
+            present = {name for (name,) in cursor.fetchall()}
+            for name in names:
+                if name not in present:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _owns(self, process: psutil.Process) -> bool:
         """Say whether this is a process of this server: they write their titles over their environment."""
@@ -136,18 +147,6 @@ class Postgres:
             return False
         # The file of a killed server stays, with the number of that process.
         return len(lines) >= _STATUS_LINE and lines[0] == str(self.server.pid) and lines[-1].strip() == "ready"
-
-
-def create_databases(url: str, names: Iterable[str]) -> None:
-    """Create those of these databases that are missing, on a connection to this one."""
-    # As a context manager a connection of psycopg2 is a transaction, and stays open.
-    with contextlib.closing(psycopg2.connect(url, connect_timeout=2)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute("SELECT datname FROM pg_database")
-        present = {name for (name,) in cursor.fetchall()}
-        for name in names:
-            if name not in present:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def check_url(url: str) -> None:
