@@ -18,7 +18,7 @@ from tests.support.running_twin import RunningTwin
 from tests.support.table_lock import todos_locked, waiting_for_locks
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
-from todo_stack import tree, watched
+from todo_stack import supervisor, tree
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.ports import Ports
 from todo_stack.process import Server
@@ -129,7 +129,7 @@ def test_frozen_server_is_not_dead(supervised: Supervised) -> None:
 
 def test_cannot_stay_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that ends again and again at once ends the stack, which says which one, how, and its last words."""
-    monkeypatch.setattr(watched, "LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.1)
     server = supervised.stack.servers["flask-todo"]
     monkeypatch.setitem(server.env, "PORT", "nonsense")
     kill_process(server)
@@ -161,7 +161,7 @@ def test_orders_by_name(supervised: Supervised) -> None:
 
 def test_stopped_while_it_is_to_be_started_again(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """An order to stop counts, too, in the pause before a start; an order to start does not wait for its end."""
-    monkeypatch.setattr(watched, "FIRST_PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 3600.0)
     server = supervised.stack.servers["flask-todo"]
     assert supervised.order("kill", "flask-todo")[0] == 0
     assert supervised.order("stop", "flask-todo")[0] == 0

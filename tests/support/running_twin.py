@@ -2,8 +2,8 @@
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Union
 
 import requests
 
@@ -11,70 +11,23 @@ from tests.support import restate_admin
 from tests.support.database import execute
 from tests.support.history import ClientOperation, Outcome
 from tests.support.waiting import StillMissingError, until
-from todo_stack.ports import Ports
+from todo_stack.process import Server
+from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE, Twin
+
+if TYPE_CHECKING:
+    # It needs a library that nobody needs without containers.
+    from tests.containers.stack import ContainerServer, ContainerStack
 
 TIMEOUT_SECONDS = 30
 QUIET_SECONDS = 60
 
 
-class RunningServer(Protocol):
-    """A server of a stack, whatever it runs in."""
+RunningServer = Union[Server, "ContainerServer"]
+"""A server of a stack, whatever it runs in."""
 
-    name: str
-
-    @property
-    def running(self) -> bool:
-        """Whether its main process is there, paused or not."""
-
-    @property
-    def pid(self) -> int | None:
-        """The number of its main process on this machine."""
-
-    @property
-    def env(self) -> Mapping[str, str]:
-        """Its environment."""
-
-    def start(self) -> None:
-        """Start it and return when it is healthy."""
-
-    def stop(self) -> None:
-        """Ask it to end, and return when it is gone."""
-
-    def kill(self) -> None:
-        """Kill it (SIGKILL) and return when it is gone."""
-
-    def pause(self) -> None:
-        """Freeze it; connections stay open, unanswered."""
-
-    def resume(self) -> None:
-        """Let it go on after pause()."""
-
-    def how_it_ended(self) -> str:
-        """Say in words how it ended."""
-
-
-class RunningStack(Protocol):
-    """The servers of one twin or both, whatever they run in."""
-
-    ports: Ports
-
-    @property
-    def twins(self) -> Sequence[Twin]:
-        """The twins that run."""
-
-    @property
-    def servers(self) -> Mapping[str, RunningServer]:
-        """By name."""
-
-    def start(self) -> None:
-        """Start everything and return when all is healthy."""
-
-    def kill(self) -> None:
-        """Kill everything at one moment, as a power cut does."""
-
-    def database_url(self, twin: Twin) -> str:
-        """Return the address of a twin's database."""
+RunningStack = Union[Stack, "ContainerStack"]
+"""The servers of one twin or both, whatever they run in."""
 
 
 class RunningTwin:

@@ -14,7 +14,6 @@ import click
 from todo_stack import data_folder, orders
 from todo_stack.applications import DATA
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.lock import locked
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
@@ -77,7 +76,7 @@ def reset(data: Path, yes: bool) -> None:
         return
     with _errors_in_one_line():
         data_folder.check_ours(data)
-        with locked(data):
+        with data_folder.locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
                 shutil.rmtree(data)
                 click.echo("removed")

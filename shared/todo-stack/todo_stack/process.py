@@ -17,10 +17,9 @@ from pathlib import Path
 import psutil
 
 from todo_stack import tree
-from todo_stack.checks import Check
+from todo_stack.checks import Check, comes_true
 from todo_stack.errors import StackError
 from todo_stack.output import Log, Output
-from todo_stack.waiting import comes_true
 
 LIMIT_SECONDS = 60.0
 """In which a server must be ready and a step at its end."""
@@ -76,12 +75,7 @@ class Process:
         return self._output.last_lines if self._output else []
 
     def spawn(self) -> None:
-        """Start the process without waiting for anything. What is left of its last run is killed before.
-
-        Raises:
-            StackError: if it runs already or its program cannot be run.
-
-        """
+        """Start the process without waiting for anything. What is left of its last run is killed before."""
         if self.running:
             raise StackError(f"{self.name} is running already")
         self._end([])

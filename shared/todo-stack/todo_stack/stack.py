@@ -74,12 +74,7 @@ class Stack(Applications):
         self._steps.clear()
 
     def spawn(self, process: Process) -> None:
-        """Start one of the servers, or a step, without waiting; the next start of a stack knows that it ran.
-
-        Raises:
-            StackError: if it runs already or its program cannot be run.
-
-        """
+        """Start one of the servers, or a step, without waiting; the next start of a stack knows that it ran."""
         process.env |= data_folder.mark_of(self.data)
         process.spawn()
         if process not in self.servers.values():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-from todo_stack.waiting import comes_true
+from todo_stack.checks import comes_true
 
 _POLL_SECONDS = 0.01
 

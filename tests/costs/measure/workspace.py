@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.logs import log_to
-from todo_stack.data_folder import MARK, kill_leftovers
-from todo_stack.lock import locked
+from todo_stack.data_folder import MARK, kill_leftovers, locked
 from todo_stack.output import Log
 
 LOG = "servers.log"
