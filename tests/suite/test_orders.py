@@ -1,22 +1,19 @@
 """Orders reach the stack that is up, and no other."""
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import until
 from todo_stack.errors import StackError
 from todo_stack.orders import Inbox, Order, give, inbox
 
 
-def take(box: Inbox, waiting: "Future[str]") -> Order:
+def take(box: Inbox) -> Order:
     """Take the order that somebody waits for."""
-    orders: list[Order] = []
-    while not orders:
-        assert not waiting.done()
-        orders += box.take()
-    (order,) = orders
+    (order,) = until(lambda: list(box.take()), "the order has come")
     return order
 
 
@@ -43,7 +40,7 @@ def test_stack_ends_before_it_answers(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         with inbox(tmp_path) as box:
             waiting = pool.submit(give, tmp_path, "start", "db")
-            take(box, waiting)
+            take(box)
         with pytest.raises(StackError, match="ended meanwhile"):
             waiting.result(10)
 
@@ -52,12 +49,12 @@ def test_answers(tmp_path: Path) -> None:
     """An order comes once; its answer is returned, or raised where it is a refusal, and no file is left."""
     with inbox(tmp_path) as box, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(give, tmp_path, "kill", "db")
-        order = take(box, waiting)
+        order = take(box)
         assert (order.verb, order.name) == ("kill", "db")
         order.done("a line")
         assert waiting.result(10) == "a line"
         waiting = pool.submit(give, tmp_path, "kill", "db")
-        take(box, waiting).refused("a reason")
+        take(box).refused("a reason")
         with pytest.raises(StackError, match=r"^a reason$"):
             waiting.result(10)
         assert [path.name for path in (tmp_path / "orders").iterdir()] == ["lock"]

@@ -64,7 +64,7 @@ class Watched:
             order.refused(f"{self.server.name} does not run: make start WHAT={self.server.name}")
             return
         self.server.kill()
-        self._restart_after(FIRST_PAUSE_SECONDS)
+        self._start_at = time.monotonic() + FIRST_PAUSE_SECONDS
         self._say(f"(process {pid}) was killed by order, and is started again")
         order.done(f"{self.server.name} (process {pid}) is killed, and is started again")
 
@@ -114,11 +114,8 @@ class Watched:
         # Its workers end with it, as they do in a container; they would go on serving without it.
         self.server.kill()
         self._say(f"{pid}ended: {how}. It is started again in {self._pause:g} s")
-        self._restart_after(self._pause)
+        self._start_at = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
-
-    def _restart_after(self, seconds: float) -> None:
-        self._start_at = time.monotonic() + seconds
 
     def _ask_for_health(self) -> None:
         now = time.monotonic()
