@@ -8,12 +8,12 @@ import pytest
 
 from tests.support.waiting import until
 from todo_stack.errors import StackError
-from todo_stack.orders import Inbox, Order, give, inbox
+from todo_stack.orders import Order, give, inbox, take
 
 
-def take(box: Inbox) -> Order:
+def take_one(folder: Path) -> Order:
     """Take the order that somebody waits for."""
-    (order,) = until(lambda: list(box.take()), "the order has come")
+    (order,) = until(lambda: list(take(folder)), "the order has come")
     return order
 
 
@@ -31,30 +31,30 @@ def test_folder_of_a_stack_that_was_killed(tmp_path: Path) -> None:
     (tmp_path / "orders" / "1-a.order").write_text(json.dumps(["kill", "db"]))
     with pytest.raises(StackError, match="no stack is up"):
         give(tmp_path, "kill", "db")
-    with inbox(tmp_path) as box:
-        assert list(box.take()) == []
+    with inbox(tmp_path) as folder:
+        assert list(take(folder)) == []
 
 
 def test_stack_ends_before_it_answers(tmp_path: Path) -> None:
     """An order that the stack has not answered when it ends is refused with that reason."""
     with ThreadPoolExecutor(1) as pool:
-        with inbox(tmp_path) as box:
+        with inbox(tmp_path) as folder:
             waiting = pool.submit(give, tmp_path, "start", "db")
-            take(box)
+            take_one(folder)
         with pytest.raises(StackError, match="ended meanwhile"):
             waiting.result(10)
 
 
 def test_answers(tmp_path: Path) -> None:
     """An order comes once; its answer is returned, or raised where it is a refusal, and no file is left."""
-    with inbox(tmp_path) as box, ThreadPoolExecutor(1) as pool:
+    with inbox(tmp_path) as folder, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(give, tmp_path, "kill", "db")
-        order = take(box)
+        order = take_one(folder)
         assert (order.verb, order.name) == ("kill", "db")
         order.done("a line")
         assert waiting.result(10) == "a line"
         waiting = pool.submit(give, tmp_path, "kill", "db")
-        take(box).refused("a reason")
+        take_one(folder).refused("a reason")
         with pytest.raises(StackError, match=r"^a reason$"):
             waiting.result(10)
         assert [path.name for path in (tmp_path / "orders").iterdir()] == ["lock"]

@@ -171,16 +171,12 @@ def test_stopped_while_it_is_to_be_started_again(supervised: Supervised, monkeyp
     assert supervised.order("start", "flask-todo") == (0, f"flask-todo (process {server.pid}) is healthy")
 
 
-@pytest.mark.parametrize(
-    ("what", "line"),
-    [
-        ([], "Error: WHAT is missing: it is one of {}"),
-        (["nonsense"], "Error: there is no server 'nonsense' in this stack: it is one of {}"),
-    ],
-)
-def test_orders_that_name_nothing(supervised: Supervised, what: list[str], line: str) -> None:
+def test_orders_that_name_nothing(supervised: Supervised) -> None:
     """An order without a name, or with one that is none, is answered with a line that has the names."""
-    assert supervised.order("start", *what) == (1, line.format(", ".join(SERVERS)))
+    names = f"it is one of {', '.join(SERVERS)}"
+    assert supervised.order("start") == (1, f"Error: WHAT is missing: {names}")
+    nonsense = f"Error: there is no server 'nonsense' in this stack: {names}"
+    assert supervised.order("start", "nonsense") == (1, nonsense)
 
 
 Up = tuple["subprocess.Popen[bytes]", Path, str]

@@ -47,8 +47,8 @@ class Order:
 
 
 @contextlib.contextmanager
-def inbox(data: Path) -> Iterator["Inbox"]:
-    """Take orders for the stack on this data folder, which the caller holds; those to an earlier one are forgotten."""
+def inbox(data: Path) -> Iterator[Path]:
+    """Make the folder for orders to the stack on this data folder, which the caller holds; forget earlier orders."""
     folder, new = data / _FOLDER, data / f"{_FOLDER}.new"
     for old in (folder, new):
         shutil.rmtree(old, ignore_errors=True)
@@ -57,26 +57,20 @@ def inbox(data: Path) -> Iterator["Inbox"]:
         with locked(new):
             # Only now: nobody is to find it before it is held.
             new.rename(folder)
-            yield Inbox(folder)
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Inbox:
-    """The supervisor's side of the folder."""
-
-    folder: Path
-
-    def take(self) -> Iterator[Order]:
-        """Yield the orders that have come; each comes once."""
-        for file in sorted(self.folder.glob("*.order")):
-            try:
-                verb, name = json.loads(file.read_bytes())
-                file.unlink()
-            except (FileNotFoundError, ValueError):
-                continue  # Nobody waits for it any more, or it is no order.
-            yield Order(verb, name, file)
+def take(folder: Path) -> Iterator[Order]:
+    """Yield the orders that have come; each comes once."""
+    for file in sorted(folder.glob("*.order")):
+        try:
+            verb, name = json.loads(file.read_bytes())
+            file.unlink()
+        except (FileNotFoundError, ValueError):
+            continue  # Nobody waits for it any more, or it is no order.
+        yield Order(verb, name, file)
 
 
 def give(data: Path, verb: str, name: str) -> str:

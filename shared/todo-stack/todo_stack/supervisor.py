@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.orders import Order, inbox
+from todo_stack.orders import Order, inbox, take
 from todo_stack.output import Log
 from todo_stack.process import KILLED, Process, Server
 from todo_stack.stack import Stack
@@ -158,11 +158,11 @@ class Supervisor:
             StopRequested: it was cancelled.
 
         """
-        with inbox(self._data) as orders:
+        with inbox(self._data) as folder:
             while not self._cancelled.wait(LOOK_SECONDS):
                 for watched in self._watched.values():
                     watched.look()
-                for order in orders.take():
+                for order in take(folder):
                     self._carry_out(order)
         raise StopRequested
 
