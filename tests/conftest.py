@@ -1,7 +1,6 @@
 """Starts both twins once for all tests, and starts again after each test what it has stopped."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,6 @@ from tests.support.browser import Browser
 from tests.support.database import execute
 from tests.support.logs import log_to
 from tests.support.running_twin import RunningStack, RunningTwin, new_key, restate_twin
-from todo_stack.applications import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, TWINS
@@ -99,9 +97,3 @@ def browser(twin: RunningTwin) -> Iterator[Browser]:
     browser = Browser(twin.url)
     yield browser
     browser.close()
-
-
-@pytest.fixture
-def repository() -> Path:
-    """The top of the repository."""
-    return REPOSITORY

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.containers.project import Project, projects_up
+from tests.support import restate_admin
 from tests.support.waiting import until
 from todo_stack.twins import RESTATE, TWINS, Twin
 
@@ -53,8 +54,7 @@ def titles(project: Project) -> list[str]:
 
 def addresses(project: Project) -> list[str]:
     """Return where Restate finds the service."""
-    deployments = requests.get(f"{project.ports.admin_url}/deployments", timeout=10).json()["deployments"]
-    return [str(one["uri"]).rstrip("/") for one in deployments]
+    return list(restate_admin.deployments(project.ports.admin_url).values())
 
 
 def test_pages_answer(project: Project) -> None:

@@ -21,8 +21,8 @@ from tests.costs.show import console as terminal
 from tests.costs.show import page
 from tests.support.waiting import StillMissingError
 from todo_stack import tree
+from todo_stack.data_folder import locked
 from todo_stack.errors import StackError
-from todo_stack.lock import locked
 
 PAGE = "bench.html"
 

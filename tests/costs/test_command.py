@@ -16,8 +16,8 @@ from tests.costs.measure import Findings, LoadError, Progress
 from tests.costs.measure.all_parts import PARTS, WHOLE, Part
 from tests.costs.measure.workspace import LOG, workspace
 from tests.costs.records import Costs
+from todo_stack.data_folder import MARK, mark_of
 from todo_stack.errors import StackError
-from todo_stack.leftovers import Leftovers
 
 KEPT = Costs.read(COSTS)
 Run = Callable[..., tuple[int, str]]
@@ -96,8 +96,8 @@ def test_workspace_is_fresh(tmp_path: Path) -> None:
     """What an earlier run has left is ended and removed; the log stays when the data goes."""
     data = tmp_path / "load" / "data"
     data.mkdir(parents=True)
-    left = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-    Leftovers(data / "processes.json").record([left.pid])
+    (data / MARK).touch()
+    left = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], env=mark_of(data))
     with workspace(tmp_path / "load") as log:
         assert not psutil.pid_exists(left.pid)
         assert not data.exists()

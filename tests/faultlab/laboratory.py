@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy, WireProtocol
 from tests.support.database import execute
+from tests.support.logs import no_log
 from tests.support.running_twin import RunningServer, RunningTwin
 from todo_stack.output import Log
 from todo_stack.ports import Ports
@@ -89,7 +90,7 @@ class Laboratory:
             overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
         writer = overrides[which.writer] = dict(settings)
-        self.stack = Stack([which], data=data, ports=ports, log=log, overrides=overrides, cancelled=cancelled)
+        self.stack = Stack([which], data=data, ports=ports, log=log or no_log, overrides=overrides, cancelled=cancelled)
         writer["DATABASE_URL"] = self._through_proxy(self.stack.database_url(which))
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
 

@@ -10,12 +10,14 @@ from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article, article_beside
 from tests.support.logs import log_to
 from todo_stack.output import Log
-from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
+from todo_stack.twins import RESTATE, TWINS, Twin
 
 DELETE_SECONDS = 10
 """How long the Restate twin tries a delete here: longer than the outages that it is to survive, and soon waited out."""
 
 Laboratories = Callable[[Twin], Laboratory]
+
+only_plain, only_restate = (pytest.mark.parametrize("lab", [twin], ids=str, indirect=True) for twin in TWINS)
 
 
 @pytest.fixture(scope="package")
@@ -49,22 +51,6 @@ def lab(request: pytest.FixtureRequest, laboratories: Laboratories) -> Iterator[
     laboratory.heal()
 
 
-@pytest.fixture
-def plain_lab(laboratories: Laboratories) -> Iterator[Laboratory]:
-    """The laboratory of the plain twin."""
-    laboratory = laboratories(PLAIN)
-    yield laboratory
-    laboratory.heal()
-
-
-@pytest.fixture
-def restate_lab(laboratories: Laboratories) -> Iterator[Laboratory]:
-    """The laboratory of the Restate twin."""
-    laboratory = laboratories(RESTATE)
-    yield laboratory
-    laboratory.heal()
-
-
 @pytest.fixture(scope="package")
 def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
     """The article's service, beside the Restate twin."""
@@ -73,11 +59,11 @@ def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
 
 
 @pytest.fixture
-def article(restate_lab: Laboratory, article_running: Article) -> Iterator[Article]:
+def article(article_running: Article) -> Iterator[Article]:
     """The article's service, running when a scenario begins, with nothing left to do when it ends."""
-    del restate_lab  # It is mended after the service.
     yield article_running
     article_running.heal()
+    article_running.lab.heal()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire import Answer, Match, Sent
+from tests.scenarios.conftest import only_plain
 from tests.support.user import new_name
 from todo_shared import operations
 from todo_stack.twins import PLAIN
@@ -27,9 +28,9 @@ EXPECTED = [
 
 
 @pytest.fixture
-def engine(plain_lab: Laboratory) -> Iterator[Engine]:
+def engine(lab: Laboratory) -> Iterator[Engine]:
     """The plain twin's way to its database, through the proxy."""
-    address = f"postgresql+psycopg2://postgres@127.0.0.1:{plain_lab.database.port}/{PLAIN.database}"
+    address = f"postgresql+psycopg2://postgres@127.0.0.1:{lab.database.port}/{PLAIN.database}"
     engine = create_engine(address, pool_pre_ping=True)
     yield engine
     engine.dispose()
@@ -43,12 +44,13 @@ def add_with_retries(engine: Engine, task: str) -> None:
         session.commit()
 
 
+@only_plain
 @pytest.mark.parametrize(("message", "rows"), EXPECTED)
-def test_naive_retries(plain_lab: Laboratory, engine: Engine, message: Match, rows: int) -> None:
+def test_naive_retries(lab: Laboratory, engine: Engine, message: Match, rows: int) -> None:
     """The function succeeds in both cases and cannot tell them apart; in one of them it has added two todos."""
     task = new_name("milk")
-    cut = plain_lab.database.cut(lambda seen: message(seen) and seen.mentions(task))
+    cut = lab.database.cut(lambda seen: message(seen) and seen.mentions(task))
     add_with_retries(engine, task)
     cut.wait()
 
-    assert plain_lab.twin.tasks(task) == [task] * rows
+    assert lab.twin.tasks(task) == [task] * rows

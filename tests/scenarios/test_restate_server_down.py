@@ -5,13 +5,15 @@ kills the Restate server beside it, and it goes on.
 """
 
 from tests.faultlab.laboratory import Laboratory
+from tests.scenarios.conftest import only_restate
 from tests.support.history import Outcome, Verdict
 from tests.support.user import add, new_name, verdict_on
 
 
-def test_restate_server_down(restate_lab: Laboratory) -> None:
+@only_restate
+def test_restate_server_down(lab: Laboratory) -> None:
     """The Restate twin refuses a write and still shows its list; the same request adds one todo once it is up again."""
-    twin, restate = restate_lab.twin, restate_lab.stack.servers["restate"]
+    twin, restate = lab.twin, lab.stack.servers["restate"]
     task, there = new_name("milk"), twin.add(new_name("bread"))
     restate.kill()
     refused = add(twin, task)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article
-from tests.scenarios.conftest import DELETE_SECONDS
+from tests.scenarios.conftest import DELETE_SECONDS, only_restate
 from tests.support.browser import Browser
 from tests.support.history import Outcome, Verdict
 from tests.support.user import delete, new_name, verdict_on
@@ -46,9 +46,10 @@ def test_outage_of_five_seconds(article: Article, meanwhile: ThreadPoolExecutor)
     assert verdict_on(twin, deleted) is Verdict.EXACTLY_ONCE
 
 
-def test_outage_longer_than_the_bound(restate_lab: Laboratory) -> None:
+@only_restate
+def test_outage_longer_than_the_bound(lab: Laboratory) -> None:
     """When the time of a delete is over while the database is down, its user is told that it could not be done."""
-    twin, database = restate_lab.twin, restate_lab.stack.servers["db"]
+    twin, database = lab.twin, lab.stack.servers["db"]
     by_api, by_form = twin.add(new_name("doomed")), twin.add(new_name("doomed"))
     browser = Browser(twin.url)
     form = browser.form(f"/delete/{by_form['id']}$")

@@ -12,6 +12,7 @@ import requests
 from tests.faultlab.laboratory import SERVICE, Laboratory
 from tests.faultlab.wire import Answer
 from tests.scenarios.article.running import Article
+from tests.scenarios.conftest import only_restate
 from tests.support.history import Verdict
 from tests.support.user import add, new_name, verdict_on
 from todo_shared.schemas import TodoRequest
@@ -37,9 +38,10 @@ def test_article_adds_two(article: Article, meanwhile: ThreadPoolExecutor) -> No
     assert article.lab.twin.tasks(task) == [task, task]
 
 
-def test_ledger_adds_one(restate_lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
+@only_restate
+def test_ledger_adds_one(lab: Laboratory, meanwhile: ThreadPoolExecutor) -> None:
     """The TodoService, killed at the same moment, has added one todo in the end."""
-    lab, task = restate_lab, new_name("milk")
+    task = new_name("milk")
     result = lab.links[SERVICE].hold(Answer(RESULT_OF_THE_STEP, mentioning=task))
     adding = meanwhile.submit(add, lab.twin, task)
     held = result.wait()

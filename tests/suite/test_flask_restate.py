@@ -67,12 +67,6 @@ def message() -> TodoRequest:
     return TodoRequest(task=new_name("client"))
 
 
-def operator(durable: RunningTwin, verb: str, operation_id: str) -> str:
-    """Do this to a call as an operator does; return the id of the new call if there is one."""
-    answer = restate_admin.order(durable.stack.ports.admin_url, operation_id, verb)
-    return str(answer.get("new_invocation_id", ""))
-
-
 def test_rejection(restate: FlaskRestate, durable: RunningTwin) -> None:
     """A call that the handler refuses is rejected with status and reason, again for the same key; nothing changes."""
     key = new_key()
@@ -99,7 +93,7 @@ def test_killed_call(restate: FlaskRestate, durable: RunningTwin, message: TodoR
     key = new_key()
     durable.writer.kill()
     operation_id = restate.send(add_todo, message, key)
-    operator(durable, "kill", operation_id)
+    restate_admin.order(durable.stack.ports.admin_url, operation_id, "kill")
     durable.writer.start()
     assert durable.settle() == []
     assert restate.status(operation_id).status == "unknown"
@@ -112,8 +106,9 @@ def test_restart_as_new(restate: FlaskRestate, durable: RunningTwin, message: To
     """A completed add that an operator restarts as new adds nothing: the ledger knows it by its key."""
     operation_id = restate.send(add_todo, message, new_key())
     assert durable.settle() == []
-    again = operator(durable, "restart-as-new", operation_id)
-    assert again not in ("", operation_id)
+    restarted = restate_admin.order(durable.stack.ports.admin_url, operation_id, "restart-as-new")
+    again = restarted["new_invocation_id"]
+    assert again != operation_id
     assert durable.settle() == []
     assert restate.status(again).result == restate.status(operation_id).result
     assert durable.tasks(message.task) == [message.task]
@@ -124,7 +119,7 @@ def test_key_that_restate_has_forgotten(restate: FlaskRestate, durable: RunningT
     key = new_key()
     first = restate.call(add_todo, message, key)
     operation_id = restate.send(add_todo, message, key)
-    operator(durable, "purge", operation_id)
+    restate_admin.order(durable.stack.ports.admin_url, operation_id, "purge")
     with pytest.raises(OperationNotFoundError):
         restate.status(operation_id)
     assert restate.call(add_todo, message, key) == first

@@ -59,15 +59,6 @@ def adding(task: str) -> Callable[[Session], TodoData]:
     return add
 
 
-def deleting(todo: dict[str, Any]) -> Callable[[Session], None]:
-    """Return the change that deletes a todo."""
-
-    def delete(session: Session) -> None:
-        operations.delete(session, todo["id"])
-
-    return delete
-
-
 @contextlib.contextmanager
 def interrupted(operation_id: str, change: Callable[[Session], Any]) -> Iterator[Future[Any]]:
     """Make a change in a thread that waits before its COMMIT until the end, as one whose process seemed dead."""
@@ -121,8 +112,12 @@ def test_same_step_twice_at_once(durable: RunningTwin, operation_id: str, task: 
 def test_same_deletion_twice_at_once(durable: RunningTwin, operation_id: str, task: str) -> None:
     """A deletion that is repeated before its first COMMIT succeeds: it does not report its own first try as missing."""
     todo = durable.add(task)
-    with ThreadPoolExecutor(1) as pool, interrupted(operation_id, deleting(todo)) as first:
-        second = pool.submit(ledger.apply, operation_id, deleting(todo))
+
+    def delete(session: Session) -> None:
+        operations.delete(session, todo["id"])
+
+    with ThreadPoolExecutor(1) as pool, interrupted(operation_id, delete) as first:
+        second = pool.submit(ledger.apply, operation_id, delete)
         until(lambda: waiting_for_locks(durable.stack.database_url(RESTATE)), "the second waits for the first", 4)
     assert (first.result(), second.result()) == (None, None)
     assert durable.tasks(task) == []

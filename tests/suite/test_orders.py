@@ -1,31 +1,19 @@
 """Orders reach the stack that is up, and no other."""
 
 import json
-import subprocess
-import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.support.waiting import until
 from todo_stack.errors import StackError
-from todo_stack.orders import Inbox, Order, give, inbox
+from todo_stack.orders import Order, give, inbox, take
 
 
-def leave_supervisor(data: Path, pid: int, started: float) -> None:
-    """Leave what a supervisor of this number and start time leaves when it is killed."""
-    (data / "orders").mkdir()
-    (data / "orders" / "supervisor").write_text(json.dumps([pid, started]))
-
-
-def take(box: Inbox, waiting: "Future[str]") -> Order:
+def take_one(folder: Path) -> Order:
     """Take the order that somebody waits for."""
-    orders: list[Order] = []
-    while not orders:
-        assert not waiting.done()
-        orders += box.take()
-    (order,) = orders
+    (order,) = until(lambda: list(take(folder)), "the order has come")
     return order
 
 
@@ -39,44 +27,34 @@ def test_no_stack(tmp_path: Path) -> None:
 
 def test_folder_of_a_stack_that_was_killed(tmp_path: Path) -> None:
     """The folder of a killed stack takes no orders, and the next stack does not carry out those that are left in it."""
-    ended = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    leave_supervisor(tmp_path, ended.pid, psutil.Process(ended.pid).create_time())
+    (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "1-a.order").write_text(json.dumps(["kill", "db"]))
-    ended.communicate()
     with pytest.raises(StackError, match="no stack is up"):
         give(tmp_path, "kill", "db")
-    with inbox(tmp_path) as box:
-        assert list(box.take()) == []
-
-
-def test_number_that_another_process_has_now(tmp_path: Path) -> None:
-    """A process with the number of a supervisor that was killed is not mistaken for it."""
-    this = psutil.Process()
-    leave_supervisor(tmp_path, this.pid, this.create_time() - 60)
-    with pytest.raises(StackError, match="no stack is up"):
-        give(tmp_path, "kill", "db")
+    with inbox(tmp_path) as folder:
+        assert list(take(folder)) == []
 
 
 def test_stack_ends_before_it_answers(tmp_path: Path) -> None:
     """An order that the stack has not answered when it ends is refused with that reason."""
     with ThreadPoolExecutor(1) as pool:
-        with inbox(tmp_path) as box:
+        with inbox(tmp_path) as folder:
             waiting = pool.submit(give, tmp_path, "start", "db")
-            take(box, waiting)
+            take_one(folder)
         with pytest.raises(StackError, match="ended meanwhile"):
             waiting.result(10)
 
 
 def test_answers(tmp_path: Path) -> None:
     """An order comes once; its answer is returned, or raised where it is a refusal, and no file is left."""
-    with inbox(tmp_path) as box, ThreadPoolExecutor(1) as pool:
+    with inbox(tmp_path) as folder, ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(give, tmp_path, "kill", "db")
-        order = take(box, waiting)
+        order = take_one(folder)
         assert (order.verb, order.name) == ("kill", "db")
         order.done("a line")
         assert waiting.result(10) == "a line"
         waiting = pool.submit(give, tmp_path, "kill", "db")
-        take(box, waiting).refused("a reason")
+        take_one(folder).refused("a reason")
         with pytest.raises(StackError, match=r"^a reason$"):
             waiting.result(10)
-        assert [path.name for path in (tmp_path / "orders").iterdir()] == ["supervisor"]
+        assert [path.name for path in (tmp_path / "orders").iterdir()] == ["lock"]

@@ -8,71 +8,73 @@ from pathlib import Path
 
 import pytest
 
+from todo_stack.applications import REPOSITORY
 
-def run(repository: Path, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+
+def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a command at the top of the repository."""
     env, command = {**os.environ, **environment}, ("/usr/bin/env", *command)
-    return subprocess.run(command, cwd=repository, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
 
 
-def tracked(repository: Path) -> list[Path]:
+def tracked() -> list[Path]:
     """Return the files that git tracks."""
-    listed = run(repository, "git", "ls-files", "-z")
+    listed = run("git", "ls-files", "-z")
     assert listed.returncode == 0, listed.stderr
-    return [repository / name for name in listed.stdout.split("\0") if name]
+    return [REPOSITORY / name for name in listed.stdout.split("\0") if name]
 
 
-def pages(repository: Path) -> list[Path]:
+def pages() -> list[Path]:
     """Return the pages that explain the repository."""
-    return [path for path in tracked(repository) if path.name in ("README.md", "CONTRIBUTING.md")]
+    return [path for path in tracked() if path.name in ("README.md", "CONTRIBUTING.md")]
 
 
-def test_commands_of_the_readmes_exist(repository: Path) -> None:
+def test_commands_of_the_readmes_exist() -> None:
     """Every make target that a README or CONTRIBUTING.md names exists."""
-    makefile = (repository / "Makefile").read_text()
+    makefile = (REPOSITORY / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
-    for page in pages(repository):
+    for page in pages():
         assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
 
 
-def test_files_of_the_readmes_exist(repository: Path) -> None:
+def test_files_of_the_readmes_exist() -> None:
     """Every file that a README or CONTRIBUTING.md links to exists."""
-    for page in pages(repository):
+    for page in pages():
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
 
 
-def test_no_registry_address(repository: Path) -> None:
+def test_no_registry_address() -> None:
     """No file says where packages come from: each machine decides that."""
-    for path in (path for path in tracked(repository) if path.name == "package-lock.json"):
+    for path in (path for path in tracked() if path.name == "package-lock.json"):
         lock = json.loads(path.read_text())
         assert not [name for name, package in lock["packages"].items() if "resolved" in package], path
     address = re.compile(
         "|".join([r"pypi\." + "org", r"registry\.npmjs" + r"\.org", "pythonhosted" + r"\.org", "index" + "-url"])
     )
-    for path in tracked(repository):
+    for path in tracked():
         assert not address.search(path.read_text(errors="ignore")), path
 
 
-def test_every_requirement_is_pinned(repository: Path) -> None:
+def test_every_requirement_is_pinned() -> None:
     """Every package that is asked for by name has its version in the constraints."""
-    lines = (repository / "constraints.txt").read_text().split()
+    lines = (REPOSITORY / "constraints.txt").read_text().split()
     pins = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
-    asked = (repository / "tests" / "requirements.txt").read_text().splitlines()
+    asked = (REPOSITORY / "tests" / "requirements.txt").read_text().splitlines()
     names = {re.split(r"[\[=<>~ ]", line)[0].lower().replace("_", "-") for line in asked if line and line[0] != "#"}
     assert names <= pins
 
 
 @pytest.mark.parametrize("verb", ["kill", "stop", "start"])
-def test_orders_by_make(repository: Path, verb: str) -> None:
+def test_orders_by_make(verb: str) -> None:
     """`make kill`, `make stop` and `make start` give these orders to the stack."""
-    assert f"-m todo_stack {verb} 'db'" in run(repository, "make", "-n", verb, "WHAT=db").stdout
+    assert f"-m todo_stack {verb} 'db'" in run("make", "-n", verb, "WHAT=db").stdout
 
 
 @pytest.mark.parametrize("target", ["up-basic", "up-restate", "deploy"])
-def test_without_docker(repository: Path, target: str) -> None:
+def test_without_docker(target: str) -> None:
     """Where Docker does not answer, `make ... DOCKER=1` says so in its first line, and what to do without it."""
-    done = run(repository, "make", "--silent", target, "DOCKER=1", DOCKER_HOST="unix:///nonexistent/docker.sock")
+    done = run("make", "--silent", target, "DOCKER=1", DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert done.returncode != 0
     assert done.stderr.startswith("This needs Docker with its compose plugin")
     assert "Without Docker: make up-basic" in done.stderr.splitlines()[0]

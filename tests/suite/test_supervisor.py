@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from tests.support.history import Verdict
@@ -18,7 +19,7 @@ from tests.support.running_twin import RunningTwin
 from tests.support.table_lock import todos_locked, waiting_for_locks
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
-from todo_stack import tree, watched
+from todo_stack import supervisor, tree
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.ports import Ports
 from todo_stack.process import Server
@@ -73,7 +74,7 @@ def supervised(native_stack: Stack) -> Iterator[Supervised]:
     supervised = Supervised(native_stack)
     thread = threading.Thread(target=supervised.run, name="supervisor")
     thread.start()
-    until(lambda: (native_stack.data / "orders" / "supervisor").exists(), "the supervisor takes orders")
+    until(lambda: (native_stack.data / "orders").exists(), "the supervisor takes orders")
     yield supervised
     supervised.cancelled.set()
     thread.join()
@@ -117,7 +118,12 @@ def test_frozen_server_is_not_dead(supervised: Supervised) -> None:
     """A server that hangs is left alone; one that is killed while it and its workers hang is started again."""
     server = supervised.stack.servers["db"]
     pid = server.pid
-    server.pause()
+    frozen = (0, f"db (process {pid}) is frozen, and stays so until make start WHAT=db")
+    assert supervised.order("pause", "db") == frozen
+    assert psutil.Process(pid).status() == psutil.STATUS_STOPPED
+    assert supervised.order("start", "db") == (0, f"db (process {pid}) is healthy")
+    assert psutil.Process(pid).status() != psutil.STATUS_STOPPED
+    assert supervised.order("pause", "db") == frozen
     # What the supervisor does for another one shows that it has looked at this one, too.
     assert supervised.order("kill", "flask-todo")[0] == 0
     assert supervised.order("kill", "restate_app")[0] == 0
@@ -129,7 +135,7 @@ def test_frozen_server_is_not_dead(supervised: Supervised) -> None:
 
 def test_cannot_stay_up(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that ends again and again at once ends the stack, which says which one, how, and its last words."""
-    monkeypatch.setattr(watched, "LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.1)
     server = supervised.stack.servers["flask-todo"]
     monkeypatch.setitem(server.env, "PORT", "nonsense")
     kill_process(server)
@@ -161,7 +167,7 @@ def test_orders_by_name(supervised: Supervised) -> None:
 
 def test_stopped_while_it_is_to_be_started_again(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     """An order to stop counts, too, in the pause before a start; an order to start does not wait for its end."""
-    monkeypatch.setattr(watched, "FIRST_PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 3600.0)
     server = supervised.stack.servers["flask-todo"]
     assert supervised.order("kill", "flask-todo")[0] == 0
     assert supervised.order("stop", "flask-todo")[0] == 0
@@ -171,16 +177,12 @@ def test_stopped_while_it_is_to_be_started_again(supervised: Supervised, monkeyp
     assert supervised.order("start", "flask-todo") == (0, f"flask-todo (process {server.pid}) is healthy")
 
 
-@pytest.mark.parametrize(
-    ("what", "line"),
-    [
-        ([], "Error: WHAT is missing: it is one of {}"),
-        (["nonsense"], "Error: there is no server 'nonsense' in this stack: it is one of {}"),
-    ],
-)
-def test_orders_that_name_nothing(supervised: Supervised, what: list[str], line: str) -> None:
+def test_orders_that_name_nothing(supervised: Supervised) -> None:
     """An order without a name, or with one that is none, is answered with a line that has the names."""
-    assert supervised.order("start", *what) == (1, line.format(", ".join(SERVERS)))
+    names = f"it is one of {', '.join(SERVERS)}"
+    assert supervised.order("start") == (1, f"Error: WHAT is missing: {names}")
+    nonsense = f"Error: there is no server 'nonsense' in this stack: {names}"
+    assert supervised.order("start", "nonsense") == (1, nonsense)
 
 
 Up = tuple["subprocess.Popen[bytes]", Path, str]

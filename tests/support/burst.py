@@ -52,12 +52,8 @@ class Burst:
             session.close()
 
     def verdicts(self) -> Counter[Verdict]:
-        """Wait until nothing is in flight, count the effects in the database, and return how many came to what."""
-        unfinished = self.twin.settle()
-        count_effects(self.twin, self.operations)
-        for operation in self.operations:
-            operation.settled = not unfinished
-        return Counter(map(judge, self.operations))
+        """Return how many operations came to what, once nothing is in flight."""
+        return Counter(verdicts_on(self.twin, self.operations))
 
 
 def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
@@ -65,6 +61,15 @@ def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> N
     tasks = Counter(task for (task,) in twin.rows("SELECT task FROM todo"))
     for operation in operations:
         operation.count_effect(tasks)
+
+
+def verdicts_on(twin: RunningTwin, operations: Sequence[ClientOperation]) -> list[Verdict]:
+    """Wait until nothing is in flight, count each effect, and compare it with what its client was told."""
+    unfinished = twin.settle()
+    count_effects(twin, operations)
+    for operation in operations:
+        operation.settled = not unfinished
+    return list(map(judge, operations))
 
 
 def adds(twin: RunningTwin, number: int) -> Burst:

@@ -23,7 +23,7 @@ def service_endpoint(
 ) -> Server:
     """Return an endpoint with the settings of the twin's own, these changed; it is not started."""
     env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port), **(environment or {})}
-    return Server(module[0], [sys.executable, "-m", *module], env, tcp_open(port), log, cwd=REPOSITORY)
+    return Server(module[0], [sys.executable, "-m", *module], env, log, tcp_open(port), cwd=REPOSITORY)
 
 
 @contextlib.contextmanager

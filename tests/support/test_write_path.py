@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.write_path import FOLDERS, write_path_hash
+from todo_stack.applications import REPOSITORY
 
 CODE = '"""Old."""\n\n\ndef add(task):\n    return task\n'
 
 
-def test_every_folder_has_code(repository: Path) -> None:
+def test_every_folder_has_code() -> None:
     """A folder that was renamed does not drop out of the hash unseen."""
-    assert all(list((repository / folder).glob("*.py")) for folder in FOLDERS)
+    assert all(list((REPOSITORY / folder).glob("*.py")) for folder in FOLDERS)
 
 
 @pytest.mark.parametrize(

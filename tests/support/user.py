@@ -4,8 +4,8 @@ from typing import Any
 
 import requests
 
-from tests.support.burst import count_effects
-from tests.support.history import ClientOperation, Verdict, judge
+from tests.support.burst import verdicts_on
+from tests.support.history import ClientOperation, Verdict
 from tests.support.running_twin import RunningTwin, new_key
 
 
@@ -30,10 +30,8 @@ def delete(twin: RunningTwin, todo: dict[str, Any], key: str = "") -> ClientOper
 
 
 def verdict_on(twin: RunningTwin, operation: ClientOperation) -> Verdict:
-    """Wait until nothing is in flight, count the operation's effect, and compare it with what its client was told."""
-    operation.settled = not twin.settle()
-    count_effects(twin, [operation])
-    return judge(operation)
+    """Return what the operation came to, once nothing is in flight."""
+    return verdicts_on(twin, [operation])[0]
 
 
 def _carry_out(twin: RunningTwin, operation: ClientOperation) -> ClientOperation:

@@ -39,8 +39,8 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         "make up",
         ["/usr/bin/env", "make", "up"],
         env,
-        lambda: "Ctrl-C stops everything." in lines,
         lambda _name, line: lines.append(line),
+        lambda: "Ctrl-C stops everything." in lines,
         cwd=REPOSITORY,
         stop_seconds=30,
     )

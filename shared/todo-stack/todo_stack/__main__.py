@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from todo_stack import data_folder, orders
+from todo_stack.applications import DATA
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.lock import locked
 from todo_stack.ports import Ports
-from todo_stack.stack import DATA, Stack
+from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
 from todo_stack.terminal import Terminal
 from todo_stack.twins import RESTATE, TWINS, twin_named
@@ -53,7 +53,7 @@ def up(which: str, data: Path) -> None:
             twins,
             data=data,
             ports=Ports.from_environment(twins, os.environ),
-            database_url=os.environ.get("DATABASE_URL"),
+            external_database=os.environ.get("DATABASE_URL"),
             log=terminal.log,
             cancelled=stop_requested,
         )
@@ -77,7 +77,7 @@ def reset(data: Path, yes: bool) -> None:
         return
     with _errors_in_one_line():
         data_folder.check_ours(data)
-        with locked(data):
+        with data_folder.locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
                 shutil.rmtree(data)
                 click.echo("removed")
@@ -111,13 +111,13 @@ def _one_line(error: StackError | OSError) -> str:
 
 
 def _announce(stack: Stack, terminal: Terminal) -> None:
-    lines = [
-        f"{twin.title:<20}{stack.ports.web_url(twin)}/    JSON: {stack.ports.web_url(twin)}/api/todos"
-        for twin in stack.twins
-    ]
+    lines = [f"{twin.title:<20}{stack.ports.web_url(twin)}/" for twin in stack.twins]
     if RESTATE in stack.twins:
         lines.append(f"{'Restate dashboard':<20}{stack.ports.admin_url}/ui/")
-    lines.append(f"In another terminal: make kill, stop, pause or start WHAT={'|'.join(stack.servers)}")
+    lines.append("In another terminal:")
+    for twin in stack.twins:
+        lines.append(f"""    curl -s --json '{{"title": "Buy milk"}}' {stack.ports.web_url(twin)}/api/todos""")
+    lines.append(f"    make kill, stop, pause or start WHAT={'|'.join(stack.servers)}")
     # As one text, so that no log line comes in between.
     terminal.say("\n".join(["", *lines, "Ctrl-C stops everything.", ""]), "bold")
 

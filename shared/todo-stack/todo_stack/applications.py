@@ -1,17 +1,25 @@
-"""The Python processes of the twins: how each is run, and the environment that it is given."""
+"""What a stack is to consist of, and the Python processes of its twins: how each is run, and with which environment."""
 
+import os
+import secrets
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+from flask_restate.identity import public_key
+from todo_stack import postgres
 from todo_stack.checks import Check, http_ok
-from todo_stack.plan import Plan
-from todo_stack.ports import HOST, SETTINGS
+from todo_stack.errors import StackError
+from todo_stack.files import write_whole
+from todo_stack.output import Log
+from todo_stack.ports import HOST, SETTINGS, Ports
 from todo_stack.process import Server, Step
-from todo_stack.twins import RESTATE, Twin
+from todo_stack.twins import RESTATE, TWINS, Twin
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+DATA = REPOSITORY / ".data"
 
 _SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
 """What a process gets from us or not at all, whatever the environment says."""
@@ -22,14 +30,36 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _SET_HERE}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Applications:
-    """Makes the processes of the twins; starts none."""
+    """Describes a stack and makes the processes of its twins; looks for nothing, and starts none."""
 
-    plan: Plan
-    secret_key: str
-    identity_key: str
-    """The public key of the Restate server."""
+    twins: Sequence[Twin] = TWINS
+    """One or both."""
+    _: KW_ONLY
+    data: Path = DATA
+    """Folder that keeps everything from one start to the next."""
+    ports: Ports = field(default_factory=Ports)
+    external_database: str | None = None
+    """The address of one PostgreSQL database for all; without it a server is started here, with one for each twin."""
+    log: Log = lambda _name, _line: None
+    """Takes the name of a process and a line of its output, from threads."""
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Environment variables that win over ours, by the name of the server or step. An address may lead through a proxy;
+    migrations keep the direct one unless they are named."""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    """What all processes inherit."""
+    cancelled: threading.Event | None = None
+    """Once set, every start ends with StopRequested."""
+
+    def database_url(self, twin: Twin) -> str:
+        """Return the address of a twin's database, as it is without any override."""
+        return self.external_database or postgres.address(self.ports.postgres, twin.database)
+
+    @property
+    def identity_file(self) -> Path:
+        """The Restate server's private key, which is made when it is first asked for its public one."""
+        return self.data / "restate-identity.pem"
 
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
@@ -43,40 +73,56 @@ class Applications:
     def service(self) -> Server:
         """Return the endpoint at which Restate calls the handlers."""
         # By HTTP: another process on its port may accept connections, too.
-        healthy = http_ok(f"{self.plan.ports.service_url}/health")
+        healthy = http_ok(f"{self.ports.service_url}/health")
         return self._server("restate_app", ["flask_todo_restate.restate_server"], RESTATE, healthy)
 
     def web(self, twin: Twin) -> Server:
         """Return the server of a twin's pages and JSON API."""
         module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.package}.app:create_app()"]
-        return self._server(twin.title, module, twin, http_ok(f"{self.plan.ports.web_url(twin)}/readyz"))
+        return self._server(twin.title, module, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
+
+    def env(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a server or step: inherited, then these settings, then what overrides them."""
+        return {**inherited(self.environment), **settings, **self.overrides.get(name, {})}
 
     def _step(self, name: str, module: list[str], twin: Twin) -> Step:
-        plan, command = self.plan, [sys.executable, "-m", *module]
-        return Step(name, command, self._env(name, twin), plan.log, cwd=REPOSITORY, cancelled=plan.cancelled)
+        command, env = [sys.executable, "-m", *module], self._env(name, twin)
+        return Step(name, command, env, self.log, cwd=REPOSITORY, cancelled=self.cancelled)
 
     def _server(self, name: str, module: list[str], twin: Twin, ready: Check) -> Server:
-        plan, command = self.plan, [sys.executable, "-m", *module]
-        return Server(name, command, self._env(name, twin), ready, plan.log, cwd=REPOSITORY, cancelled=plan.cancelled)
+        command, env = [sys.executable, "-m", *module], self._env(name, twin)
+        return Server(name, command, env, self.log, ready, cwd=REPOSITORY, cancelled=self.cancelled)
 
     def _env(self, name: str, twin: Twin) -> dict[str, str]:
-        ports = self.plan.ports
         settings = {
             # Lines are to be seen when they are written.
             "PYTHONUNBUFFERED": "1",
-            "DATABASE_URL": self.plan.database_url(twin),
-            "SECRET_KEY": self.secret_key,
+            "DATABASE_URL": self.database_url(twin),
+            "SECRET_KEY": self._secret_key(),
             "HOST": HOST,
-            "PORT": str(ports.web(twin)),
+            "PORT": str(self.ports.web(twin)),
         }
         if twin.durable:
             settings |= {
-                "RESTATE_ENDPOINT": ports.ingress_url,
-                "RESTATE_ADMIN_URL": ports.admin_url,
-                "RESTATE_SERVICE_PORT": str(ports.restate_service),
-                "RESTATE_SERVICE_URL": ports.service_url,
-                "RESTATE_IDENTITY_KEY": self.identity_key,
+                "RESTATE_ENDPOINT": self.ports.ingress_url,
+                "RESTATE_ADMIN_URL": self.ports.admin_url,
+                "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
+                "RESTATE_SERVICE_URL": self.ports.service_url,
+                "RESTATE_IDENTITY_KEY": self._identity_key(),
                 # The code may have changed since the last start, and has the same address.
-                "RESTATE_REGISTER_FORCE": self.plan.environment.get("RESTATE_REGISTER_FORCE", "true"),
+                "RESTATE_REGISTER_FORCE": self.environment.get("RESTATE_REGISTER_FORCE", "true"),
             }
-        return self.plan.env(name, settings)
+        return self.env(name, settings)
+
+    def _secret_key(self) -> str:
+        """Return the key that signs sessions and CSRF tokens: kept, so that open pages survive a restart."""
+        file = self.data / "secret_key"
+        if not file.exists():
+            write_whole(file, secrets.token_hex(32).encode())
+        return file.read_text()
+
+    def _identity_key(self) -> str:
+        try:
+            return public_key(self.identity_file)
+        except ValueError as error:
+            raise StackError(str(error)) from None

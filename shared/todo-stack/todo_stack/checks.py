@@ -1,9 +1,13 @@
-"""Health checks: functions without arguments that say whether a server answers now."""
+"""Checks: functions without arguments that say whether something holds, as that a server answers; and how to wait."""
 
 import http.client
 import socket
+import threading
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
+
+from todo_stack.errors import StopRequested
 
 Check = Callable[[], bool]
 
@@ -44,3 +48,17 @@ def tcp_open(port: int) -> Check:
 def all_of(*checks: Check) -> Check:
     """Return a check that all of these hold."""
     return lambda: all(check() for check in checks)
+
+
+def comes_true(
+    condition: Check, seconds: float, *, cancelled: threading.Event | None = None, poll: float = 0.05
+) -> bool:
+    """Wait until the condition holds; return whether it does in time. Once `cancelled` is set, raise StopRequested."""
+    deadline = time.monotonic() + seconds
+    cancelled = cancelled or threading.Event()
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        if cancelled.wait(poll):
+            raise StopRequested
+    return True

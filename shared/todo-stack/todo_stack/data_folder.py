@@ -1,12 +1,17 @@
 """The data folder: recognised as one of ours, in the format of this version, and held by one stack at a time."""
 
 import contextlib
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
+from todo_stack import tree
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
-from todo_stack.lock import locked
+from todo_stack.process import KILL_SECONDS
 
 MARK = "todo-stack-version"
 """The file that says that a folder is one of ours, and in which format its content is."""
@@ -21,12 +26,7 @@ a first start that was interrupted. Beside data there are the lock and the secre
 
 @contextlib.contextmanager
 def held(data: Path) -> Iterator[None]:
-    """Hold the data folder, made and marked as ours if it was not; nothing in it is ever removed.
-
-    Raises:
-        StackError: if it is not one of ours, in a format that is not known here, or held by another stack.
-
-    """
+    """Hold the data folder, made and marked as ours if it was not; nothing in it is ever removed."""
     check_ours(data)
     mark = data / MARK
     if mark.exists() and (found := mark.read_text().strip()) != str(VERSION):
@@ -42,12 +42,42 @@ def held(data: Path) -> Iterator[None]:
 
 
 def check_ours(data: Path) -> None:
-    """Make sure that this is one of our data folders, or can become one; write nothing.
-
-    Raises:
-        StackError: if there is something else in it.
-
-    """
+    """Make sure that this is one of our data folders, or can become one; write nothing."""
     names = {entry.name.removesuffix(".new") for entry in data.iterdir()} if data.exists() else set()
     if not (MARK in names or {"lock", "secret_key"} <= names or names <= _BEFORE_THE_SECRETS):
         raise StackError(f"{data} holds something that is not ours: --data takes an empty folder, or a new one")
+
+
+@contextlib.contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold a folder that no other stack holds; the kernel lets go of it when this process ends, however it does."""
+    with (data / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise StackError(
+                f"a stack runs on {data} already (process {file.read().strip()}): end that first"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def mark_of(data: Path) -> dict[str, str]:
+    """Return the environment variable by which processes that run on this data folder are known."""
+    return {"TODO_STACK_DATA": str(data.resolve())}
+
+
+def kill_leftovers(data: Path) -> int:
+    """Kill what a killed stack has left running on a data folder, which the caller holds; return how many were found.
+
+    A process that has written its title over its environment is found as a descendant of one that has not.
+    """
+    marked = tree.find(lambda process: mark_of(data).items() <= process.environ().items())
+    found = {member for process in marked for member in tree.freeze(process.pid)}
+    tree.kill(found)
+    # And until they are reaped: to PostgreSQL a dead server in the process table is alive.
+    psutil.wait_procs(found, timeout=KILL_SECONDS)
+    return len(found)

@@ -1,4 +1,4 @@
-"""What ends a start."""
+"""What ends a start: whatever cannot do its work raises StackError, and what waits may raise StopRequested."""
 
 from collections.abc import Sequence
 

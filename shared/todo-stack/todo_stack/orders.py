@@ -1,8 +1,8 @@
 """Orders from another terminal to a running stack: files in a folder of its data folder.
 
 A command puts `ID.order` there and waits for `ID.answer`. The supervisor looks now and then, removes each order before
-it carries it out, and answers with a line. The folder exists only while a supervisor takes orders. The file
-`supervisor` in it says which process that is: the folder of one that was killed is recognised by it.
+it carries it out, and answers with a line. It holds the folder, which exists only while it takes orders: that of a
+supervisor that was killed is held by nobody.
 """
 
 import contextlib
@@ -15,16 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from todo_stack import tree
+from todo_stack.checks import comes_true
+from todo_stack.data_folder import locked
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
 from todo_stack.twins import SERVERS
-from todo_stack.waiting import comes_true
 
 _FOLDER = "orders"
-_SUPERVISOR = "supervisor"
 
 
 @dataclass(frozen=True)
@@ -50,43 +47,34 @@ class Order:
 
 
 @contextlib.contextmanager
-def inbox(data: Path) -> Iterator["Inbox"]:
-    """Take orders for the stack on this data folder, which the caller holds; those to an earlier one are forgotten."""
-    folder = data / _FOLDER
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    this = psutil.Process()
-    write_whole(folder / _SUPERVISOR, json.dumps([this.pid, this.create_time()]).encode())
+def inbox(data: Path) -> Iterator[Path]:
+    """Make the folder for orders to the stack on this data folder, which the caller holds; forget earlier orders."""
+    folder, new = data / _FOLDER, data / f"{_FOLDER}.new"
+    for old in (folder, new):
+        shutil.rmtree(old, ignore_errors=True)
+    new.mkdir()
     try:
-        yield Inbox(folder)
+        with locked(new):
+            # Only now: nobody is to find it before it is held.
+            new.rename(folder)
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@dataclass(frozen=True)
-class Inbox:
-    """The supervisor's side of the folder."""
-
-    folder: Path
-
-    def take(self) -> Iterator[Order]:
-        """Yield the orders that have come; each comes once."""
-        for file in sorted(self.folder.glob("*.order")):
-            try:
-                verb, name = json.loads(file.read_bytes())
-                file.unlink()
-            except (FileNotFoundError, ValueError):
-                continue  # Nobody waits for it any more, or it is no order.
-            yield Order(verb, name, file)
+def take(folder: Path) -> Iterator[Order]:
+    """Yield the orders that have come; each comes once."""
+    for file in sorted(folder.glob("*.order")):
+        try:
+            verb, name = json.loads(file.read_bytes())
+            file.unlink()
+        except (FileNotFoundError, ValueError):
+            continue  # Nobody waits for it any more, or it is no order.
+        yield Order(verb, name, file)
 
 
 def give(data: Path, verb: str, name: str) -> str:
-    """Order the stack on this data folder to do something with a server, and return its answer when it is done.
-
-    Raises:
-        StackError: if it refuses, or ends meanwhile, or if there is none.
-
-    """
+    """Order the stack on this data folder to do something with a server; return its answer when that is done."""
     folder = data / _FOLDER
     if not _orders_are_taken(folder):
         raise StackError(f"no stack is up on {data}: type make up. WHAT is then one of {', '.join(SERVERS)}")
@@ -109,8 +97,9 @@ def give(data: Path, verb: str, name: str) -> str:
 
 def _orders_are_taken(folder: Path) -> bool:
     try:
-        pid, created = json.loads((folder / _SUPERVISOR).read_bytes())
+        with locked(folder):
+            return False
     except FileNotFoundError:
         return False
-    process = tree.known(pid, created)
-    return process is not None and not tree.is_dead(process)
+    except StackError:
+        return True

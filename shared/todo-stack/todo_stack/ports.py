@@ -44,10 +44,6 @@ class Ports:
         """Read the ports from their settings.
 
         The web of a single twin listens on PORT, unless the setting of its own name is there too.
-
-        Raises:
-            StackError: naming a setting whose value is no port.
-
         """
         names = dict(_NAMES)
         if len(twins) == 1:
@@ -96,12 +92,7 @@ class Ports:
         return f"http://{HOST}:{self.web(twin)}"
 
     def check(self, wanted: Collection[str]) -> None:
-        """Make sure that these ports (by field name) can be had.
-
-        Raises:
-            StackError: naming the first that cannot, its setting, and who has it.
-
-        """
+        """Make sure that these ports (by field name) can be had; the error has the setting, and who has the port."""
         owner: dict[int, str] = {}
         for name in wanted:
             port, setting = getattr(self, name), _NAMES[name]

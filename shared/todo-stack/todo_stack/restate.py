@@ -11,16 +11,15 @@ from dotenv import dotenv_values
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import all_of, http_ok
 from todo_stack.errors import StackError
+from todo_stack.output import Log
 from todo_stack.ports import HOST, Ports
-from todo_stack.process import Log, Server
+from todo_stack.process import Server
 from todo_stack.twins import RESTATE
 
 
 def server(
-    binary: Path,
     data: Path,
     identity_file: Path,
-    *,
     ports: Ports,
     env: Mapping[str, str],
     log: Log,
@@ -28,7 +27,8 @@ def server(
 ) -> Server:
     """Return the server, not yet started. Restate's own settings in `env` win over ours."""
     ours = {
-        **_settings(),
+        # Those that are the same wherever it runs; compose reads them from the same file.
+        **{name: value or "" for name, value in dotenv_values(REPOSITORY / RESTATE.title / "restate.env").items()},
         "RESTATE_BASE_DIR": str(data),
         "RESTATE_LISTEN_MODE": "tcp",
         "RESTATE_BIND_ADDRESS": f"{HOST}:{ports.restate_node}",
@@ -42,29 +42,19 @@ def server(
     }
     return Server(
         "restate",
-        [str(binary), "--no-logo"],
+        [str(_find_binary()), "--no-logo"],
         {**ours, **env},
-        all_of(http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")),
         log,
+        all_of(http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")),
         stop_seconds=15,
         cancelled=cancelled,
     )
 
 
-def _settings() -> dict[str, str]:
-    """Return those that are the same wherever it runs; compose reads them from the same file."""
-    return {name: value or "" for name, value in dotenv_values(REPOSITORY / RESTATE.title / "restate.env").items()}
-
-
-def find_binary(repository: Path) -> Path:
-    """Return the server binary for this machine, never the Node script that only starts it.
-
-    Raises:
-        StackError: if it is not installed.
-
-    """
+def _find_binary() -> Path:
+    """Return the server binary for this machine, never the Node script that only starts it."""
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine())
-    packages = repository / RESTATE.title / "node_modules" / "@restatedev"
+    packages = REPOSITORY / RESTATE.title / "node_modules" / "@restatedev"
     binary = packages / f"restate-server-{sys.platform}-{machine}" / "bin" / "restate-server"
     if not binary.is_file():
         raise StackError(f"the Restate server is missing ({binary}): type 'make -B setup'")

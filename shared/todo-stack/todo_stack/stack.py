@@ -1,80 +1,30 @@
 """The stack: the servers of one twin or both as one thing that is started, stopped and killed."""
 
 import contextlib
-import os
-import threading
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Self
 
-from todo_stack import data_folder, tree
-from todo_stack.applications import REPOSITORY, inherited
-from todo_stack.leftovers import Leftovers
-from todo_stack.output import Log
-from todo_stack.parts import Parts
-from todo_stack.plan import Plan
-from todo_stack.ports import Ports
+from todo_stack import data_folder, restate, tree
+from todo_stack.applications import Applications, inherited
+from todo_stack.postgres import Postgres, check_url
 from todo_stack.process import Process, Server
-from todo_stack.starting import start_in_order
-from todo_stack.twins import TWINS, Twin
-
-DATA = REPOSITORY / ".data"
+from todo_stack.twins import RESTATE
 
 
-class Stack:
+@dataclass(eq=False, repr=False)
+class Stack(Applications):
     """Real servers for one twin or both, on one data folder.
 
-    `servers` holds them by name, those that are called before those that call: `db`, `restate_app`, `restate`,
-    `flask-todo`, `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept.
     One that ends stays down, unless a Supervisor watches the stack.
     """
 
-    def __init__(
-        self,
-        twins: Collection[Twin] = TWINS,
-        *,
-        data: Path = DATA,
-        ports: Ports | None = None,
-        database_url: str | None = None,
-        log: Log | None = None,
-        overrides: Mapping[str, Mapping[str, str]] | None = None,
-        environment: Mapping[str, str] | None = None,
-        cancelled: threading.Event | None = None,
-    ) -> None:
-        """Describe a stack; nothing is looked for, written or started yet.
-
-        Args:
-            twins: one or both.
-            data: folder that keeps everything from one start to the next.
-            ports: where the servers listen.
-            database_url: one PostgreSQL database for all; without it a server is started here, with one
-                database for each twin.
-            log: takes the name of a process and a line of its output, from threads.
-            overrides: environment variables that win over ours, by the name of the server or step. An address may
-                lead through a proxy; migrations keep the direct one unless they are named.
-            environment: what all processes inherit; by default that of this process.
-            cancelled: once set, start() ends with StopRequested.
-
-        """
-        self.twins = [twin for twin in TWINS if twin in twins]
-        self.data = data
-        self.ports = ports or Ports()
-        self.servers: dict[str, Server] = {}
-        self._log = log or (lambda _name, _line: None)
-        self._plan = Plan(
-            twins=self.twins,
-            data=data,
-            ports=self.ports,
-            external_database=database_url,
-            log=self._log,
-            overrides=overrides or {},
-            environment=inherited(os.environ if environment is None else environment),
-            cancelled=cancelled or threading.Event(),
-        )
-        self._parts: Parts | None = None
-        self._steps: list[Process] = []
-        self._leftovers = Leftovers(data / "processes.json")
-        self._folder = contextlib.ExitStack()
+    servers: dict[str, Server] = field(default_factory=dict, init=False)
+    """By name, those that are called before those that call: `db`, `restate_app`, `restate`, `flask-todo`,
+    `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept."""
+    _postgres: Postgres | None = field(default=None, init=False)
+    """Whose server is `db`; None where the database is somebody else's."""
+    _steps: list[Process] = field(default_factory=list, init=False)
+    _folder: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,12 +44,13 @@ class Stack:
         self._folder.enter_context(data_folder.held(self.data))
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(self.stop)
-            if count := self._leftovers.kill():
-                self._log("stack", f"ended {count} processes that an earlier start had left")
-            self.ports.check(self._plan.wanted_ports)
-            self._parts = self._parts or Parts.make(self._plan)
-            self.servers.update(self._parts.servers)
-            start_in_order(self._parts, self.spawn)
+            if count := data_folder.kill_leftovers(self.data):
+                self.log("stack", f"ended {count} processes that an earlier start had left")
+            own_database = [] if self.external_database else ["postgres"]
+            self.ports.check(own_database + [port for twin in self.twins for port in twin.ports])
+            if not self.servers:
+                self._make_servers()
+            self._start_in_order()
             on_failure.pop_all()
 
     def stop(self) -> None:
@@ -115,8 +66,7 @@ class Stack:
     def kill(self) -> None:
         """Kill everything at one moment, as a power cut does. start() begins again on what the disks hold."""
         running = [server.pid for server in self.servers.values() if server.running and server.pid]
-        members = [member for pid in running for member in tree.freeze(pid)]
-        tree.kill(members)
+        tree.kill([member for pid in running for member in tree.freeze(pid)])
         with contextlib.ExitStack() as each:
             each.callback(self._folder.close)
             for process in (*self.servers.values(), *self._steps):
@@ -124,18 +74,51 @@ class Stack:
         self._steps.clear()
 
     def spawn(self, process: Process) -> None:
-        """Start one of the servers, or a step, without waiting; the next start of a stack knows that it ran.
-
-        Raises:
-            StackError: if it runs already or its program cannot be run.
-
-        """
+        """Start one of the servers, or a step, without waiting; the next start of a stack knows that it ran."""
+        process.env |= data_folder.mark_of(self.data)
         process.spawn()
-        servers = self.servers.values()
-        if process not in servers:
+        if process not in self.servers.values():
             self._steps.append(process)
-        self._leftovers.record(one.pid for one in (*servers, *self._steps) if one.pid)
 
-    def database_url(self, twin: Twin) -> str:
-        """Return the address of a twin's database, as it is without any override."""
-        return self._plan.database_url(twin)
+    def _make_servers(self) -> None:
+        """Make the servers, none of which runs; secrets that are not there yet are made and kept in the data folder."""
+        made: list[Server] = []
+        if self.external_database:
+            check_url(self.external_database)
+        else:
+            folder, env = self.data / "postgres", inherited(self.environment)
+            self._postgres = Postgres(folder, self.ports.postgres, env, self.log, self.cancelled)
+            made.append(self._postgres.server)
+        if RESTATE in self.twins:
+            made.append(self.service())
+            folder, env = self.data / "restate", self.env("restate", {})
+            made.append(restate.server(folder, self.identity_file, self.ports, env, self.log, self.cancelled))
+        made += [self.web(twin) for twin in self.twins]
+        self.servers.update((server.name, server) for server in made)
+
+    def _start_in_order(self) -> None:
+        """Start together what depends on nothing, and the rest as soon as what it needs is there; wait for health."""
+        if RESTATE in self.twins:
+            self.spawn(self.servers["restate"])
+        if self._postgres:
+            self._postgres.prepare()
+            self.spawn(self.servers["db"])
+            self.servers["db"].wait_ready()
+            self._postgres.create_databases(twin.database for twin in self.twins)
+        migrations = [self.migration(twin) for twin in self.twins]
+        for migration in migrations:
+            self.spawn(migration)
+        for migration in migrations:
+            migration.finish()
+        if RESTATE in self.twins:
+            self.spawn(self.servers["restate_app"])
+        for twin in self.twins:
+            self.spawn(self.servers[twin.title])
+        if RESTATE in self.twins:
+            self.servers["restate"].wait_ready()
+            self.servers["restate_app"].wait_ready()
+            registration = self.registration()
+            self.spawn(registration)
+            registration.finish()
+        for twin in self.twins:
+            self.servers[twin.title].wait_ready()

@@ -6,21 +6,9 @@ from collections.abc import Callable, Iterable
 
 import psutil
 
-from todo_stack.waiting import comes_true
+from todo_stack.checks import comes_true
 
 _POLL_SECONDS = 0.01
-
-_CLOCK_SECONDS = 2.0
-"""Start times are read from the wall clock, and move when that is corrected."""
-
-
-def known(pid: int, created: float) -> psutil.Process | None:
-    """Return the process with this number that was started then; None if it is gone. Numbers are used again."""
-    try:
-        process = psutil.Process(pid)
-        return process if abs(process.create_time() - created) < _CLOCK_SECONDS else None
-    except psutil.NoSuchProcess:
-        return None
 
 
 def find(is_meant: Callable[[psutil.Process], bool]) -> list[psutil.Process]:

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from tests.support.database import execute
 from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.checks import Check, http_ok
+from todo_stack.output import Log
 from todo_stack.ports import HOST, Ports
-from todo_stack.process import Log, Server, Step
+from todo_stack.process import Server, Step
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN
 
@@ -51,7 +52,7 @@ class ExtraServers:
     def start(self, name: str, command: Sequence[str], settings: Settings, ready: Check | None = None) -> Server:
         """Return a started server; without a check it is ready when it says so."""
         said = ready or (lambda: any(line.endswith(READY) for line in server.last_lines))
-        server = Server(name, command, self._environment(settings), said, self.log, cwd=REPOSITORY)
+        server = Server(name, command, self._environment(settings), self.log, said, cwd=REPOSITORY)
         self.run(server)
         return server
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.logs import log_to
-from todo_stack.leftovers import Leftovers
-from todo_stack.lock import locked
+from todo_stack.data_folder import MARK, kill_leftovers, locked
 from todo_stack.output import Log
 
 LOG = "servers.log"
@@ -21,9 +20,9 @@ def workspace(folder: Path) -> Iterator[Log]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder), contextlib.ExitStack() as at_end:
-        # A run that was killed has left its servers running, each list beside what they work on.
-        for leftovers in folder.rglob("processes.json"):
-            Leftovers(leftovers).kill()
+        # A run that was killed has left its servers running.
+        for mark in folder.rglob(MARK):
+            kill_leftovers(mark.parent)
         _empty(folder)
         at_end.callback(_empty, folder)
         yield at_end.enter_context(log_to(folder / LOG))

@@ -30,7 +30,6 @@ class StepService:
         self._file = folder / "runs"
         public_key(folder / "key.pem")
         self.restate = restate_server.server(
-            restate_server.find_binary(REPOSITORY),
             folder / "restate",
             folder / "key.pem",
             ports=ports,
@@ -40,7 +39,7 @@ class StepService:
         program = [sys.executable, "-m", "tests.faultlab.wire.steps_service"]
         arguments = [str(ports.restate_service), str(self._file)]
         ready = tcp_open(ports.restate_service)
-        self.service = Server("service", [*program, *arguments], os.environ, ready, log, cwd=REPOSITORY)
+        self.service = Server("service", [*program, *arguments], dict(os.environ), log, ready, cwd=REPOSITORY)
         self.link = Proxy("ingress to service", Http2Protocol(), upstream=(LOOPBACK, ports.restate_service))
 
     def register(self) -> bool:

@@ -1,19 +1,13 @@
 """A service on the article's idea: each write is a step of `ctx.run_typed`, and that is all.
 
 It has no ledger, and a todo that does not exist is a ValueError. Everything else is as in the TodoService, so that a
-difference is one of the idea. `python -m tests.scenarios.article.article_service` runs it, with the settings of the
+difference is one of the idea. `hypercorn tests.scenarios.article.article_service:app` runs it, with the settings of the
 Restate twin's service endpoint.
 """
 
-import asyncio
-import os
 from datetime import timedelta
-from typing import cast
 
 import restate
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-from hypercorn.typing import ASGIFramework
 
 from flask_todo_restate.services.database import sessions
 from todo_shared import operations
@@ -62,8 +56,4 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
     await ctx.run_typed("db_delete", db_delete, three_attempts)
 
 
-if __name__ == "__main__":
-    config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['RESTATE_SERVICE_PORT']}"]
-    config.h2_max_concurrent_streams = 2**31 - 1
-    asyncio.run(serve(cast(ASGIFramework, restate.app([article_service])), config))
+app = restate.app([article_service])

@@ -60,7 +60,9 @@ class Article:
 def article_beside(lab: Laboratory, log: Log) -> Iterator[Article]:
     """Run the article's service beside a laboratory's Restate twin, with the settings of its service."""
     port = Ports.free().restate_service
-    server = service_endpoint(lab.twin, ["tests.scenarios.article.article_service"], port, log)
+    # Without workers of its own: what is killed is the process that makes the steps.
+    command = ["hypercorn", "--workers", "0", "--bind", f"{HOST}:{port}", "tests.scenarios.article.article_service:app"]
+    server = service_endpoint(lab.twin, command, port, log)
     with (
         Proxy(LINK, Http2Protocol(), upstream=(HOST, port), log=lab.log) as link,
         registered(server, lab.twin, link.port),
