@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from tests.costs.measure import Findings, MeasurementError, Progress
+from tests.costs.command import Step
+from tests.costs.measure import Findings, MeasurementError
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
@@ -70,13 +71,13 @@ STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
 }
 
 
-def measure(folder: Path, progress: Progress, number: int = REQUESTS) -> Findings:
+def measure(folder: Path, step: Step, number: int = REQUESTS) -> Findings:
     """Measure the waterfall of an add in each twin, of one client."""
     found = []
     for twin in TWINS:
         with workspace(folder / twin.key) as log:
             found.append(_measure(twin, folder / twin.key, number, log))
-        progress.step(f"waterfall, {twin}")
+        step(f"waterfall, {twin}")
         yield {"waterfalls": found}
 
 

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from tests.costs.command import DATA, RESULTS, ProgressLine, progress_on, started_now, stop_in_order
+from tests.costs.command import DATA, RESULTS, line_on, progress_on, started_now, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.twin_internals import web_setting
-from tests.costs.measure.usage import postgres_version
 from tests.costs.measure.workspace import workspace
 from tests.costs.peers import report, speed_and_kills
 from tests.costs.peers.contestant import FOR_ALL, WAITING_THREADS, Peer
@@ -43,16 +42,16 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         console.print(f"[yellow]without {title}: {reason}")
     peers = [peer for peer in PEERS if peer.title not in skipped]
 
-    began, beginning = time.monotonic(), started_now()
+    began = time.monotonic()
     try:
-        rows, postgres = measure(peers, rounds, seconds, kills, console)
+        found = started_now()
+        rows = measure(peers, rounds, seconds, kills, console)
     except (StackError, MeasurementError, NothingProvedError, StillMissingError) as error:
         sys.exit(f"error: {error}; the servers' log is in {FOLDER}")
-    beginning["versions"]["PostgreSQL"] = postgres
     for peer in peers:
-        beginning["versions"] |= peer.versions()
+        found["versions"] |= peer.versions()
     costs = PeerCosts(
-        **beginning,
+        **found,
         seconds=round(time.monotonic() - began, 1),
         clients=speed_and_kills.CLIENTS,
         **{name: web_setting(PLAIN, name) for name in ("web_workers", "web_threads")},
@@ -65,38 +64,33 @@ def main(rounds: int, seconds: float, kills: int) -> None:
     console.print(f"The results: {FOLDER / RESULTS}", soft_wrap=True)
 
 
-def measure(
-    peers: Sequence[Peer], rounds: int, seconds: float, kills: int, console: Console
-) -> tuple[list[PeerCost], str]:
-    """Return what was found of each contestant, and the version of PostgreSQL."""
-    number = len(peers)
+def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, console: Console) -> list[PeerCost]:
+    """Return what was found of each contestant."""
+    environment, number = {**os.environ, **FOR_ALL}, len(peers)
     with contextlib.ExitStack() as last_first:
         progress = last_first.enter_context(progress_on(console))
         log = last_first.enter_context(workspace(FOLDER))
-        starting = ProgressLine(progress, "starting", number + 1)
-        environment = {**os.environ, **FOR_ALL}
-        stack = Stack(data=FOLDER / "stack", ports=Ports.free(), environment=environment, log=log)
-        last_first.enter_context(stack)
-        starting.step("the twins")
-        extra = ExtraServers(stack, log, FOR_ALL)
-        running = []
-        for peer in peers:
-            running.append(peer.start(extra))
-            starting.step(peer.title)
-        loading = ProgressLine(progress, "load", number * (1 + rounds))
-        speeds = speed_and_kills.speeds(running, rounds, seconds, loading)
-        killing = ProgressLine(progress, "kills", number * kills)
-        rows = [
-            PeerCost(
-                **peer.model_dump(include=set(About.model_fields)),
-                code=peer.lines(),
-                components=[server.name for server in one.servers],
-                kills=speed_and_kills.kills(one, kills, killing),
-                **speeds[peer.name],
-            )
-            for peer, one in zip(peers, running, strict=True)
-        ]
-        return rows, postgres_version(stack.database_url(PLAIN))
+        with line_on(progress, "starting", number + 1) as step:
+            stack = Stack(data=FOLDER / "stack", ports=Ports.free(), environment=environment, log=log)
+            extra = ExtraServers(last_first.enter_context(stack), log, FOR_ALL)
+            step("the twins")
+            running = []
+            for peer in peers:
+                running.append(peer.start(extra))
+                step(peer.title)
+        with line_on(progress, "load", number * (1 + rounds)) as step:
+            speeds = speed_and_kills.speeds(running, rounds, seconds, step)
+        with line_on(progress, "kills", number * kills) as step:
+            return [
+                PeerCost(
+                    **peer.model_dump(include=set(About.model_fields)),
+                    code=peer.lines(),
+                    components=[server.name for server in one.servers],
+                    kills=speed_and_kills.kills(one, kills, step),
+                    **speeds[peer.name],
+                )
+                for peer, one in zip(peers, running, strict=True)
+            ]
 
 
 if __name__ == "__main__":

@@ -27,17 +27,8 @@ def _celery_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
     redis = extra.start("redis", ["redis-server", *options], {}, tcp_open(int(port)))
     # As many processes as the web has threads. Workers that talk to one another are of no use where there is one.
     pool = ["--pool", "prefork", "--concurrency", "8", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    command = [
-        *PYTHON_MODULE,
-        "celery",
-        "-A",
-        "tests.costs.peers.celery_peer",
-        "worker",
-        "--loglevel",
-        "WARNING",
-        *pool,
-    ]
-    return [redis, extra.start("celery worker", command, settings)]
+    command = [*PYTHON_MODULE, "celery", "-A", "tests.costs.peers.celery_peer", "worker", "--loglevel", "WARNING"]
+    return [redis, extra.start("celery worker", [*command, *pool], settings)]
 
 
 def _celery_unfinished(contestant: Contestant) -> list[Any]:
