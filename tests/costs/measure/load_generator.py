@@ -76,8 +76,12 @@ def put_load(
     an answer is not the expected one.
     """
     how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
-    plan = {"url": url, **asdict(request), **how}
-    done = subprocess.run([_node(), str(_SCRIPT)], input=json.dumps(plan), capture_output=True, text=True, check=False)
+    plan = json.dumps({"url": url, **asdict(request), **how})
+    # Setup installs Node where npm is missing.
+    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    if not node:
+        raise LoadError("Node is needed for the load generator: type 'make -B setup'")
+    done = subprocess.run([node, str(_SCRIPT)], input=plan, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip())
     answer = json.loads(done.stdout)
@@ -85,10 +89,3 @@ def put_load(
     if errors or not sample.milliseconds:
         raise LoadError(f"{request.method} {url}{request.path}: {len(sample.milliseconds)} good, others: {errors}")
     return sample
-
-
-def _node() -> str:
-    """Return the path of Node, which setup installs where npm is missing."""
-    if found := shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent)):
-        return found
-    raise LoadError("Node is needed for the load generator: type 'make -B setup'")
