@@ -30,9 +30,10 @@ def _printed(table: Table) -> Printed:
     for number, name in enumerate(table.head):
         is_word = number < table.words
         head = name if is_word else name.replace(" ", "\n")
-        words = " ".join([head, *(str(row.cells[number]) for row in table.rows)]).split()
+        cells = [*head.split("\n"), *(str(row.cells[number]) for row in table.rows)]
         # In a narrow terminal cells are broken, and no word is cut.
-        printed.add_column(head, justify="left" if is_word else "right", min_width=max(map(len, words), default=0))
+        longest, word = (max(map(len, texts), default=0) for texts in (cells, " ".join(cells).split()))
+        printed.add_column(head, justify="left" if is_word else "right", min_width=word, no_wrap=longest == word)
     for row in table.rows:
         printed.add_row(*(Text(str(cell), _STYLES.get(getattr(cell, "judgement", ""), "")) for cell in row.cells))
     return printed
