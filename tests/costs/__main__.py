@@ -17,6 +17,7 @@ from tests.costs.measure import MeasurementError
 from tests.costs.measure.all_parts import PARTS, WHOLE
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
+from tests.costs.sections import sections
 from tests.costs.show import console as terminal
 from tests.costs.show import page
 from tests.support.waiting import StillMissingError
@@ -84,11 +85,11 @@ def run(only: str, console: Console) -> int:
 
 def show(costs: Costs, console: Console, path: Path) -> None:
     """Draw the page and print the same, with the latest run of the peers beside it."""
-    sections = report.sections(costs, PeerCosts.latest([DATA / "peers" / RESULTS, PEER_COSTS]))
+    found = sections(costs, PeerCosts.latest([DATA / "peers" / RESULTS, PEER_COSTS]))
     answer = report.answer(costs)
-    path.write_text(page.render("What durability costs", answer, sections, report.facts(costs)), encoding="utf-8")
+    path.write_text(page.render("What durability costs", answer, found, report.facts(costs)), encoding="utf-8")
     # The peers have a command of their own.
-    terminal.show([one for one in sections if one.key != "peers"], answer, console)
+    terminal.show([one for one in found if one.key != "peers"], answer, console)
     console.print(f"The page: {path}", soft_wrap=True)
 
 

@@ -6,22 +6,15 @@ The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]
 from datetime import timedelta
 
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, RequestKind
-from tests.costs.sections import all_sections
+from tests.costs.sections import sections
 from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
 from tests.costs.show.numbers import counted, figure, in_words, measured_on, ratio, ratio_of_rounds
-from tests.costs.show.tables import Row, Section, Table
+from tests.costs.show.tables import Row, Table
 from todo_stack.twins import TWINS
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
-
-
-def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
-    """Return all sections, with those of the peers if there are any."""
-    found = all_sections(costs, peers.against_dbos if peers else None)
-    return [*found, of_peers.section(peers)] if peers else found
 
 
 def figures_for_readme() -> str:

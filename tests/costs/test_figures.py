@@ -9,8 +9,7 @@ from tests.costs.lines_of_code import bare
 from tests.costs.measure import MeasurementError, rounds
 from tests.costs.measure.load_generator import Sample
 from tests.costs.measure.waterfall import Stretch, between, durations
-from tests.costs.peers.contestant import Peer
-from tests.costs.peers.contestants import PEERS
+from tests.costs.peers.contestants import PEERS, Peer
 from tests.costs.records import Spread
 from tests.costs.show.numbers import NONE, figure
 

@@ -14,13 +14,14 @@ from tests.costs.goals import goals
 from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, Drain, Spread
+from tests.costs.sections import sections
 from tests.costs.show import console, markdown, page
 from tests.costs.show.numbers import NONE
 from tests.costs.show.plots import Bar, Linear, Logarithmic
 from tests.costs.show.tables import Section
 
 KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
-SECTIONS = report.sections(KEPT, PEERS_KEPT)
+SECTIONS = sections(KEPT, PEERS_KEPT)
 EMPTY = Costs(started=KEPT.started, seconds=1, machine=KEPT.machine, versions={}, write_path="")
 MEASURED = ("closed_loops", "open_loops", "ratios", "usage", "disk", "waterfalls", "recoveries", "growth")
 
@@ -72,7 +73,7 @@ def test_plots() -> None:
     assert len(document.select("circle")) == sum(value is not None for value in percentiles)
     assert not document.select("section[aria-labelledby=recovery] .bad")
     late = KEPT.recoveries[0].model_copy(update={"lost": 3, "applied_after_seconds": 2})
-    document = draw(report.sections(KEPT.model_copy(update={"recoveries": [late]}), None))
+    document = draw(sections(KEPT.model_copy(update={"recoveries": [late]}), None))
     assert [mark.text for mark in document.select("section[aria-labelledby=recovery] .bad")] == ["3"]
     assert len(document.select("rect.late")) == 1
 
@@ -94,9 +95,9 @@ def test_terminal_and_markdown() -> None:
 @pytest.mark.parametrize("field", [*MEASURED, "drain"])
 def test_part_of_a_run(field: str) -> None:
     """What was not measured has no section but the goals; any one field alone can be shown."""
-    assert [section.key for section in report.sections(EMPTY, None)] == ["goals"]
+    assert [section.key for section in sections(EMPTY, None)] == ["goals"]
     part = EMPTY.model_copy(update={field: getattr(KEPT, field)})
-    assert draw(report.sections(part, None)).select("#goals")
+    assert draw(sections(part, None)).select("#goals")
 
 
 def test_scales() -> None:

@@ -6,11 +6,8 @@ A measurement ends with a MeasurementError, or with a StackError when a server d
 from collections.abc import Generator, Mapping
 from typing import Any, TypeAlias
 
-Fields: TypeAlias = Mapping[str, Any]
-"""Of the record of a run."""
-
-Findings: TypeAlias = Generator[Fields, None, None]
-"""What a part of the run has found, as soon as it is known."""
+Findings: TypeAlias = Generator[Mapping[str, Any], None, None]
+"""Fields of the record of a run, as soon as a part of it has found them."""
 
 
 class MeasurementError(RuntimeError):

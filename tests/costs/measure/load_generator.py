@@ -5,8 +5,9 @@ import shutil
 import statistics
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import tenacity
 
@@ -22,8 +23,7 @@ again_if_wrong = tenacity.retry(
 """Decorates what takes a sample."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What is sent over and over again.
 
     `{unique}` in the body becomes a new text each time, `{id}` in the path the next of `ids`, over and over.
@@ -34,7 +34,7 @@ class Request:
     expect: int
     """The status of a good answer."""
     body: dict[str, str] | None = None
-    ids: list[int] = field(default_factory=list)
+    ids: Sequence[int] = ()
 
 
 ADD = Request("POST", "/api/todos", 201, {"title": "added {unique}"})
@@ -46,8 +46,7 @@ def add_by_message(marker: str) -> Request:
     return Request("POST", "/restate/send/TodoService/add_todo", 202, {"task": f"{marker} {{unique}}"})
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """What came of it."""
 
     milliseconds: list[float]
@@ -76,7 +75,7 @@ def put_load(
     an answer is not the expected one.
     """
     how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
-    plan = json.dumps({"url": url, **asdict(request), **how})
+    plan = json.dumps({"url": url, **request._asdict(), **how})
     # Setup installs Node where npm is missing.
     node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
     if not node:

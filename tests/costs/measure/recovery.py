@@ -2,16 +2,17 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg2
 
 from tests.costs.command import Step
-from tests.costs.measure import Fields, Findings, MeasurementError
+from tests.costs.measure import Findings, MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
@@ -46,7 +47,7 @@ RECOVERY_SECONDS = 60.0
 
 
 def measure(
-    folder: Path, step: Step, outages: Sequence[float] = (1, 10, 60, 300), meanwhile: Iterable[Fields] = ()
+    folder: Path, step: Step, outages: Sequence[float] = (1, 10, 60, 300), meanwhile: Iterable[Mapping[str, Any]] = ()
 ) -> Findings:
     """Measure the recovery from outages of each server that last so many seconds, and the drain of a backlog.
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.costs.records import Spread
@@ -26,8 +25,7 @@ class Tick(NamedTuple):
     label: str
 
 
-@dataclass(frozen=True)
-class Plot:
+class Plot(NamedTuple):
     """What is drawn in one line of a table: bars, or dots on a line, of which `css` is the class."""
 
     bars: Sequence[Bar] = ()

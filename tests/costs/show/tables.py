@@ -1,14 +1,12 @@
 """Sections of tables: what is shown, before it is known where."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tests.costs.show.plots import Plot, Tick
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A cell that says by itself whether it is good, bad or unknown."""
 
     text: str
@@ -26,16 +24,14 @@ def harm(number: int) -> Cell:
     return Judged(f"{number:,}") if number else "0"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line of a table, with what is drawn on the page between the words and the numbers."""
 
     cells: Sequence[Cell]
     plot: Plot | None = None
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Words at the left, numbers at the right, and a sentence that belongs to them."""
 
     caption: str
@@ -53,15 +49,14 @@ class Table:
         return any(row.plot for row in self.rows)
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """Tables that answer one question."""
 
     key: str
     title: str
     intro: str
     tables: Sequence[Table]
-    legend: Mapping[str, str] = field(default_factory=dict)
+    legend: Mapping[str, str] = {}
     """Names by the class of their colour."""
     notes: Sequence[tuple[str, str]] = ()
     """What else is to be known, each with what it is about."""
