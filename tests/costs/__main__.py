@@ -18,8 +18,7 @@ from tests.costs.measure.all_parts import PARTS, WHOLE
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
 from tests.costs.sections import sections
-from tests.costs.show import console as terminal
-from tests.costs.show import page
+from tests.costs.show import page, text
 from tests.support.waiting import StillMissingError
 from todo_stack import tree
 from todo_stack.errors import StackError
@@ -89,7 +88,7 @@ def show(costs: Costs, console: Console, path: Path) -> None:
     answer = report.answer(costs)
     path.write_text(page.render("What durability costs", answer, found, report.facts(costs)), encoding="utf-8")
     # The peers have a command of their own.
-    terminal.show([one for one in found if one.key != "peers"], answer, console)
+    text.print_all([one for one in found if one.key != "peers"], answer, console)
     console.print(f"The page: {path}", soft_wrap=True)
 
 

@@ -15,10 +15,9 @@ from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, Drain, Spread
 from tests.costs.sections import sections
-from tests.costs.show import console, markdown, page
+from tests.costs.show import page, text
 from tests.costs.show.numbers import NONE
-from tests.costs.show.plots import Bar, Linear, Logarithmic
-from tests.costs.show.tables import Section
+from tests.costs.show.tables import Bar, Linear, Logarithmic, Section
 
 KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
 SECTIONS = sections(KEPT, PEERS_KEPT)
@@ -81,13 +80,13 @@ def test_plots() -> None:
 def test_terminal_and_markdown() -> None:
     """Both have each cell, in 80 columns too; in Markdown each row has as many as its head."""
     terminal = io.StringIO()
-    console.show(SECTIONS, report.answer(KEPT), Console(file=terminal, width=80))
-    printed, text = terminal.getvalue(), markdown.sections_in_markdown(SECTIONS)
+    text.print_all(SECTIONS, report.answer(KEPT), Console(file=terminal, width=80))
+    printed, markdown = terminal.getvalue(), text.sections_in_markdown(SECTIONS)
     for row in rows_of(SECTIONS):
-        assert all(cell in text for cell in row)
+        assert all(cell in markdown for cell in row)
         # Cells are broken between words, and no word is cut.
         assert all(word in printed for cell in row for word in cell.split())
-    tables = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    tables = re.findall(r"(?:^\|.*\n?)+", markdown, re.MULTILINE)
     assert len(tables) == sum(len(section.tables) for section in SECTIONS)
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
 

@@ -55,15 +55,13 @@ def measure(
     """
     *shorter, longest = sorted(outages)
     with contextlib.ExitStack() as ending:
-        background = [ending.enter_context(_in_background(folder / "longest", longest))]
+        background = [_in_background(ending, folder / "longest", longest)]
         yield from meanwhile
-        background += [
-            ending.enter_context(_in_background(folder / f"{seconds:g}", seconds))
-            for seconds in shorter
-            if seconds >= LONG_SECONDS
-        ]
+        for seconds in shorter:
+            if seconds >= LONG_SECONDS:
+                background.append(_in_background(ending, folder / f"{seconds:g}", seconds))
         log = ending.enter_context(workspace(folder / "short"))
-        stack = ending.enter_context(_running_twin(folder / "short" / "twin", log))
+        stack = _running_twin(ending, folder / "short" / "twin", log)
         recoveries: list[Recovery] = []
         for seconds, server in product(shorter, SERVERS):
             if seconds < LONG_SECONDS:
@@ -79,18 +77,23 @@ def measure(
             yield {"recoveries": recoveries}
 
 
-@contextlib.contextmanager
-def _in_background(folder: Path, seconds: float) -> Iterator[list["Outage"]]:
+def _in_background(ending: contextlib.ExitStack, folder: Path, seconds: float) -> list["Outage"]:
     """Begin an outage of each server, on a twin of its own, that lasts while other things are measured."""
-    with contextlib.ExitStack() as ending:
-        log = ending.enter_context(workspace(folder))
-        outages = []
-        for server in SERVERS:
-            stack = ending.enter_context(_running_twin(folder / server, log))
-            outages.append(Outage(stack, server, IN_FLIGHT_IN_BACKGROUND, seconds).begin())
-            # It has no part in it any more, and needs memory.
-            stack.servers[RESTATE.title].stop()
-        yield outages
+    log = ending.enter_context(workspace(folder))
+    outages = []
+    for server in SERVERS:
+        stack = _running_twin(ending, folder / server, log)
+        outages.append(Outage(stack, server, IN_FLIGHT_IN_BACKGROUND, seconds).begin())
+        # It has no part in it any more, and needs memory.
+        stack.servers[RESTATE.title].stop()
+    return outages
+
+
+def _running_twin(ending: contextlib.ExitStack, data: Path, log: Log) -> Stack:
+    """Run the Restate twin with default settings; its connections are made and its code is loaded."""
+    stack = ending.enter_context(Stack([RESTATE], data=data, ports=Ports.free(), log=log))
+    restate_twin(stack).add("warm-up")
+    return stack
 
 
 def _finish(outages: Sequence["Outage"], step: Step) -> Iterator[Recovery]:
@@ -98,14 +101,6 @@ def _finish(outages: Sequence["Outage"], step: Step) -> Iterator[Recovery]:
     for outage in outages:
         yield outage.end()
         step(f"{outage.killed}, {outage.seconds:g} s")
-
-
-@contextlib.contextmanager
-def _running_twin(data: Path, log: Log) -> Iterator[Stack]:
-    """Run the Restate twin with default settings; its connections are made and its code is loaded."""
-    with Stack([RESTATE], data=data, ports=Ports.free(), log=log) as stack:
-        restate_twin(stack).add("warm-up")
-        yield stack
 
 
 @dataclass

@@ -21,7 +21,7 @@ from tests.costs.peers import report
 from tests.costs.peers.contestants import FOR_ALL, PEERS, WAITING_THREADS, Contestant, Peer
 from tests.costs.peers.records import About, KillOutcome, PeerCost, PeerCosts
 from tests.costs.records import Spread
-from tests.costs.show import console as terminal
+from tests.costs.show import text
 from tests.support.burst import adds
 from tests.support.history import NothingProvedError, Outcome, Verdict, count
 from tests.support.waiting import StillMissingError, until
@@ -78,7 +78,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         skipped=skipped,
     )
     costs.write(FOLDER / RESULTS)
-    terminal.show([report.section(costs)], [], console)
+    text.print_all([report.section(costs)], [], console)
     console.print(f"The results: {FOLDER / RESULTS}", soft_wrap=True)
 
 
