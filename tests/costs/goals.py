@@ -2,10 +2,10 @@
 
 import math
 import operator
-from typing import NamedTuple
 
 from tests.costs.records import Costs, Drain, Spread
 from tests.costs.show.numbers import NONE, TIMES, counted, figure, ratio, ratio_of_rounds
+from tests.costs.show.tables import Judged, Row
 from todo_stack.twins import RESTATE
 
 RECOVERY_SECONDS = 1.0
@@ -14,17 +14,8 @@ DRAIN_OPERATIONS = 1000
 _MEETS = {"at most": operator.le, "at least": operator.ge, "under": operator.lt}
 
 
-class Goal(NamedTuple):
-    """One of them; `met` is None if it was not measured."""
-
-    what: str
-    aim: str
-    measured: str
-    met: bool | None
-
-
-def goals(costs: Costs, against_dbos: float | None = None) -> list[Goal]:
-    """Return all goals; `against_dbos` is adds per second of the Restate twin over those of DBOS."""
+def goals(costs: Costs, against_dbos: float | None = None) -> list[Row]:
+    """Return a line for each of them; `against_dbos` is adds per second of the Restate twin over those of DBOS."""
     alone, together = costs.ratio("add", most=False), costs.ratio("add", most=True)
     clients = counted(together.clients if together else 32, "client")
     # The number of clients at which the Restate twin comes off worst.
@@ -51,16 +42,18 @@ def goals(costs: Costs, against_dbos: float | None = None) -> list[Goal]:
     ]
 
 
-def _goal(what: str, how: str, limit: float, unit: str, value: float | None, measured: str) -> Goal:
-    met = None if value is None else bool(_MEETS[how](value, limit))
-    return Goal(what, f"{how} {limit:g} {unit}", NONE if value is None else measured, met)
+def _goal(what: str, how: str, limit: float, unit: str, value: float | None, measured: str) -> Row:
+    aim = f"{how} {limit:g} {unit}"
+    if value is None:
+        return Row([what, aim, NONE, Judged("not measured", "unknown")])
+    return Row([what, aim, measured, Judged("met", "good") if _MEETS[how](value, limit) else Judged("missed")])
 
 
-def _of_rounds(what: str, how: str, limit: float, found: Spread | None, note: str = "") -> Goal:
+def _of_rounds(what: str, how: str, limit: float, found: Spread | None, note: str = "") -> Row:
     return _goal(what, how, limit, TIMES, found.median if found else None, ratio_of_rounds(found) + note)
 
 
-def _recovery(costs: Costs) -> Goal:
+def _recovery(costs: Costs) -> Row:
     longest = max((one.meant_seconds for one in costs.recoveries), default=300)
     worst = max(costs.recoveries, key=lambda one: one.applied_after_seconds, default=None)
     seconds = worst.applied_after_seconds if worst else None
@@ -73,7 +66,7 @@ def _recovery(costs: Costs) -> Goal:
     return _goal(f"recovery after any outage up to {longest:,} s", "under", RECOVERY_SECONDS, unit, seconds, measured)
 
 
-def _drain(drain: Drain | None) -> Goal:
+def _drain(drain: Drain | None) -> Row:
     # A smaller backlog is held against its share.
     seconds = drain.seconds / min(1, drain.operations / DRAIN_OPERATIONS) if drain else None
     measured = f"{figure(drain.seconds, 's')} for {drain.operations:,}" if drain else NONE

@@ -8,7 +8,7 @@ from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
 from tests.costs.show.numbers import NONE, counted, figure, ratio_of_rounds
-from tests.costs.show.tables import Cell, Judged, Linear, Logarithmic, Plot, Row, Section, Table, Tick, harm
+from tests.costs.show.tables import Cell, Linear, Logarithmic, Plot, Row, Section, Table, Tick, harm
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
@@ -28,14 +28,12 @@ def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
 
 
 def _goals(costs: Costs, against_dbos: float | None) -> Section:
-    verdicts = {True: Judged("met", "good"), False: Judged("missed"), None: Judged("not measured", "unknown")}
-    rows = [Row([one.what, one.aim, one.measured, verdicts[one.met]]) for one in goals(costs, against_dbos)]
     return Section(
         "goals",
         "The answer in figures",
         "Ratios are taken within each round of one run, in which the twins take turns; in brackets the lowest and the "
         "highest round.",
-        [Table("Goals", ["what", "goal", "measured", ""], rows, words=4)],
+        [Table("Goals", ["what", "goal", "measured", ""], goals(costs, against_dbos), words=4)],
     )
 
 

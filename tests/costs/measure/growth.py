@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.costs.command import Step
 from tests.costs.measure import Findings, LoadError, twin_internals
-from tests.costs.measure.load_generator import ADD, LIST, Request, Sample, add_by_message, again_if_wrong, put_load
+from tests.costs.measure.load_generator import ADD, LIST, Sample, add_by_message, again_if_wrong, put_load
 from tests.costs.measure.rounds import in_turns, latency, throughput
 from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
@@ -42,6 +42,8 @@ _LEDGER = """
     FROM generate_series(1, %s) AS number
 """
 
+_sample = again_if_wrong(put_load)
+
 
 def measure(folder: Path, step: Step) -> Findings:
     """Measure all three."""
@@ -71,12 +73,12 @@ def _with_processes(
             server.stop()
             server.env[setting] = str(count)
             server.start()
-        _sample(twin.url, ADD, CLIENTS, WARM_UP_SECONDS)
+        _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
 
     samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
     for count, twin in in_turns(list(product(counts, servers)), ROUNDS):
         warm(twin, count)
-        samples[twin.name, count].append(_sample(twin.url, ADD, CLIENTS, ADD_SECONDS))
+        samples[twin.name, count].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
         step(f"{count} {what}")
     for twin in servers:
         warm(twin, 1)
@@ -97,8 +99,8 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, step: Step) -> Iterator[G
     adds: dict[RunningApp, list[Sample]] = defaultdict(list)
     lists: dict[RunningApp, list[Sample]] = defaultdict(list)
     for twin in in_turns(twins, ROUNDS):
-        adds[twin].append(_sample(twin.url, ADD, CLIENTS, ADD_SECONDS))
-        lists[twin].append(_sample(twin.url, LIST, 1, LIST_SECONDS))
+        adds[twin].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        lists[twin].append(_sample(twin.url, LIST, clients=1, seconds=LIST_SECONDS))
         step(f"{rows:,} rows, adds and list")
     for twin in twins:
         purge = _purge_seconds(twin.servers[RESTATE.writer].env, rows // 2) if twin.name == RESTATE.key else None
@@ -124,12 +126,12 @@ def _with_journals(few: Stack, many: Stack, step: Step) -> Iterator[Grown]:
         restate_twin(many).settle()
     stacks = (few, many)
     for stack in stacks:
-        _sample(stack.ports.web_url(RESTATE), ADD, CLIENTS, WARM_UP_SECONDS)
+        _sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
     journals = {stack: _remembered_calls(stack) for stack in stacks}
     samples: dict[Stack, list[Sample]] = defaultdict(list)
     for stack in in_turns(stacks, ROUNDS):
         fill(stack.database_url(RESTATE), ROWS)
-        samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, CLIENTS, ADD_SECONDS))
+        samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=ADD_SECONDS))
         step(f"{journals[stack]:,} journals")
     for stack in stacks:
         yield _grown("journals", RESTATE.key, journals[stack], samples[stack])
@@ -138,11 +140,6 @@ def _with_journals(few: Stack, many: Stack, step: Step) -> Iterator[Grown]:
 def _remembered_calls(stack: Stack) -> int:
     (row,) = restate_admin.query(stack.ports.admin_url, "SELECT count(*) AS number FROM sys_invocation")
     return int(row["number"])
-
-
-@again_if_wrong
-def _sample(url: str, request: Request, clients: int, seconds: float) -> Sample:
-    return put_load(url, request, clients=clients, seconds=seconds)
 
 
 def _grown(
