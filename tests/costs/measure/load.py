@@ -43,7 +43,7 @@ class LoadPlan(NamedTuple):
 class Turn(NamedTuple):
     """What the samples of all rounds have in common."""
 
-    kind: RequestKind
+    request: RequestKind
     clients: int
     application: Application
 
@@ -71,9 +71,9 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Step) -> dict[
         step(f"warming up, {kind}")
     samples: dict[Turn, list[Sample]] = defaultdict(list)
     for turn in rounds.in_turns(turns, plan.rounds):
-        seconds = plan.seconds[turn.kind]
-        samples[turn].append(_take(apps[turn.application], turn.kind, clients=turn.clients, seconds=seconds))
-        step(f"{turn.kind}, {turn.clients} clients, {turn.application}")
+        kind, clients, name = turn
+        samples[turn].append(_take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
+        step(f"{kind}, {clients} clients, {name}")
     minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
@@ -111,9 +111,7 @@ def _open_loops(
 
 def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> records.ClosedLoop:
     return records.ClosedLoop(
-        application=turn.application,
-        request=turn.kind,
-        clients=turn.clients,
+        **turn._asdict(),
         **rounds.answers_and_latency(samples),
         per_second=rounds.throughput(samples),
         generator_cpu=round(sum(one.cpu_seconds for one in samples) / sum(one.seconds for one in samples), 3),

@@ -101,13 +101,13 @@ def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, cons
         with line_on(progress, "kills", number * kills) as step:
             return [
                 PeerCost(
-                    **peer.model_dump(include=set(About.model_fields)),
-                    code=peer.lines(),
+                    **one.peer.model_dump(include=set(About.model_fields)),
+                    code=one.peer.lines(),
                     components=[server.name for server in one.servers],
                     kills=_kills(one, kills, step),
-                    **speeds[peer.name],
+                    **speeds[one.peer.name],
                 )
-                for peer, one in zip(peers, running, strict=True)
+                for one in running
             ]
 
 
