@@ -12,13 +12,13 @@ import click
 from rich.console import Console
 
 from tests.costs import report
-from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, ProgressLine, progress_on, started_now, stop_in_order
+from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, line_on, progress_on, started_now, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.all_parts import PARTS, WHOLE
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
-from tests.costs.show import console as terminal
-from tests.costs.show import page
+from tests.costs.sections import sections
+from tests.costs.show import page, text
 from tests.support.waiting import StillMissingError
 from todo_stack import tree
 from todo_stack.data_folder import locked
@@ -66,18 +66,15 @@ def run(only: str, console: Console) -> int:
     failures = 0
     with progress_on(console) as progress:
         for name, part in {only: PARTS[only]}.items() if only else WHOLE.items():
-            line = ProgressLine(progress, name)
             folder = DATA / name.split()[0]
             try:
-                with contextlib.closing(part(folder, line)) as steps:
-                    for fields in steps:
-                        found |= {**fields, "versions": {**fields.get("versions", {}), **found["versions"]}}
+                with line_on(progress, name) as step, contextlib.closing(part(folder, step)) as findings:
+                    for fields in findings:
+                        found |= fields
                         # At once, so that nothing is lost when a later part does not come to its end.
                         _write(DATA / "part", found, began)
-                line.end("done")
             except (StackError, MeasurementError, StillMissingError) as error:
                 failures += 1
-                line.end("failed")
                 progress.console.print(f"[red]{name}: {error}", highlight=False)
                 progress.console.print(f"What its servers said is in {folder}", soft_wrap=True)
     folder = DATA / "part" if only or failures else DATA
@@ -87,11 +84,11 @@ def run(only: str, console: Console) -> int:
 
 def show(costs: Costs, console: Console, path: Path) -> None:
     """Draw the page and print the same, with the latest run of the peers beside it."""
-    sections = report.sections(costs, PeerCosts.latest([DATA / "peers" / RESULTS, PEER_COSTS]))
+    found = sections(costs, PeerCosts.latest([DATA / "peers" / RESULTS, PEER_COSTS]))
     answer = report.answer(costs)
-    path.write_text(page.render("What durability costs", answer, sections, report.facts(costs)), encoding="utf-8")
+    path.write_text(page.render("What durability costs", answer, found, report.facts(costs)), encoding="utf-8")
     # The peers have a command of their own.
-    terminal.show([one for one in sections if one.key != "peers"], answer, console)
+    text.print_all([one for one in found if one.key != "peers"], answer, console)
     console.print(f"The page: {path}", soft_wrap=True)
 
 

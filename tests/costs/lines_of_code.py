@@ -1,7 +1,7 @@
 """How long code is: lines that do something, without comments, docstrings and what has no part in the matter."""
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from todo_stack.applications import REPOSITORY
 
@@ -16,26 +16,22 @@ def bare(source: str, without: Collection[str] = ()) -> str:
 
     `without` has functions, classes and constants by name; of a class with its name: Class.method.
     """
-    tree = ast.parse(source)
-    found: set[str] = set()
+    tree, missing = ast.parse(source), set(without)
     for holder in ast.walk(tree):
         if isinstance(holder, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            named = [(node, set(_names(holder, node)).intersection(without)) for node in holder.body]
-            found.update(*(names for _, names in named))
-            holder.body = [node for node, names in named if not names and not _is_text(node)]
-    if missing := set(without) - found:
+            prefix = "" if isinstance(holder, ast.Module) else f"{holder.name}."
+            names = {node: prefix + _name(node) for node in holder.body}
+            missing.difference_update(names.values())
+            holder.body = [node for node, name in names.items() if name not in without and not _is_text(node)]
+    if missing:
         raise LookupError(f"there is no {', '.join(sorted(missing))}")
     return ast.unparse(tree)
 
 
-def _names(holder: ast.AST, node: ast.stmt) -> Iterator[str]:
-    """Yield what a statement of a module or a class defines."""
-    if not isinstance(holder, ast.Module | ast.ClassDef):
-        return
-    prefix = f"{holder.name}." if isinstance(holder, ast.ClassDef) else ""
-    for part in (node, *getattr(node, "targets", ()), getattr(node, "target", None)):
-        if name := getattr(part, "name", None) or getattr(part, "id", None):
-            yield prefix + name
+def _name(node: ast.stmt) -> str:
+    """Return what a statement defines, if it does; of several names the first."""
+    defined = getattr(node, "targets", [getattr(node, "target", node)])[0]
+    return str(getattr(defined, "name", getattr(defined, "id", "")))
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -234,12 +234,13 @@ class Costs(RunRecord):
         """How many operations were lost in all outages, and how many done twice."""
         return sum(one.lost for one in self.recoveries), sum(one.duplicated for one in self.recoveries)
 
-    def closed_loop(self, application: Application, request: RequestKind, *, most: bool) -> ClosedLoop | None:
-        """Return the loop of an application at a request by the most clients, or by the fewest."""
-        found = [one for one in self.closed_loops if (one.application, one.request) == (application, request)]
-        return (max if most else min)(found, key=lambda one: one.clients, default=None)
-
     def ratio(self, request: RequestKind, *, most: bool) -> TwinRatio | None:
         """Return the ratio of the twins at a request by the most clients, or by the fewest."""
         found = [one for one in self.ratios if one.request == request]
         return (max if most else min)(found, key=lambda one: one.clients, default=None)
+
+    def of_twins(self, request: RequestKind, *, most: bool) -> list[ClosedLoop]:
+        """Return the loops of the twins at a request by the most clients, or by the fewest, as far as there are any."""
+        found = [one for one in self.closed_loops if one.request == request and one.application != MINIMAL]
+        number = (max if most else min)((one.clients for one in found), default=0)
+        return [one for one in found if one.clients == number]

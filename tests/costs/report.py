@@ -6,22 +6,15 @@ The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]
 from datetime import timedelta
 
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import ClosedLoop, Costs, RequestKind
-from tests.costs.sections import all_sections
-from tests.costs.show.markdown import sections_in_markdown, table_in_markdown
+from tests.costs.records import Costs, RequestKind
+from tests.costs.sections import sections
 from tests.costs.show.numbers import counted, figure, in_words, measured_on, ratio, ratio_of_rounds
-from tests.costs.show.tables import Row, Section, Table
+from tests.costs.show.tables import Row, Table
+from tests.costs.show.text import sections_in_markdown, table_in_markdown
 from todo_stack.twins import TWINS
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
-
-
-def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
-    """Return all sections, with those of the peers if there are any."""
-    found = all_sections(costs, peers.against_dbos if peers else None)
-    return [*found, of_peers.section(peers)] if peers else found
 
 
 def figures_for_readme() -> str:
@@ -40,16 +33,14 @@ def short_table_for_readme() -> str:
 def answer(costs: Costs) -> list[str]:
     """Return the answer in a few sentences, as far as there are figures."""
     found = []
-    plain, durable = _closed_loops(costs, "add", most=False)
-    if plain and durable:
-        p50, plain_p50 = (figure(one.latency_ms.p50, "ms") for one in (durable, plain))
-        found.append(f"A durable add takes {p50} at the median where a plain one takes {plain_p50}.")
-    plain, durable = _closed_loops(costs, "add", most=True)
-    if plain and durable:
-        found.append(
-            f"{counted(durable.clients, 'client')} together get {figure(durable.per_second.median)} durable adds a "
-            f"second, and {figure(plain.per_second.median)} plain ones."
-        )
+    if costs.closed_loops:
+        p50, durable_p50 = (figure(one.latency_ms.p50, "ms") for one in costs.of_twins("add", most=False))
+        plain, durable = (figure(one.per_second.median) for one in costs.of_twins("add", most=True))
+        found = [
+            f"A durable add takes {durable_p50} at the median where a plain one takes {p50}.",
+            f"{counted(costs.most_clients, 'client')} together get {durable} durable adds a second, and {plain} plain "
+            "ones.",
+        ]
     if costs.recoveries:
         worst = max(one.applied_after_seconds for one in costs.recoveries)
         longest = max(one.meant_seconds for one in costs.recoveries)
@@ -66,9 +57,14 @@ def price_of_durability(costs: Costs) -> Table:
     """Return the one price of an add, and what else a reader wants to know first, in five rows, of a whole run."""
     idle = [costs.idle_memory_mb[twin.key] for twin in TWINS]
     servers, memory = [len(each) for each in idle], [sum(each.values()) for each in idle]
+    together = costs.ratio("add", most=True)
     cells = [
         _median_time(costs, "add"),
-        _throughput(costs, "add"),
+        [
+            f"adds a second, {counted(costs.most_clients, 'client')}",
+            *(figure(loop.per_second.median) for loop in costs.of_twins("add", most=True)),
+            ratio_of_rounds(together.throughput if together else None),
+        ],
         _median_time(costs, "list"),
         ["servers, with the database", *map(str, servers), f"{servers[1] - servers[0]:,} more"],
         ["resident memory, idle", *(figure(one, "MB") for one in memory), ratio(memory[1] / memory[0])],
@@ -77,21 +73,10 @@ def price_of_durability(costs: Costs) -> Table:
     return Table("What durability costs", head, [Row(each) for each in cells])
 
 
-def _closed_loops(costs: Costs, request: RequestKind, *, most: bool) -> list[ClosedLoop | None]:
-    return [costs.closed_loop(twin.key, request, most=most) for twin in TWINS]
-
-
 def _median_time(costs: Costs, request: RequestKind) -> list[str]:
-    times = [figure(loop.latency_ms.p50, "ms") for loop in _closed_loops(costs, request, most=False) if loop]
-    over = costs.ratio(request, most=False)
-    return [f"one {request}, one client, median", *times, ratio_of_rounds(over.p50 if over else None)]
-
-
-def _throughput(costs: Costs, request: RequestKind) -> list[str]:
-    numbers = [figure(loop.per_second.median) for loop in _closed_loops(costs, request, most=True) if loop]
-    over = costs.ratio(request, most=True)
-    clients = counted(costs.most_clients, "client")
-    return [f"{request}s a second, {clients}", *numbers, ratio_of_rounds(over.throughput if over else None)]
+    times = [figure(loop.latency_ms.p50, "ms") for loop in costs.of_twins(request, most=False)]
+    alone = costs.ratio(request, most=False)
+    return [f"one {request}, one client, median", *times, ratio_of_rounds(alone.p50 if alone else None)]
 
 
 def facts(costs: Costs) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """The sections of tables in which a run of `make bench` is shown."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import get_args
 
 from tests.costs.goals import RECOVERY_SECONDS, goals
+from tests.costs.peers import report as of_peers
+from tests.costs.peers.records import PeerCosts
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
 from tests.costs.show.numbers import NONE, counted, figure, ratio_of_rounds
-from tests.costs.show.plots import Linear, Logarithmic, Plot, Tick
-from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
+from tests.costs.show.tables import Cell, Linear, Logarithmic, Plot, Row, Section, Table, Tick, harm
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
@@ -18,23 +18,22 @@ _COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writ
 """Of the servers whose name is not that of their colour."""
 
 
-def all_sections(costs: Costs, against_dbos: float | None) -> list[Section]:
-    """Return what there is to show, the most important first; `against_dbos` as in goals."""
-    others = (_closed_loops, _open_loops, _usage, _waterfalls, _recovery, _growth)
-    found = [_goals(costs, against_dbos), *(section(costs) for section in others)]
-    shown = [replace(section, tables=[table for table in section.tables if table.rows]) for section in found]
+def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
+    """Return what there is to show, the most important first, and the peers last if there is a run of them."""
+    found = [_goals(costs, peers.against_dbos if peers else None)]
+    found += [section(costs) for section in (_closed_loops, _open_loops, _usage, _waterfalls, _recovery, _growth)]
+    found += [of_peers.section(peers)] if peers else []
+    shown = [section._replace(tables=[table for table in section.tables if table.rows]) for section in found]
     return [section for section in shown if section.tables]
 
 
 def _goals(costs: Costs, against_dbos: float | None) -> Section:
-    verdicts = {True: Judged("met", "good"), False: Judged("missed"), None: Judged("not measured", "unknown")}
-    rows = [Row([one.what, one.aim, one.measured, verdicts[one.met]]) for one in goals(costs, against_dbos)]
     return Section(
         "goals",
         "The answer in figures",
         "Ratios are taken within each round of one run, in which the twins take turns; in brackets the lowest and the "
         "highest round.",
-        [Table("Goals", ["what", "goal", "measured", ""], rows, words=4)],
+        [Table("Goals", ["what", "goal", "measured", ""], goals(costs, against_dbos), words=4)],
     )
 
 

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from tests.costs import __main__ as bench
-from tests.costs.command import COSTS, RESULTS, StoppedError
-from tests.costs.measure import Findings, LoadError, Progress
+from tests.costs.command import COSTS, RESULTS, Step
+from tests.costs.measure import Findings, LoadError
 from tests.costs.measure.all_parts import PARTS, WHOLE, Part
 from tests.costs.measure.workspace import LOG, workspace
 from tests.costs.records import Costs
@@ -26,14 +26,12 @@ Run = Callable[..., tuple[int, str]]
 def part(*fields: str, ends_with: BaseException | None = None) -> Part:
     """Return a part that finds these fields of the kept run, and may come to no end."""
 
-    def find(_folder: Path, progress: Progress) -> Findings:
-        progress.expect(len(fields))
+    def find(_folder: Path, step: Step) -> Findings:
         for field in fields:
-            progress.step(field)
+            step(field, of=len(fields))
             yield {field: getattr(KEPT, field)}
         if ends_with:
             raise ends_with
-        yield {"versions": {"PostgreSQL": "0.1"}}
 
     return find
 
@@ -59,7 +57,7 @@ def test_whole_run(run: Run, tmp_path: Path) -> None:
     assert failures == 0
     found = Costs.read(tmp_path / RESULTS)
     assert (found.closed_loops, found.recoveries) == (KEPT.closed_loops, KEPT.recoveries)
-    assert (found.versions["PostgreSQL"], found.versions["Restate"]) == ("0.1", KEPT.versions["Restate"])
+    assert found.versions.keys() == KEPT.versions.keys()
     assert "What durability costs" in (tmp_path / bench.PAGE).read_text()
     assert "Goals" in printed
 
@@ -81,8 +79,8 @@ def test_failed_part(run: Run, tmp_path: Path) -> None:
 
 def test_stopped_run(run: Run, tmp_path: Path) -> None:
     """A run that is stopped ends at once, and what was found before is kept."""
-    with pytest.raises(StoppedError):
-        run(waterfall=part("drain", ends_with=StoppedError(130)))
+    with pytest.raises(SystemExit):
+        run(waterfall=part("drain", ends_with=SystemExit(130)))
     kept = Costs.read(tmp_path / "part" / RESULTS)
     assert (kept.closed_loops, kept.drain, kept.recoveries) == (KEPT.closed_loops, KEPT.drain, [])
 

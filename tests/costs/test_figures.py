@@ -9,8 +9,7 @@ from tests.costs.lines_of_code import bare
 from tests.costs.measure import MeasurementError, rounds
 from tests.costs.measure.load_generator import Sample
 from tests.costs.measure.waterfall import Stretch, between, durations
-from tests.costs.peers.contestant import Peer
-from tests.costs.peers.contestants import PEERS
+from tests.costs.peers.contestants import PEERS, Peer
 from tests.costs.records import Spread
 from tests.costs.show.numbers import NONE, figure
 
@@ -43,12 +42,13 @@ def test_percentile(number: int, percent: float, expected: float | None) -> None
     assert rounds.percentile([1.0] * rounds.ENOUGH, 99.9) is not None
 
 
+def sample(milliseconds: Sequence[float], seconds: float = 1) -> Sample:
+    """Return a sample of these times."""
+    return Sample(list(milliseconds), seconds, cpu_seconds=0.1)
+
+
 def test_latency_is_of_all_rounds() -> None:
     """Rounds are pooled: a hundred requests have a p99 even if no round has as many; of nothing there is none."""
-
-    def sample(milliseconds: Sequence[float]) -> Sample:
-        return Sample(list(milliseconds), seconds=1, cpu_seconds=0.1)
-
     found = rounds.latency([sample(range(first, 101, 4)) for first in (1, 2, 3, 4)])
     assert (found.p50, found.p90, found.p99, found.p999) == (50.5, 90, 99, None)
     with pytest.raises(statistics.StatisticsError):
@@ -59,9 +59,11 @@ def test_rounds() -> None:
     """The order changes from round to round; a slow round is slow on both sides, and its ratio like the others."""
     assert list(rounds.in_turns("ab", 3)) == ["a", "b", "b", "a", "a", "b"]
     assert rounds.spread([3, 1, 2, 10]) == Spread(median=2.5, low=1, high=10)
-    assert rounds.ratios([5, 50, 5], [10, 100, 10]) == Spread(median=0.5, low=0.5, high=0.5)
+    slow, fast = ([sample([time * factor], time * factor) for time in (5, 50, 5)] for factor in (2, 1))
+    assert rounds.ratios(slow, fast) == Spread(median=0.5, low=0.5, high=0.5)
+    assert rounds.ratios(slow, fast, "p50") == Spread(median=2, low=2, high=2)
     with pytest.raises(ValueError, match="shorter"):
-        rounds.ratios([1, 2], [1])
+        rounds.ratios(slow, fast[:1])
 
 
 def test_stretches_add_up() -> None:

@@ -1,9 +1,7 @@
 """What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
 
 import pytest
-from rich.progress import Progress
 
-from tests.costs.command import ProgressLine
 from tests.costs.measure import load, usage
 from tests.costs.measure.all_parts import minimal_app
 from tests.costs.measure.extra_servers import ExtraServers
@@ -11,6 +9,7 @@ from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.records import MINIMAL, REQUEST_KINDS
 from tests.support.database import execute
+from tests.support.logs import no_log
 from todo_stack.stack import Stack
 from todo_stack.twins import TWINS
 
@@ -51,12 +50,12 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
 
 def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
     """Both twins are measured at every kind of request, in both loops and at one rate, and all three at adding."""
-    progress = ProgressLine(Progress(), "load")
-    minimal = minimal_app(ExtraServers(stack, lambda _name, _line: None))
-    everyone = [*twins, minimal]
-    measured = load.measure(everyone, SHORT, progress)
+    steps: list[int] = []
+    minimal = minimal_app(ExtraServers(stack, no_log))
+    measured = load.measure([*twins, minimal], SHORT, lambda _what, of: steps.append(of))
     minimal.servers[MINIMAL].stop()
-    assert progress.done == SHORT.samples(everyone) == 8 + 9 + 8
+    # Samples to warm up, of closed loops and of open ones; the usage of each twin is still to come.
+    assert steps == [8 + 9 + 8 + 2] * (8 + 9 + 8)
     loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
     closed, opened = measured["closed_loops"], measured["open_loops"]
     assert sorted((one.application, one.request) for one in closed) == sorted([*loops, (MINIMAL, "add")])
@@ -69,8 +68,9 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
 
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
-    progress, node_port = ProgressLine(Progress(), "usage"), stack.ports.restate_node
-    measured = [one for twin in twins for one in usage.measure(twin, node_port, 2, 2, progress)["usage"]]
+    steps: list[str] = []
+    measured = usage.measure(twins, stack.ports.restate_node, 2, 2, steps.append)["usage"]
+    assert len(steps) == len(twins)
     servers = [(one.application, one.server) for one in measured]
     assert servers == [(twin.key, name) for twin in TWINS for name in reversed(twin.servers)]
     assert not [one for one in measured if not (one.cpu_ms > 0 and one.peak_memory_mb > 0)]

@@ -1,7 +1,8 @@
-"""The page, the terminal and the READMEs show every figure of a run, and none that was not measured."""
+"""The page, the terminal and the READMEs show every figure of a run, none that was not measured, and what it means."""
 
 import io
 import re
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -9,31 +10,24 @@ from rich.console import Console
 
 from tests.costs import report
 from tests.costs.command import COSTS, PEER_COSTS
+from tests.costs.goals import goals
 from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import Costs
-from tests.costs.show import console, markdown, page
-from tests.costs.show.plots import Bar, Linear, Logarithmic
-from tests.costs.show.tables import Section
+from tests.costs.records import Costs, Drain, Spread
+from tests.costs.sections import sections
+from tests.costs.show import page, text
+from tests.costs.show.numbers import NONE
+from tests.costs.show.tables import Bar, Linear, Logarithmic, Section
 
+KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
+SECTIONS = sections(KEPT, PEERS_KEPT)
+EMPTY = Costs(started=KEPT.started, seconds=1, machine=KEPT.machine, versions={}, write_path="")
 MEASURED = ("closed_loops", "open_loops", "ratios", "usage", "disk", "waterfalls", "recoveries", "growth")
 
 
 def rows_of(sections: list[Section]) -> list[list[str]]:
     """Return the cells of all tables."""
     return [[str(cell) for cell in row.cells] for one in sections for table in one.tables for row in table.rows]
-
-
-@pytest.fixture(scope="module")
-def costs() -> Costs:
-    """The run that is kept."""
-    return Costs.read(COSTS)
-
-
-@pytest.fixture(scope="module")
-def sections(costs: Costs) -> list[Section]:
-    """Its tables, and those of the peers."""
-    return report.sections(costs, PeerCosts.read(PEER_COSTS))
 
 
 def draw(sections: list[Section]) -> BeautifulSoup:
@@ -43,68 +37,66 @@ def draw(sections: list[Section]) -> BeautifulSoup:
     return BeautifulSoup(html, "html.parser")
 
 
-def test_kept_results_are_whole(costs: Costs) -> None:
+def test_kept_results_are_whole() -> None:
     """What the READMEs show is of runs in which everything was measured."""
-    assert all(getattr(costs, field) for field in (*MEASURED, "drain", "minimal", "idle_memory_mb"))
-    peers = PeerCosts.read(PEER_COSTS)
-    assert [row.name for row in peers.rows] == [peer.name for peer in PEERS]
+    assert all(getattr(KEPT, field) for field in (*MEASURED, "drain", "minimal", "idle_memory_mb"))
+    assert [row.name for row in PEERS_KEPT.rows] == [peer.name for peer in PEERS]
 
 
-def test_every_figure_has_its_place(costs: Costs, sections: list[Section]) -> None:
+def test_every_figure_has_its_place() -> None:
     """There is a row for each thing that was measured."""
-    rows = {section.key: sum(len(table.rows) for table in section.tables) for section in sections}
-    assert rows["closed"] == len(costs.closed_loops)
-    assert rows["open"] == len(costs.open_loops)
+    rows = {section.key: sum(len(table.rows) for table in section.tables) for section in SECTIONS}
+    assert rows["closed"] == len(KEPT.closed_loops)
+    assert rows["open"] == len(KEPT.open_loops)
     # Of each twin the sum and the total; of the drain one more.
-    assert rows["waterfall"] == sum(len(one.hops) + 2 for one in costs.waterfalls)
-    assert rows["recovery"] == len(costs.recoveries) + 1
-    assert rows["growth"] == len(costs.growth)
-    assert len(report.price_of_durability(costs).rows) == 5
+    assert rows["waterfall"] == sum(len(one.hops) + 2 for one in KEPT.waterfalls)
+    assert rows["recovery"] == len(KEPT.recoveries) + 1
+    assert rows["growth"] == len(KEPT.growth)
+    assert len(report.price_of_durability(KEPT).rows) == 5
 
 
-def test_page(sections: list[Section]) -> None:
+def test_page() -> None:
     """The page has each cell, refers to nothing outside itself, and what it is given cannot become markup."""
-    document = draw(sections)
+    document = draw(SECTIONS)
     rows = [row.select("th, td:not(.wide)") for row in document.select("tbody tr")]
-    assert [[cell.get_text(strip=True) for cell in row] for row in rows] == rows_of(sections)
+    assert [[cell.get_text(strip=True) for cell in row] for row in rows] == rows_of(SECTIONS)
     assert not document.select("add, link:not([href='data:,']), img, iframe, script, dd b")
     for table in document.select("table"):
         assert {len(row.select("th, td")) for row in table.select("tr")} == {len(table.select("thead th"))}
 
 
-def test_plots(costs: Costs, sections: list[Section]) -> None:
+def test_plots() -> None:
     """A dot stands for each percentile that there is, and the page says what is bad."""
-    document = draw(sections)
-    percentiles = [value for one in costs.open_loops for value in one.latency_ms.model_dump().values()]
+    document = draw(SECTIONS)
+    percentiles = [value for one in KEPT.open_loops for value in one.latency_ms.model_dump().values()]
     assert len(document.select("circle")) == sum(value is not None for value in percentiles)
     assert not document.select("section[aria-labelledby=recovery] .bad")
-    late = costs.recoveries[0].model_copy(update={"lost": 3, "applied_after_seconds": 2})
-    document = draw(report.sections(costs.model_copy(update={"recoveries": [late]}), None))
+    late = KEPT.recoveries[0].model_copy(update={"lost": 3, "applied_after_seconds": 2})
+    document = draw(sections(KEPT.model_copy(update={"recoveries": [late]}), None))
     assert [mark.text for mark in document.select("section[aria-labelledby=recovery] .bad")] == ["3"]
     assert len(document.select("rect.late")) == 1
 
 
-def test_terminal_and_markdown(costs: Costs, sections: list[Section]) -> None:
+def test_terminal_and_markdown() -> None:
     """Both have each cell, in 80 columns too; in Markdown each row has as many as its head."""
     terminal = io.StringIO()
-    console.show(sections, report.answer(costs), Console(file=terminal, width=80))
-    printed, text = terminal.getvalue(), markdown.sections_in_markdown(sections)
-    for row in rows_of(sections):
-        assert all(cell in text for cell in row)
+    text.print_all(SECTIONS, report.answer(KEPT), Console(file=terminal, width=80))
+    printed, markdown = terminal.getvalue(), text.sections_in_markdown(SECTIONS)
+    for row in rows_of(SECTIONS):
+        assert all(cell in markdown for cell in row)
         # Cells are broken between words, and no word is cut.
         assert all(word in printed for cell in row for word in cell.split())
-    tables = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
-    assert len(tables) == sum(len(section.tables) for section in sections)
+    tables = re.findall(r"(?:^\|.*\n?)+", markdown, re.MULTILINE)
+    assert len(tables) == sum(len(section.tables) for section in SECTIONS)
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
 
 
 @pytest.mark.parametrize("field", [*MEASURED, "drain"])
-def test_part_of_a_run(costs: Costs, field: str) -> None:
+def test_part_of_a_run(field: str) -> None:
     """What was not measured has no section but the goals; any one field alone can be shown."""
-    base = {"started": costs.started, "seconds": 1, "machine": costs.machine, "versions": {}, "write_path": ""}
-    assert [section.key for section in report.sections(Costs(**base), None)] == ["goals"]
-    part = Costs(**base, **{field: getattr(costs, field)})
-    assert draw(report.sections(part, None)).select("#goals")
+    assert [section.key for section in sections(EMPTY, None)] == ["goals"]
+    part = EMPTY.model_copy(update={field: getattr(KEPT, field)})
+    assert draw(sections(part, None)).select("#goals")
 
 
 def test_scales() -> None:
@@ -114,3 +106,69 @@ def test_scales() -> None:
     assert [(bar.start, bar.width) for bar in linear.chain([("x", 2, ""), ("y", 6, "")])] == [(0, 25), (25, 75)]
     ticks = [tuple(tick) for tick in Logarithmic([3, 40, 700]).ticks]
     assert ticks == [(0, "1"), (33.33, "10"), (66.67, "100"), (100, "1000")]
+
+
+def spread(median: float) -> Spread:
+    """Return a spread whose rounds differ much: the median counts."""
+    return Spread(median=median, low=median / 2, high=median * 2)
+
+
+def ratio(request: str, clients: int, **changed: Spread) -> dict[str, Any]:
+    """Return the kept ratios with one changed."""
+    meant = (request, clients)
+    return {
+        "ratios": [one.model_copy(update=changed if (one.request, one.clients) == meant else {}) for one in KEPT.ratios]
+    }
+
+
+def outages(*after: float, **harm: int) -> dict[str, Any]:
+    """Return outages after which everything was applied so late."""
+    kept = KEPT.recoveries[0]
+    return {"recoveries": [kept.model_copy(update={"applied_after_seconds": one, **harm}) for one in after]}
+
+
+def memory(database: float) -> dict[str, Any]:
+    """Return the idle memory of servers; the plain twin's does not count."""
+    return {"idle_memory_mb": {"plain": {"db": 5000.0}, "restate": {"restate_app": 600.0, "db": database}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "met"),
+    [
+        ("p50", ratio("add", 1, p50=spread(2.5)), True),
+        ("p50", ratio("add", 1, p50=spread(2.51)), False),
+        ("32 clients", ratio("add", 32, throughput=spread(0.6)), True),
+        ("32 clients", ratio("add", 32, throughput=spread(0.59)), False),
+        # The number of clients at which the Restate twin comes off worst decides.
+        ("reads", ratio("list", 8, throughput=spread(0.5)), False),
+        ("minimal", {"minimal": spread(0.8)}, True),
+        ("minimal", {"minimal": spread(0.79)}, False),
+        # The slowest recovery counts, and what is lost or done twice has not recovered.
+        ("recovery after any outage", outages(0.2, 0.99), True),
+        ("recovery after any outage", outages(0.2, 1.0), False),
+        ("recovery after any outage", outages(0.2, lost=1), False),
+        ("recovery after any outage", outages(0.2, duplicated=1), False),
+        ("drain", {"drain": Drain(operations=1000, seconds=9.9)}, True),
+        ("drain", {"drain": Drain(operations=1000, seconds=10)}, False),
+        # A smaller backlog has less time.
+        ("drain", {"drain": Drain(operations=500, seconds=5.1)}, False),
+        ("drain", {"drain": Drain(operations=2000, seconds=11)}, False),
+        ("memory", memory(99.9), True),
+        ("memory", memory(100), False),
+    ],
+)
+def test_goal(name: str, changes: dict[str, Any], met: bool) -> None:
+    """A goal is met up to its limit and missed beyond."""
+    (goal,) = (one.cells for one in goals(KEPT.model_copy(update=changes)) if name in str(one.cells[0]))
+    assert str(goal[3]) == ("met" if met else "missed")
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.5, "met"), (1.49, "missed"), (None, "not measured")])
+def test_dbos(ratio: float | None, verdict: str) -> None:
+    """It takes a run of the peers, and is not measured without one."""
+    assert [str(one.cells[3]) for one in goals(KEPT, ratio) if "DBOS" in str(one.cells[0])] == [verdict]
+
+
+def test_nothing_measured() -> None:
+    """A goal for which nothing was measured is neither met nor missed."""
+    assert {(str(one.cells[3]), one.cells[2]) for one in goals(EMPTY)} == {("not measured", NONE)}

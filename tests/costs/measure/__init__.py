@@ -4,13 +4,10 @@ A measurement ends with a MeasurementError, or with a StackError when a server d
 """
 
 from collections.abc import Generator, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-Fields: TypeAlias = Mapping[str, Any]
-"""Of the record of a run; under "versions" more of these."""
-
-Findings: TypeAlias = Generator[Fields, None, None]
-"""What a part of the run has found, as soon as it is known."""
+Findings: TypeAlias = Generator[Mapping[str, Any], None, None]
+"""Fields of the record of a run, as soon as a part of it has found them."""
 
 
 class MeasurementError(RuntimeError):
@@ -19,13 +16,3 @@ class MeasurementError(RuntimeError):
 
 class LoadError(MeasurementError):
     """The load could not be put on, or some of it was not answered as expected."""
-
-
-class Progress(Protocol):
-    """Is told by a measurement what it has done."""
-
-    def expect(self, total: int) -> None:
-        """Say how many steps there will be."""
-
-    def step(self, what: str) -> None:
-        """Say that one is done, in a word or two."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.costs.measure import Findings, Progress, growth, load, recovery, usage, waterfall
+from tests.costs.command import Step
+from tests.costs.measure import Findings, growth, load, recovery, usage, waterfall
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_setting
@@ -15,7 +16,7 @@ from tests.support.database import execute
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
-from todo_stack.twins import TWINS, Twin
+from todo_stack.twins import TWINS
 
 USAGE_SECONDS = 3.0
 
@@ -23,30 +24,22 @@ _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sy
 _RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
 _WEB_SETTINGS = ("web_workers", "web_threads", "db_pool_size", "log_level")
 
-Part: TypeAlias = Callable[[Path, Progress], Findings]
+Part: TypeAlias = Callable[[Path, Step], Findings]
 """Measures in a folder of its own."""
 
 
-def load_and_usage(folder: Path, progress: Progress) -> Findings:
+def load_and_usage(folder: Path, step: Step) -> Findings:
     """Measure throughput, latency and usage."""
     plan = load.LoadPlan()
     with workspace(folder) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         idle = usage.idle_memory(twins)
         minimal = minimal_app(ExtraServers(stack, log))
-        everyone = [*twins, minimal]
-        progress.expect(plan.samples(everyone) + len(twins))
-        measured = load.measure(everyone, plan, progress)
+        measured = load.measure([*twins, minimal], plan, step)
         minimal.servers[MINIMAL].stop()
-        node_port = stack.ports.restate_node
-        used = [usage.measure(twin, node_port, plan.most_clients, USAGE_SECONDS, progress) for twin in twins]
-        yield {
-            **measured,
-            **{field: [one for each in used for one in each[field]] for field in ("usage", "disk")},
-            "idle_memory_mb": idle,
-            "settings": _settings(twins[0].database, stack.servers["restate"]),
-            "versions": {"PostgreSQL": usage.postgres_version(twins[0].database)},
-        }
+        used = usage.measure(twins, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)
+        settings = _settings(twins[0].database, stack.servers["restate"])
+        yield {**measured, **used, "idle_memory_mb": idle, "settings": settings}
 
 
 def minimal_app(extra: ExtraServers) -> RunningApp:
@@ -67,19 +60,18 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     return {
         "PostgreSQL": ", ".join(postgres),
         "Restate": ", ".join(ours) or "its defaults",
-        **{twin.title: _web_settings(twin) for twin in TWINS},
+        # From the environment or by default.
+        **{
+            twin.title: ", ".join(f"{name.upper()}={web_setting(twin, name)}" for name in _WEB_SETTINGS)
+            for twin in TWINS
+        },
         "tables": f"{ROWS:,} todos when a sample begins",
     }
 
 
-def _web_settings(twin: Twin) -> str:
-    """Return what a twin's web goes by, from the environment or by default."""
-    return ", ".join(f"{name.upper()}={web_setting(twin, name)}" for name in _WEB_SETTINGS)
-
-
-def recovery_and_growth(folder: Path, progress: Progress) -> Findings:
+def recovery_and_growth(folder: Path, step: Step) -> Findings:
     """Measure both in the time of one."""
-    yield from recovery.measure(folder, progress, meanwhile=growth.measure(folder / "growth", progress))
+    yield from recovery.measure(folder, step, meanwhile=growth.measure(folder / "growth", step))
 
 
 _FIRST: Mapping[str, Part] = {"load": load_and_usage, "waterfall": waterfall.measure}

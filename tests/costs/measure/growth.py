@@ -1,16 +1,15 @@
 """Growth: what becomes of adds with more processes, with more rows, and with more calls that Restate remembers."""
 
-import json
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from tests.costs.measure import Findings, LoadError, Progress, twin_internals
-from tests.costs.measure.load_generator import ADD, LIST, Request, Sample, add_by_message, again_if_wrong, put_load
+from tests.costs.command import Step
+from tests.costs.measure import Findings, LoadError, twin_internals
+from tests.costs.measure.load_generator import ADD, LIST, Sample, add_by_message, again_if_wrong, put_load
 from tests.costs.measure.rounds import in_turns, latency, throughput
 from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
@@ -24,6 +23,15 @@ from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
+CLIENTS, ROUNDS = 32, 2
+ADD_SECONDS, LIST_SECONDS, WARM_UP_SECONDS = 2.0, 1.0, 0.7
+"""Of a sample of adds, of one of the list, by one client, and after a start."""
+
+WEB_WORKERS, SERVICE_WORKERS = (1, 2, 4), (1, 2)
+ROW_COUNTS = (1_000, 100_000, 1_000_000)
+JOURNALS = 5_000
+"""At least: all calls of the run before are among them."""
+
 # Ids in no order, as those of calls are. Half of the rows are a month old and more, the others less than six days.
 _LEDGER = """
     INSERT INTO operation (operation_id, result, created_at)
@@ -34,44 +42,27 @@ _LEDGER = """
     FROM generate_series(1, %s) AS number
 """
 
-
-@dataclass(frozen=True)
-class GrowthPlan:
-    """How much is measured. Times are seconds."""
-
-    clients: int = 32
-    rounds: int = 2
-    seconds: float = 2.0
-    """Of a sample of adds."""
-    list_seconds: float = 1.0
-    """Of a sample of the list, by one client."""
-    warm_up_seconds: float = 0.7
-    """After a start."""
-    web_workers: Sequence[int] = (1, 2, 4)
-    service_workers: Sequence[int] = (1, 2)
-    rows: Sequence[int] = (1_000, 100_000, 1_000_000)
-    journals: int = 5_000
-    """At least: all calls of the run before are among them."""
+_sample = again_if_wrong(put_load)
 
 
-def measure(folder: Path, progress: Progress, plan: GrowthPlan = GrowthPlan()) -> Findings:
+def measure(folder: Path, step: Step) -> Findings:
     """Measure all three."""
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
         services = {twin: twin.servers[RESTATE.writer] for twin in twins if RESTATE.writer in twin.servers}
         growth = [
-            *_with_processes("web processes", webs, plan.web_workers, plan, progress),
-            *_with_processes("service processes", services, plan.service_workers, plan, progress),
+            *_with_processes("web processes", webs, WEB_WORKERS, step),
+            *_with_processes("service processes", services, SERVICE_WORKERS, step),
         ]
-        for rows in plan.rows:
-            growth += _with_rows(twins, rows, plan, progress)
+        for rows in ROW_COUNTS:
+            growth += _with_rows(twins, rows, step)
         with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
-            yield {"growth": [*growth, *_with_journals(new, stack, plan, progress)]}
+            yield {"growth": [*growth, *_with_journals(new, stack, step)]}
 
 
 def _with_processes(
-    what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], plan: GrowthPlan, progress: Progress
+    what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], step: Step
 ) -> Iterator[Grown]:
     """Measure adds with several numbers of processes of these servers, in turns, and leave one of each."""
     setting = {"web processes": "WEB_WORKERS", "service processes": "RESTATE_SERVICE_WORKERS"}[what]
@@ -82,20 +73,20 @@ def _with_processes(
             server.stop()
             server.env[setting] = str(count)
             server.start()
-        _sample(twin.url, ADD, plan.clients, plan.warm_up_seconds)
+        _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
 
     samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
-    for count, twin in in_turns(list(product(counts, servers)), plan.rounds):
+    for count, twin in in_turns(list(product(counts, servers)), ROUNDS):
         warm(twin, count)
-        samples[twin.name, count].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
-        progress.step(f"{count} {what}")
+        samples[twin.name, count].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        step(f"{count} {what}")
     for twin in servers:
         warm(twin, 1)
     for (application, count), taken in sorted(samples.items()):
         yield _grown(what, application, count, taken)
 
 
-def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
+def _with_rows(twins: Sequence[RunningApp], rows: int, step: Step) -> Iterator[Grown]:
     """Measure adds and the list on tables that have so many rows in the beginning, and the purge of half the ledger."""
     for twin in twins:
         fill(twin.database, rows)
@@ -104,13 +95,13 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, plan: GrowthPlan, progres
         # Now and not by themselves in the middle of a sample.
         for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
             execute(twin.database, statement)
-        progress.step(f"{rows:,} rows")
+        step(f"{rows:,} rows")
     adds: dict[RunningApp, list[Sample]] = defaultdict(list)
     lists: dict[RunningApp, list[Sample]] = defaultdict(list)
-    for twin in in_turns(twins, plan.rounds):
-        adds[twin].append(_sample(twin.url, ADD, plan.clients, plan.seconds))
-        lists[twin].append(_sample(twin.url, LIST, 1, plan.list_seconds))
-        progress.step(f"{rows:,} rows, adds and list")
+    for twin in in_turns(twins, ROUNDS):
+        adds[twin].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        lists[twin].append(_sample(twin.url, LIST, clients=1, seconds=LIST_SECONDS))
+        step(f"{rows:,} rows, adds and list")
     for twin in twins:
         purge = _purge_seconds(twin.servers[RESTATE.writer].env, rows // 2) if twin.name == RESTATE.key else None
         list_p50 = latency(lists[twin]).p50
@@ -121,29 +112,27 @@ def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
     """Return the seconds that the ledger's purge took, in a process with this environment."""
     command = [sys.executable, "-m", twin_internals.__name__]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LoadError(f"the purge of {expected:,} rows failed: {done.stderr.strip()[-2000:]}")
-    answer = json.loads(done.stdout)
-    if answer["rows"] != expected:
-        raise LoadError(f"the purge deleted {answer['rows']:,} rows instead of {expected:,}")
-    return round(float(answer["seconds"]), 3)
+    rows, _, seconds = done.stdout.partition(" ")
+    if rows != str(expected):
+        raise LoadError(f"the purge deleted {rows or 'none'} of {expected} rows: {done.stderr.strip()[-2000:]}")
+    return round(float(seconds), 3)
 
 
-def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress) -> Iterator[Grown]:
+def _with_journals(few: Stack, many: Stack, step: Step) -> Iterator[Grown]:
     """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
-    if (missing := plan.journals - _remembered_calls(many)) > 0:
+    if (missing := JOURNALS - _remembered_calls(many)) > 0:
         message = add_by_message("grown")
-        put_load(many.ports.ingress_url, message, clients=plan.clients, seconds=60, stop_after=missing)
+        put_load(many.ports.ingress_url, message, clients=CLIENTS, seconds=60, stop_after=missing)
         restate_twin(many).settle()
     stacks = (few, many)
     for stack in stacks:
-        _sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.warm_up_seconds)
+        _sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
     journals = {stack: _remembered_calls(stack) for stack in stacks}
     samples: dict[Stack, list[Sample]] = defaultdict(list)
-    for stack in in_turns(stacks, plan.rounds):
+    for stack in in_turns(stacks, ROUNDS):
         fill(stack.database_url(RESTATE), ROWS)
-        samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, plan.clients, plan.seconds))
-        progress.step(f"{journals[stack]:,} journals")
+        samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        step(f"{journals[stack]:,} journals")
     for stack in stacks:
         yield _grown("journals", RESTATE.key, journals[stack], samples[stack])
 
@@ -151,11 +140,6 @@ def _with_journals(few: Stack, many: Stack, plan: GrowthPlan, progress: Progress
 def _remembered_calls(stack: Stack) -> int:
     (row,) = restate_admin.query(stack.ports.admin_url, "SELECT count(*) AS number FROM sys_invocation")
     return int(row["number"])
-
-
-@again_if_wrong
-def _sample(url: str, request: Request, clients: int, seconds: float) -> Sample:
-    return put_load(url, request, clients=clients, seconds=seconds)
 
 
 def _grown(

@@ -1,17 +1,18 @@
 """Throughput and latency: closed loops with few and many clients, and open loops at a fixed rate."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
 from tests.costs import records
-from tests.costs.measure import Progress, rounds
+from tests.costs.command import Step
+from tests.costs.measure import rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import MINIMAL, REQUEST_KINDS, Application, RequestKind
-from todo_stack.twins import PLAIN, RESTATE, TWINS
+from todo_stack.twins import PLAIN, RESTATE
 
 _MOST_PER_SECOND = 2500
 """As many deletions are prepared. A faster application runs out of them, and its sample ends early."""
@@ -19,20 +20,15 @@ _MOST_PER_SECOND = 2500
 _WARM_UP_CLIENTS = 8
 
 
-@dataclass(frozen=True)
-class LoadPlan:
+class LoadPlan(NamedTuple):
     """How much is measured. Times are seconds."""
 
     clients: Sequence[int] = (1, 8, 32)
     rounds: int = 3
-    seconds: Mapping[RequestKind, float] = field(
-        default_factory=lambda: {"add": 1.4, "update": 0.8, "delete": 0.8, "list": 1.4}
-    )
+    seconds: Mapping[RequestKind, float] = {"add": 1.4, "update": 0.8, "delete": 0.8, "list": 1.4}
     """Of one sample of a closed loop. Adds and lists have goals, and a list takes long."""
     warm_up_seconds: float = 0.8
-    open_seconds: Mapping[RequestKind, float] = field(
-        default_factory=lambda: {"add": 18.0, "update": 3.0, "delete": 3.0, "list": 3.0}
-    )
+    open_seconds: Mapping[RequestKind, float] = {"add": 18.0, "update": 3.0, "delete": 3.0, "list": 3.0}
     """Of an open loop, over all its slices, at most: it ends when the requests suffice for p99.9."""
     open_slices: int = 2
     open_load: float = 0.5
@@ -43,27 +39,11 @@ class LoadPlan:
         """The number of clients at which throughput is compared."""
         return max(self.clients)
 
-    def turns(self, everyone: Sequence[RunningApp]) -> list["Turn"]:
-        """Return who is measured at what in a round of closed loops.
-
-        The twins always, others only at adding, with the fewest and most clients.
-        """
-        fewest_and_most = (min(self.clients), self.most_clients)
-        return [
-            Turn(kind, clients, app.name)
-            for kind, clients, app in product(REQUEST_KINDS, self.clients, everyone)
-            if app.name != MINIMAL or (kind == "add" and clients in fewest_and_most)
-        ]
-
-    def samples(self, everyone: Sequence[RunningApp]) -> int:
-        """Return how many samples there will be."""
-        return len(self.turns(everyone)) * self.rounds + len(REQUEST_KINDS) * len(TWINS) * (1 + self.open_slices)
-
 
 class Turn(NamedTuple):
     """What the samples of all rounds have in common."""
 
-    kind: RequestKind
+    request: RequestKind
     clients: int
     application: Application
 
@@ -71,23 +51,35 @@ class Turn(NamedTuple):
 Samples = Mapping[Turn, Sequence[Sample]]
 
 
-def measure(everyone: Sequence[RunningApp], plan: LoadPlan, progress: Progress) -> dict[str, Any]:
-    """Measure all kinds of requests, and return the fields of the record."""
+def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Step) -> dict[str, Any]:
+    """Measure all kinds of requests, and return the fields of the record.
+
+    The twins always, others only at adding, with the fewest and most clients.
+    """
+    apps = {app.name: app for app in everyone}
     twins = [app for app in everyone if app.name != MINIMAL]
+    turns = [
+        Turn(kind, clients, name)
+        for kind, clients, name in product(REQUEST_KINDS, plan.clients, apps)
+        if name != MINIMAL or (kind == "add" and clients in (min(plan.clients), plan.most_clients))
+    ]
+    samples_of_twins = len(REQUEST_KINDS) * len(twins) * (1 + plan.open_slices)
+    # The last are those of the usage, which follows.
+    step = functools.partial(step, of=len(turns) * plan.rounds + samples_of_twins + len(twins))
     for kind, app in product(REQUEST_KINDS, twins):
         _take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
-        progress.step(f"warming up, {kind}")
-    apps = {app.name: app for app in everyone}
+        step(f"warming up, {kind}")
     samples: dict[Turn, list[Sample]] = defaultdict(list)
-    for turn in rounds.in_turns(plan.turns(everyone), plan.rounds):
-        app, seconds = apps[turn.application], plan.seconds[turn.kind]
-        samples[turn].append(_take(app, turn.kind, clients=turn.clients, seconds=seconds))
-        progress.step(f"{turn.kind}, {turn.clients} clients, {app.name}")
+    for turn in rounds.in_turns(turns, plan.rounds):
+        kind, clients, name = turn
+        samples[turn].append(_take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
+        step(f"{kind}, {clients} clients, {name}")
+    minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
         "ratios": [_twin_ratio(kind, clients, samples) for kind, clients in product(REQUEST_KINDS, plan.clients)],
-        "open_loops": [loop for kind in REQUEST_KINDS for loop in _open_loops(twins, plan, kind, samples, progress)],
-        "minimal": _against_minimal(plan, samples),
+        "open_loops": [loop for kind in REQUEST_KINDS for loop in _open_loops(twins, plan, kind, samples, step)],
+        "minimal": rounds.ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None,
     }
 
 
@@ -101,7 +93,7 @@ def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 
 
 
 def _open_loops(
-    twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, progress: Progress
+    twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, step: Step
 ) -> list[records.OpenLoop]:
     """Measure a kind of request in an open loop, at the same rate for both twins."""
     slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin.name)]).median for twin in twins)
@@ -110,7 +102,7 @@ def _open_loops(
     samples: dict[Application, list[Sample]] = defaultdict(list)
     for app in rounds.in_turns(twins, plan.open_slices):
         samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
-        progress.step(f"open loop, {kind}, {rate:g} a second")
+        step(f"open loop, {kind}, {rate:g} a second")
     return [
         records.OpenLoop(application=name, request=kind, rate=rate, **rounds.answers_and_latency(taken))
         for name, taken in samples.items()
@@ -119,9 +111,7 @@ def _open_loops(
 
 def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> records.ClosedLoop:
     return records.ClosedLoop(
-        application=turn.application,
-        request=turn.kind,
-        clients=turn.clients,
+        **turn._asdict(),
         **rounds.answers_and_latency(samples),
         per_second=rounds.throughput(samples),
         generator_cpu=round(sum(one.cpu_seconds for one in samples) / sum(one.seconds for one in samples), 3),
@@ -129,15 +119,6 @@ def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> records.ClosedLoop:
 
 
 def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.TwinRatio:
-    plain, restate = (samples[Turn(kind, clients, twin.key)] for twin in (PLAIN, RESTATE))
-    p50 = rounds.ratios([one.p50 for one in restate], [one.p50 for one in plain])
-    return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=_throughput_ratios(restate, plain))
-
-
-def _against_minimal(plan: LoadPlan, samples: Samples) -> records.Spread | None:
-    minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
-    return _throughput_ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None
-
-
-def _throughput_ratios(above: Sequence[Sample], below: Sequence[Sample]) -> records.Spread:
-    return rounds.ratios([one.throughput for one in above], [one.throughput for one in below])
+    restate, plain = (samples[Turn(kind, clients, twin.key)] for twin in (RESTATE, PLAIN))
+    p50, throughput = rounds.ratios(restate, plain, "p50"), rounds.ratios(restate, plain)
+    return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=throughput)

@@ -5,8 +5,9 @@ import shutil
 import statistics
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import tenacity
 
@@ -22,8 +23,7 @@ again_if_wrong = tenacity.retry(
 """Decorates what takes a sample."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What is sent over and over again.
 
     `{unique}` in the body becomes a new text each time, `{id}` in the path the next of `ids`, over and over.
@@ -34,7 +34,7 @@ class Request:
     expect: int
     """The status of a good answer."""
     body: dict[str, str] | None = None
-    ids: list[int] = field(default_factory=list)
+    ids: Sequence[int] = ()
 
 
 ADD = Request("POST", "/api/todos", 201, {"title": "added {unique}"})
@@ -46,8 +46,7 @@ def add_by_message(marker: str) -> Request:
     return Request("POST", "/restate/send/TodoService/add_todo", 202, {"task": f"{marker} {{unique}}"})
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """What came of it."""
 
     milliseconds: list[float]
@@ -76,8 +75,12 @@ def put_load(
     an answer is not the expected one.
     """
     how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
-    plan = {"url": url, **asdict(request), **how}
-    done = subprocess.run([_node(), str(_SCRIPT)], input=json.dumps(plan), capture_output=True, text=True, check=False)
+    plan = json.dumps({"url": url, **request._asdict(), **how})
+    # Setup installs Node where npm is missing.
+    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    if not node:
+        raise LoadError("Node is needed for the load generator: type 'make -B setup'")
+    done = subprocess.run([node, str(_SCRIPT)], input=plan, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip())
     answer = json.loads(done.stdout)
@@ -85,10 +88,3 @@ def put_load(
     if errors or not sample.milliseconds:
         raise LoadError(f"{request.method} {url}{request.path}: {len(sample.milliseconds)} good, others: {errors}")
     return sample
-
-
-def _node() -> str:
-    """Return the path of Node, which setup installs where npm is missing."""
-    if found := shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent)):
-        return found
-    raise LoadError("Node is needed for the load generator: type 'make -B setup'")

@@ -56,9 +56,10 @@ def throughput(samples: Sequence[Sample]) -> Spread:
     return spread([sample.throughput for sample in samples])
 
 
-def ratios(above: Sequence[float], below: Sequence[float]) -> Spread:
+def ratios(above: Sequence[Sample], below: Sequence[Sample], figure: str = "throughput") -> Spread:
     """Return the spread of the quotients, round by round; raises ValueError if the one has more rounds than the other.
 
     What slows the machine down slows both sides of a round down, and so is not in their quotient.
     """
-    return spread([one / other for one, other in zip(above, below, strict=True)])
+    pairs = zip(above, below, strict=True)
+    return spread([getattr(one, figure) / getattr(other, figure) for one, other in pairs])

@@ -1,7 +1,7 @@
 """The applications that are measured, running, and the same rows in the database of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
 from tests.costs.records import Application, RequestKind
@@ -39,7 +39,7 @@ class RunningApp:
         if "{id}" not in request.path:
             return request
         ids = [row[0] for row in execute(self.database, "SELECT id FROM todo ORDER BY id")]
-        return replace(request, ids=ids[:requests] if kind == "delete" else ids)
+        return request._replace(ids=ids[:requests] if kind == "delete" else ids)
 
 
 def twins_of(stack: Stack) -> list[RunningApp]:

@@ -6,11 +6,10 @@ The applications know nothing of the trace: it hangs itself where they call thei
 file named by TRACE_FILE, `<nanoseconds> <event>`. The clock is the system's monotonic one, which all processes share.
 """
 
-import functools
-import json
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,6 @@ CODE_OF_ADD: dict[Twin, dict[str, Sequence[str]]] = {
 }
 """What makes an add, by file, and the definitions in it that have no part in that."""
 
-Note = Callable[[str], None]
-"""Notes that something happens now."""
-
 
 def traced_environment(folder: Path, file: Path) -> dict[str, str]:
     """Return the environment in which a Python process notes what happens into this file.
@@ -63,65 +59,53 @@ def trace() -> None:
 
     import flask
     import requests
+    import restate
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
     from sqlalchemy.pool import Pool
 
     from flask_restate import Ledger
 
+    @contextlib.contextmanager
+    def noted(begins: str, ends: str) -> Iterator[None]:
+        note(begins)
+        try:
+            yield
+        finally:
+            note(ends)
+
     for owner, name, what in (
-        (flask.Flask, "wsgi_app", ("flask begins", "flask ends")),
-        (requests.Session, "request", ("ingress asked", "ingress answered")),
-        (Ledger, "apply", ("step begins", "step ends")),
+        (flask.Flask, "wsgi_app", noted("flask begins", "flask ends")),
+        (requests.Session, "request", noted("ingress asked", "ingress answered")),
+        (Ledger, "apply", noted("step begins", "step ends")),
     ):
-        setattr(owner, name, _noted(getattr(owner, name), note, *what))
+        setattr(owner, name, what(getattr(owner, name)))
     event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
     event.listen(Engine, "commit", lambda *_: note("commit begins"))
     # The end of a commit is when the connection goes back.
     event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
-    _trace_messages(note)
-
-
-def _trace_messages(note: Note) -> None:
-    """Note the messages between Restate and the handlers."""
-    import restate
-
     create = restate.app
-
-    def traced(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the original
-        application: Any = create(*args, **named)
-
-        async def middleware(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's types
-            async def noted_receive() -> Any:  # noqa: ANN401
-                message = await receive()
-                note("service receives")
-                return message
-
-            async def noted_send(message: Any) -> None:  # noqa: ANN401
-                if message.get("body"):
-                    note("service sends")
-                await send(message)
-
-            note("service called")
-            await application(scope, noted_receive, noted_send)
-
-        return middleware
-
-    restate.app = traced
+    restate.app = lambda *args, **named: _with_noted_messages(create(*args, **named), note)
 
 
-def _noted(call: Callable[..., Any], note: Note, begins: str, ends: str) -> Callable[..., Any]:
-    """Return the same call, noted."""
+def _with_noted_messages(application: Any, note: Callable[[str], None]) -> Any:  # noqa: ANN401 - ASGI's types
+    """Return the handlers' application, which notes its messages from and to Restate."""
 
-    @functools.wraps(call)
-    def noted(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the call takes and gives
-        note(begins)
-        try:
-            return call(*args, **named)
-        finally:
-            note(ends)
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        async def noted_receive() -> Any:  # noqa: ANN401
+            message = await receive()
+            note("service receives")
+            return message
 
-    return noted
+        async def noted_send(message: Any) -> None:  # noqa: ANN401
+            if message.get("body"):
+                note("service sends")
+            await send(message)
+
+        note("service called")
+        await application(scope, noted_receive, noted_send)
+
+    return middleware
 
 
 def web_setting(twin: Twin, name: str) -> Any:  # noqa: ANN401 - settings are of many types
@@ -134,7 +118,7 @@ def web_setting(twin: Twin, name: str) -> Any:  # noqa: ANN401 - settings are of
 
 
 def purge_ledger() -> None:
-    """Purge the ledger, and print the number of rows and the seconds as JSON."""
+    """Purge the ledger, and print the number of rows and the seconds."""
     from flask_todo_restate.services.database import ledger, sessions
     from flask_todo_restate.settings import ServiceSettings
     from todo_shared.settings import load
@@ -145,7 +129,7 @@ def purge_ledger() -> None:
         session.connection()
     began = time.perf_counter()
     rows = ledger.purge(older_than)
-    print(json.dumps({"rows": rows, "seconds": time.perf_counter() - began}))
+    print(rows, time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ The processes run traced (twin_internals.py). Beside them the same twins run unt
 turn with each traced one: so it can be seen whether the hops add up to what a client really waits.
 """
 
-import bisect
 import contextlib
 import http.client
 import json
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from tests.costs.measure import Findings, MeasurementError, Progress
+from tests.costs.command import Step
+from tests.costs.measure import Findings, MeasurementError
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
@@ -70,13 +70,13 @@ STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
 }
 
 
-def measure(folder: Path, progress: Progress, number: int = REQUESTS) -> Findings:
+def measure(folder: Path, step: Step, number: int = REQUESTS) -> Findings:
     """Measure the waterfall of an add in each twin, of one client."""
     found = []
     for twin in TWINS:
         with workspace(folder / twin.key) as log:
             found.append(_measure(twin, folder / twin.key, number, log))
-        progress.step(f"waterfall, {twin}")
+        step(f"waterfall, {twin}")
         yield {"waterfalls": found}
 
 
@@ -119,19 +119,20 @@ def between(noted: Sequence[Noted], began: int, ended: int) -> list[Noted]:
 
     Only one client is there, so all of it belongs to its request.
     """
-    inside = noted[bisect.bisect_left(noted, (began, "")) : bisect.bisect_right(noted, (ended, ""))]
+    inside = [(at, what) for at, what in noted if began <= at <= ended]
     return [(began, "client sends"), *inside, (ended, "client answered")]
 
 
 def durations(way: Sequence[Stretch], noted: Sequence[Noted]) -> list[float]:
     """Return how long each stretch took, in milliseconds, without a gap; raises MeasurementError on any other way."""
-    times, position = [], 0
+    left = iter(noted)
+    (before, _), times = next(left), []
     for stretch in way:
-        end = next((at for at in range(position + 1, len(noted)) if noted[at][1] == stretch.until), None)
+        end = next((at for at, what in left if what == stretch.until), None)
         if end is None:
-            raise MeasurementError(f"no {stretch.until!r} ends {stretch.name!r}: {[name for _, name in noted]}")
-        times.append((noted[end][0] - noted[position][0]) / 1e6)
-        position = end
+            raise MeasurementError(f"no {stretch.until!r} ends {stretch.name!r}: {[what for _, what in noted]}")
+        times.append((end - before) / 1e6)
+        before = end
     return times
 
 

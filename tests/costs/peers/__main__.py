@@ -4,30 +4,47 @@ import contextlib
 import os
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 import click
 from rich.console import Console
 
-from tests.costs.command import DATA, RESULTS, ProgressLine, progress_on, started_now, stop_in_order
+from tests.costs.command import DATA, RESULTS, Step, line_on, progress_on, started_now, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
+from tests.costs.measure.load_generator import ADD, put_load
+from tests.costs.measure.rounds import in_turns, spread
 from tests.costs.measure.twin_internals import web_setting
-from tests.costs.measure.usage import postgres_version
 from tests.costs.measure.workspace import workspace
-from tests.costs.peers import report, speed_and_kills
-from tests.costs.peers.contestant import FOR_ALL, WAITING_THREADS, Peer
-from tests.costs.peers.contestants import PEERS
-from tests.costs.peers.records import About, PeerCost, PeerCosts
-from tests.costs.show import console as terminal
-from tests.support.history import NothingProvedError
-from tests.support.waiting import StillMissingError
+from tests.costs.peers import report
+from tests.costs.peers.contestants import FOR_ALL, PEERS, WAITING_THREADS, Contestant, Peer
+from tests.costs.peers.records import About, KillOutcome, PeerCost, PeerCosts
+from tests.costs.records import Spread
+from tests.costs.show import text
+from tests.support.burst import adds
+from tests.support.history import NothingProvedError, Outcome, Verdict, count
+from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN
 
 FOLDER = DATA / "peers"
+
+CLIENTS = 32
+
+WARM_UP_SECONDS = 3.0
+WARM_UP_CLIENTS = 8
+
+BURST = 120
+"""Adds, from the eight clients of the fault lab's bursts."""
+
+BUDGET_SECONDS = 2.0
+"""The twins' own: then a client is told that its add will be done."""
+
+LATE_SECONDS = 40.0
+"""Longer than any of the contestants takes to find what a dead process has left."""
 
 
 @click.command()
@@ -43,60 +60,95 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         console.print(f"[yellow]without {title}: {reason}")
     peers = [peer for peer in PEERS if peer.title not in skipped]
 
-    began, beginning = time.monotonic(), started_now()
+    began = time.monotonic()
     try:
-        rows, postgres = measure(peers, rounds, seconds, kills, console)
+        found = started_now()
+        rows = measure(peers, rounds, seconds, kills, console)
     except (StackError, MeasurementError, NothingProvedError, StillMissingError) as error:
         sys.exit(f"error: {error}; the servers' log is in {FOLDER}")
-    beginning["versions"]["PostgreSQL"] = postgres
     for peer in peers:
-        beginning["versions"] |= peer.versions()
+        found["versions"] |= peer.versions()
     costs = PeerCosts(
-        **beginning,
+        **found,
         seconds=round(time.monotonic() - began, 1),
-        clients=speed_and_kills.CLIENTS,
+        clients=CLIENTS,
         **{name: web_setting(PLAIN, name) for name in ("web_workers", "web_threads")},
         waiting_threads=WAITING_THREADS,
         rows=rows,
         skipped=skipped,
     )
     costs.write(FOLDER / RESULTS)
-    terminal.show([report.section(costs)], [], console)
+    text.print_all([report.section(costs)], [], console)
     console.print(f"The results: {FOLDER / RESULTS}", soft_wrap=True)
 
 
-def measure(
-    peers: Sequence[Peer], rounds: int, seconds: float, kills: int, console: Console
-) -> tuple[list[PeerCost], str]:
-    """Return what was found of each contestant, and the version of PostgreSQL."""
-    number = len(peers)
+def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, console: Console) -> list[PeerCost]:
+    """Return what was found of each contestant."""
+    environment, number = {**os.environ, **FOR_ALL}, len(peers)
     with contextlib.ExitStack() as last_first:
         progress = last_first.enter_context(progress_on(console))
         log = last_first.enter_context(workspace(FOLDER))
-        starting = ProgressLine(progress, "starting", number + 1)
-        environment = {**os.environ, **FOR_ALL}
-        stack = Stack(data=FOLDER / "stack", ports=Ports.free(), environment=environment, log=log)
-        last_first.enter_context(stack)
-        starting.step("the twins")
-        extra = ExtraServers(stack, log, FOR_ALL)
-        running = []
-        for peer in peers:
-            running.append(peer.start(extra))
-            starting.step(peer.title)
-        loading = ProgressLine(progress, "load", number * (1 + rounds))
-        speeds = speed_and_kills.speeds(running, rounds, seconds, loading)
-        killing = ProgressLine(progress, "kills", number * kills)
-        rows = [
-            PeerCost(
-                **peer.model_dump(include=set(About.model_fields)),
-                code=peer.lines(),
-                components=[server.name for server in one.servers],
-                kills=speed_and_kills.kills(one, kills, killing),
-                **speeds[peer.name],
-            )
-            for peer, one in zip(peers, running, strict=True)
-        ]
-        return rows, postgres_version(stack.database_url(PLAIN))
+        with line_on(progress, "starting", number + 1) as step:
+            stack = Stack(data=FOLDER / "stack", ports=Ports.free(), environment=environment, log=log)
+            extra = ExtraServers(last_first.enter_context(stack), log, FOR_ALL)
+            step("the twins")
+            running = []
+            for peer in peers:
+                running.append(peer.start(extra))
+                step(peer.title)
+        with line_on(progress, "load", number * (1 + rounds)) as step:
+            speeds = _speeds(running, rounds, seconds, step)
+        with line_on(progress, "kills", number * kills) as step:
+            return [
+                PeerCost(
+                    **one.peer.model_dump(include=set(About.model_fields)),
+                    code=one.peer.lines(),
+                    components=[server.name for server in one.servers],
+                    kills=_kills(one, kills, step),
+                    **speeds[one.peer.name],
+                )
+                for one in running
+            ]
+
+
+def _speeds(contestants: Sequence[Contestant], rounds: int, seconds: float, step: Step) -> dict[str, dict[str, Spread]]:
+    """Return the speed of each by name, as fields of its record."""
+    for contestant in contestants:
+        put_load(contestant.url, ADD, clients=WARM_UP_CLIENTS, seconds=WARM_UP_SECONDS)
+        step(f"warming up, {contestant.peer.title}")
+    alone: dict[str, list[float]] = defaultdict(list)
+    together: dict[str, list[float]] = defaultdict(list)
+    for contestant in in_turns(contestants, rounds):
+        name, url = contestant.peer.name, contestant.url
+        alone[name].append(put_load(url, ADD, seconds=seconds).p50)
+        together[name].append(put_load(url, ADD, clients=CLIENTS, seconds=seconds).throughput)
+        step(contestant.peer.title)
+    return {name: {"p50_ms": spread(alone[name]), "adds_per_second": spread(together[name])} for name in alone}
+
+
+def _kills(contestant: Contestant, times: int, step: Step) -> KillOutcome:
+    """Return what becomes of bursts in whose middle the writing process is killed; no client asks a second time.
+
+    Raises NothingProvedError if not even half of the adds were done exactly once.
+    """
+    contestant.answer_within(BUDGET_SECONDS)
+    burst = adds(contestant, BURST * times)
+    for first in range(0, BURST * times, BURST):
+        burst.part(first, first + BURST).run(contestant.kill_writer)
+        step(contestant.peer.title)
+    began = time.monotonic()
+    contestant.settle()
+    settled = time.monotonic() - began
+    # What seems to be lost may come late, where the contestant only seemed to be done.
+    with contextlib.suppress(StillMissingError):
+        until(lambda: Verdict.LOST not in burst.verdicts(), "every add", LATE_SECONDS)
+    return KillOutcome(
+        kills=times,
+        operations=len(burst.operations),
+        pending=sum(operation.outcome is Outcome.PENDING for operation in burst.operations),
+        settled_after_seconds=round(settled, 1),
+        verdicts=count(burst.operations, minimum_ok=len(burst.operations) // 2),
+    )
 
 
 if __name__ == "__main__":

@@ -21,11 +21,11 @@ from flask import Flask
 from sqlalchemy import DateTime, Index, Text, func, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from tests.costs.peers.sketch import DATABASE_URL, engine, insert_todo, sessions, settings, web_application
 from todo_shared.models import db
-from todo_shared.models.database import DATABASE_UNAVAILABLE
+from todo_shared.models.database import DATABASE_UNAVAILABLE, Base
 from todo_shared.schemas import TodoRequest
 
 NEW, DONE = "outbox_new", "outbox_done"
@@ -42,11 +42,7 @@ MAX_BACKOFF_SECONDS = 30.0
 log = logging.getLogger("outbox")
 
 
-class OutboxBase(DeclarativeBase):
-    """Base of the table, which is not the twins'."""
-
-
-class OutboxRow(OutboxBase):
+class OutboxRow(Base):
     """An add that was asked for. It is done when it has a result, which is committed with the todo."""
 
     __tablename__ = "outbox"
@@ -100,7 +96,8 @@ def do_batch() -> int:
 
 def work() -> None:
     """Work until SIGTERM, which ends the process: what was not committed is done by the next."""
-    OutboxBase.metadata.create_all(engine)
+    # The migrations have made the twins' own tables.
+    Base.metadata.create_all(engine)
     print("ready", flush=True)
     while True:
         try:

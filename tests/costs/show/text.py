@@ -1,4 +1,4 @@
-"""Sections in the terminal."""
+"""Sections as text: in the terminal, and as Markdown."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table as Printed
 from rich.text import Text
 
-from tests.costs.show.tables import Section, Table
+from tests.costs.show.tables import Cell, Judged, Section, Table
 
 _STYLES = {"good": "green", "bad": "bold red", "unknown": "dim"}
 
 
-def show(sections: Sequence[Section], answer: Sequence[str], console: Console) -> None:
+def print_all(sections: Sequence[Section], answer: Sequence[str], console: Console) -> None:
     """Print all tables, the first section last, where it is seen, and the answer after it."""
     for section in reversed(sections):
         for table in section.tables:
@@ -37,3 +37,27 @@ def _printed(table: Table) -> Printed:
     for row in table.rows:
         printed.add_row(*(Text(str(cell), _STYLES.get(getattr(cell, "judgement", ""), "")) for cell in row.cells))
     return printed
+
+
+def sections_in_markdown(sections: Sequence[Section], level: int = 2) -> str:
+    """Return the sections, each under a heading of this level."""
+    parts: list[str] = []
+    for section in sections:
+        parts += [f"{'#' * level} {section.title}", section.intro]
+        for table in section.tables:
+            caption = f"**{table.caption}**" if len(section.tables) > 1 else ""
+            parts += [caption, table_in_markdown(table), table.note]
+        parts.append("\n".join(f"- **{about}**: {text}" for about, text in section.notes))
+    return "\n\n".join(part for part in parts if part)
+
+
+def table_in_markdown(table: Table) -> str:
+    """Return a table; what is bad is strong."""
+    rule = ["---"] * table.words + ["--:"] * (len(table.head) - table.words)
+    lines = [_line(table.head), f"|{'|'.join(rule)}|", *(_line(row.cells) for row in table.rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[Cell]) -> str:
+    strong = (f"**{cell}**" if isinstance(cell, Judged) and cell.judgement == "bad" else str(cell) for cell in cells)
+    return f"| {' | '.join(strong)} |"
