@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.support.run_environment import machine, versions
 from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
-from todo_stack.postgres_programs import find_binaries
+from todo_stack.postgres import find_binaries
 
 DATA = REPOSITORY / ".data" / "bench"
 RESULTS = "results.json"

@@ -18,12 +18,11 @@ from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
-from todo_stack.checks import Check, tcp_open
+from todo_stack.checks import Check, comes_true, tcp_open
 from todo_stack.output import Log
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
-from todo_stack.waiting import comes_true
 
 SERVERS = [name for name in RESTATE.servers if name != RESTATE.title]
 """Those that are killed: all but the web, which only hands in."""
