@@ -78,11 +78,11 @@ class Laboratory:
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
 
-        self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), ports.web(which))}
+        self.links = {CLIENT: self._link(CLIENT, Http1Protocol, ports.web(which))}
         if which.durable:
-            self.links[INGRESS] = self._link(INGRESS, Http1Protocol(), ports.restate_ingress)
-            self.links[SERVICE] = self._link(SERVICE, Http2Protocol(), ports.restate_service)
-        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol(), ports.postgres)
+            self.links[INGRESS] = self._link(INGRESS, Http1Protocol, ports.restate_ingress)
+            self.links[SERVICE] = self._link(SERVICE, Http2Protocol, ports.restate_service)
+        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
 
         overrides: dict[str, dict[str, str]] = {}
         if which.durable:
@@ -133,7 +133,7 @@ class Laboratory:
     def __exit__(self, *_error: object) -> None:
         self._proxies.close()
 
-    def _link(self, name: str, protocol: WireProtocol, port: int) -> Proxy:
+    def _link(self, name: str, protocol: type[WireProtocol], port: int) -> Proxy:
         return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))
 
     def _through_proxy(self, database_url: str) -> str:

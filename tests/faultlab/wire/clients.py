@@ -62,7 +62,7 @@ class Notes:
 
 
 @contextlib.contextmanager
-def joined(protocol: WireProtocol) -> Iterator[tuple[Proxy, socket.socket, socket.socket]]:
+def joined(protocol: type[WireProtocol]) -> Iterator[tuple[Proxy, socket.socket, socket.socket]]:
     """Return a link with one connection, and the client's and the server's socket of it."""
     with (
         socket.create_server((LOOPBACK, 0)) as listener,

@@ -38,7 +38,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 @pytest.fixture
 def notes(postgres: Postgres, pool: ThreadPoolExecutor) -> Iterator[Notes]:
     """An empty table `note`, and a link to its database."""
-    with Proxy("service to database", PostgresProtocol(), upstream=("127.0.0.1", postgres.port)) as link:
+    with Proxy("service to database", PostgresProtocol, upstream=("127.0.0.1", postgres.port)) as link:
         notes = Notes(link, postgres, pool)
         execute(notes.url, "DROP TABLE IF EXISTS note")
         execute(notes.url, "CREATE TABLE note (id serial PRIMARY KEY, body text)")

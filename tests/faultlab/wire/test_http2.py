@@ -41,7 +41,7 @@ class StepService:
         arguments = [str(ports.restate_service), str(self._file)]
         ready = tcp_open(ports.restate_service)
         self.service = Server("service", [*program, *arguments], os.environ, ready, log, cwd=REPOSITORY)
-        self.link = Proxy("ingress to service", Http2Protocol(), upstream=(LOOPBACK, ports.restate_service))
+        self.link = Proxy("ingress to service", Http2Protocol, upstream=(LOOPBACK, ports.restate_service))
 
     def register(self) -> bool:
         """Tell the Restate server where the service is; False if it cannot be reached yet."""

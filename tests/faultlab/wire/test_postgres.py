@@ -183,7 +183,7 @@ def test_big_values_and_copy(notes: Notes) -> None:
 )
 def test_what_cannot_be_read_is_not_passed_in_silence(data: bytes) -> None:
     """What cannot be read is reset and recorded, because a breakpoint on it could never be hit."""
-    with joined(PostgresProtocol()) as (link, client, _):
+    with joined(PostgresProtocol) as (link, client, _):
         client.sendall(data)
         with pytest.raises(ConnectionResetError):
             list(iter(lambda: client.recv(100), b""))

@@ -54,7 +54,7 @@ def test_blackhole_and_heal(notes: Notes) -> None:
 
 def test_reset_is_a_reset() -> None:
     """Both sides of a connection that is reset see RST, and not an end in order."""
-    with joined(Opaque()) as (link, client, server):
+    with joined(Opaque) as (link, client, server):
         pass_through(client, server, b"hello")
         link.reset_connections()
         for side in (client, server):
@@ -65,7 +65,7 @@ def test_reset_is_a_reset() -> None:
 def test_dead_upstream_resets_the_client() -> None:
     """Where no server listens, the client's connection is reset at once."""
     with (
-        Proxy("a link", Opaque(), upstream=(LOOPBACK, Ports.free().postgres)) as link,
+        Proxy("a link", Opaque, upstream=(LOOPBACK, Ports.free().postgres)) as link,
         pytest.raises(ConnectionResetError),
         socket.create_connection((LOOPBACK, link.port), timeout=DEADLINE) as client,
     ):
@@ -74,7 +74,7 @@ def test_dead_upstream_resets_the_client() -> None:
 
 def test_ends_are_passed_on() -> None:
     """A side that has sent everything can still hear the other."""
-    with joined(Opaque()) as (_, client, server):
+    with joined(Opaque) as (_, client, server):
         client.shutdown(socket.SHUT_WR)
         assert server.recv(1) == b""
         pass_through(server, client, b"late")
@@ -144,7 +144,7 @@ def test_close(notes: Notes) -> None:
         client.result(DEADLINE)
     link.close()
     assert held.fate == "gone"
-    with Proxy("another", PostgresProtocol(), upstream=link.upstream, port=link.port):
+    with Proxy("another", PostgresProtocol, upstream=link.upstream, port=link.port):
         notes.write("eggs")
     assert notes.bodies() == ["eggs"]
 
@@ -152,7 +152,7 @@ def test_close(notes: Notes) -> None:
 def test_last_link_ends_the_thread() -> None:
     """No thread is left when the last link is closed, and a closed link says so."""
     before = set(threading.enumerate())
-    with Proxy("a link", Opaque(), upstream=(LOOPBACK, 1)) as link:
+    with Proxy("a link", Opaque, upstream=(LOOPBACK, 1)) as link:
         assert set(threading.enumerate()) > before
     assert set(threading.enumerate()) == before
     with pytest.raises(RuntimeError, match="closed"):
@@ -163,7 +163,7 @@ def test_everything_is_recorded(notes: Notes) -> None:
     """The log has what happened on which connection, which way and in which order; it is bounded."""
     log, heard = EventLog(keep=50), list[LinkEvent]()
     unsubscribe = log.subscribe(heard.append)
-    with Proxy("service to database", PostgresProtocol(), upstream=notes.link.upstream, log=log) as notes.link:
+    with Proxy("service to database", PostgresProtocol, upstream=notes.link.upstream, log=log) as notes.link:
         held, client = notes.hold_write(Sent("COMMIT"))
         held.release()
         client.result(DEADLINE)

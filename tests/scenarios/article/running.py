@@ -62,7 +62,7 @@ def article_beside(lab: Laboratory, log: Log) -> Iterator[Article]:
     port = Ports.free().restate_service
     server = service_endpoint(lab.twin, ["tests.scenarios.article.article_service"], port, log)
     with (
-        Proxy(LINK, Http2Protocol(), upstream=(HOST, port), log=lab.log) as link,
+        Proxy(LINK, Http2Protocol, upstream=(HOST, port), log=lab.log) as link,
         registered(server, lab.twin, link.port),
     ):
         yield Article(lab, server, link)
