@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy, WireProtocol
+from tests.faultlab.wire.events import EventLog
+from tests.faultlab.wire.http1 import Http1Protocol
+from tests.faultlab.wire.http2 import Http2Protocol
+from tests.faultlab.wire.messages import WireProtocol
+from tests.faultlab.wire.postgres import PostgresProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from tests.support.running_twin import RunningServer, RunningTwin
 from todo_stack.output import Log

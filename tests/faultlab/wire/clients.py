@@ -10,7 +10,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor
 
-from tests.faultlab.wire import Held, Match, Proxy, WireProtocol
+from tests.faultlab.wire.breakpoints import Held
+from tests.faultlab.wire.messages import Match, WireProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from todo_stack.postgres import Postgres
 

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faultlab.wire import PostgresProtocol, Proxy
 from tests.faultlab.wire.clients import Notes
+from tests.faultlab.wire.postgres import PostgresProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from tests.support.logs import log_to
 from todo_stack.ports import Ports

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import psycopg2
 import pytest
 
-from tests.faultlab.wire import Answer, EventKind, Held, Sent, Side
+from tests.faultlab.wire.breakpoints import Held
 from tests.faultlab.wire.clients import DEADLINE, Notes, still_waits
+from tests.faultlab.wire.events import EventKind
+from tests.faultlab.wire.messages import Answer, Sent, Side
 from tests.support.database import execute
 from tests.support.waiting import until
 

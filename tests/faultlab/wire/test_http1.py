@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from tests.faultlab.wire import Answer, Http1Protocol, HttpRequest, HttpResponse, Proxy, Sent
 from tests.faultlab.wire.clients import DEADLINE, LOOPBACK, joined, pass_through
+from tests.faultlab.wire.http1 import Http1Protocol, HttpRequest, HttpResponse
+from tests.faultlab.wire.messages import Answer, Sent
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.waiting import until
 
 

@@ -8,20 +8,12 @@ import pytest
 import sqlalchemy
 from psycopg2.extensions import get_wait_callback, set_wait_callback
 
-from tests.faultlab.wire import Answer, EventKind, PostgresAnswer, PostgresProtocol, PostgresStatement, Sent
 from tests.faultlab.wire.clients import DEADLINE, INSERT, Notes, joined, still_waits
+from tests.faultlab.wire.events import EventKind
+from tests.faultlab.wire.messages import Answer, Sent
+from tests.faultlab.wire.postgres import PostgresAnswer, PostgresProtocol, PostgresStatement
 from tests.faultlab.wire.postgres_statements import StatementText
 from tests.support.database import execute
-
-
-def test_held_before_commit(notes: Notes) -> None:
-    """While the COMMIT is held nobody else sees the row; when it is released they do."""
-    held, client = notes.hold_write(Sent("COMMIT"))
-    assert notes.bodies() == []
-    assert not client.done()
-    held.release()
-    client.result(DEADLINE)
-    assert notes.bodies() == ["milk"]
 
 
 def test_held_before_the_statement(notes: Notes) -> None:
@@ -61,25 +53,6 @@ def test_marker_singles_out_a_transaction(notes: Notes) -> None:
     assert "note 7" in notes.bodies()
 
 
-def test_number_as_marker(notes: Notes) -> None:
-    """A number is found as a whole number only."""
-    execute(notes.url, "INSERT INTO note (body) SELECT generate_series(0, 12)")
-
-    def delete(number: int) -> None:
-        with notes.transaction() as cursor:
-            cursor.execute("DELETE FROM note WHERE id = %s", (number,))
-
-    point = notes.link.hold(Sent("COMMIT", mentioning=1))
-    clients = {number: notes.pool.submit(delete, number) for number in (12, 11, 1)}
-    held = point.wait()
-    clients[12].result(DEADLINE)
-    clients[11].result(DEADLINE)
-    assert len(notes.bodies()) == 11
-    held.release()
-    clients[1].result(DEADLINE)
-    assert len(notes.bodies()) == 10
-
-
 @pytest.mark.parametrize(
     "text", ["it's", "back\\slash", "both \\'", "E'x'", '{"title": "milk"}', "100 %s", "; COMMIT;", "-- ß /* \n"]
 )
@@ -91,6 +64,7 @@ def test_text_as_marker(notes: Notes, text: str) -> None:
     held = point.wait()
     assert held.message.name == "COMMIT"
     assert notes.bodies() == ["another"]
+    assert not client.done()
     held.release()
     client.result(DEADLINE)
     assert sorted(notes.bodies()) == sorted(["another", text])
@@ -98,7 +72,7 @@ def test_text_as_marker(notes: Notes, text: str) -> None:
 
 def test_escapes() -> None:
     """Strings in either notation are read back as they were; what is in them is neither a number nor a COMMIT."""
-    text = StatementText("""INSERT INTO "7's" VALUES (8, 'it''s \\ 9; COMMIT', E'it\\'s''\\\\\\n') -- '""")
+    text = StatementText("""INSERT INTO "7's" VALUES (8, 56, 'it''s \\ 9; COMMIT', E'it\\'s''\\\\\\n') -- '""")
     assert text.strings == ("it's \\ 9; COMMIT", "it's'\\\n")
     assert [number for number in range(10) if text.mentions(number)] == [8]
     assert not text.commits

@@ -8,19 +8,12 @@ from typing import NoReturn
 import psycopg2
 import pytest
 
-from tests.faultlab.wire import (
-    Direction,
-    EventKind,
-    EventLog,
-    Http1Protocol,
-    LinkEvent,
-    Opaque,
-    PostgresProtocol,
-    Proxy,
-    Sent,
-    WireProtocol,
-)
 from tests.faultlab.wire.clients import DEADLINE, INSERT, LOOPBACK, Notes, joined, pass_through, still_waits
+from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
+from tests.faultlab.wire.http1 import Http1Protocol
+from tests.faultlab.wire.messages import Direction, Opaque, Sent, WireProtocol
+from tests.faultlab.wire.postgres import PostgresProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.waiting import until
 from todo_stack.ports import Ports
 
