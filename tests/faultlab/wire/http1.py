@@ -103,16 +103,12 @@ class Http1Protocol(WireProtocol):
                         # The body comes only when the server has seen the head.
                         yield self._as_it_came(direction, "Expect: 100-continue")
                 case h11.EndOfMessage():
-                    yield from self._end(direction)
-
-    def _end(self, direction: Direction) -> Iterator[Message]:
-        incoming = self._incoming[direction]
-        yield from self._part(direction)
-        if incoming.parser.our_state is incoming.parser.their_state is h11.DONE:
-            for each in self._incoming.values():
-                each.parser.start_next_cycle()
-            if self._incoming[Direction.TO_SERVER].parser.trailing_data[0]:
-                yield from self._read(Direction.TO_SERVER)  # a pipelined request had to wait
+                    yield from self._part(direction)
+                    if incoming.parser.our_state is incoming.parser.their_state is h11.DONE:
+                        for each in self._incoming.values():
+                            each.parser.start_next_cycle()
+                        if self._incoming[Direction.TO_SERVER].parser.trailing_data[0]:
+                            yield from self._read(Direction.TO_SERVER)  # a pipelined request had to wait
 
     def _as_it_came(self, direction: Direction, name: str = "") -> Message:
         raw = self._incoming[direction].raw

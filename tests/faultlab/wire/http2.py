@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import hpack
-from h2.frame_buffer import FrameBuffer
 from hyperframe import frame as frame_types
 
-from .http2_streams import LIMIT, Http2Stream, Invocation, StreamMessage, data_frames, header_frames
+from .http2_streams import FRAME_HEAD, LIMIT, Http2Stream, Invocation, StreamMessage, data_frames, header_frames
 from .messages import Direction, Message, NotUnderstoodError, WireProtocol
 from .restate import MessageReader
 
@@ -20,22 +19,35 @@ class Http2Protocol(WireProtocol):
     """Follows one connection: its streams, and on those that invoke a handler the messages of Restate's protocol."""
 
     def __init__(self) -> None:
+        self._unread = {direction: bytearray() for direction in Direction}
         self._greeted = False
-        self._buffers = {direction: FrameBuffer(server=direction is Direction.TO_SERVER) for direction in Direction}
+        self._header_blocks: dict[Direction, frame_types.HeadersFrame] = {}
         self._decoders = {direction: hpack.Decoder() for direction in Direction}
-        for direction in Direction:  # what is allowed is between the two others
-            self._buffers[direction].max_frame_size = self._decoders[direction].max_allowed_table_size = 2**24
+        for decoder in self._decoders.values():
+            decoder.max_allowed_table_size = 2**24  # what is allowed is between the two others
         self._streams: dict[int, Http2Stream] = {}
         self._numbers: dict[int, int] = {}
 
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:
         """Yield pieces of streams, and frames that concern the whole connection."""
-        self._buffers[direction].add_data(data)
-        for frame in self._buffers[direction]:
-            if direction is Direction.TO_SERVER and not self._greeted:
-                self._greeted = True
-                yield Message(raw=_PREFACE, direction=direction, lane=None)
-            yield from self._frame(direction, frame)
+        unread = self._unread[direction]
+        unread += data
+        if direction is Direction.TO_SERVER and not self._greeted:
+            if not _PREFACE.startswith(unread[: len(_PREFACE)]):
+                raise NotUnderstoodError("this is not HTTP/2 with prior knowledge, or it is encrypted")
+            if len(unread) < len(_PREFACE):
+                return
+            self._greeted = True
+            del unread[: len(_PREFACE)]
+            yield Message(raw=_PREFACE, direction=direction, lane=None)
+        while len(unread) >= FRAME_HEAD:
+            frame, length = frame_types.Frame.parse_frame_header(memoryview(bytes(unread[:FRAME_HEAD])))
+            if len(unread) < FRAME_HEAD + length:
+                return
+            raw = bytes(unread[: FRAME_HEAD + length])
+            del unread[: FRAME_HEAD + length]
+            frame.parse_body(memoryview(raw)[FRAME_HEAD:])
+            yield from self._frame(direction, frame, raw)
 
     def finish(self, direction: Direction) -> Iterator[Message]:
         """Yield the invocations that will not be completed."""
@@ -43,7 +55,7 @@ class Http2Protocol(WireProtocol):
             for stream in self._streams.values():
                 yield from self._close_opening(stream)
 
-    def _frame(self, direction: Direction, frame: frame_types.Frame) -> Iterator[Message]:
+    def _frame(self, direction: Direction, frame: frame_types.Frame, raw: bytes) -> Iterator[Message]:
         stream = self._streams.get(self._number(direction, frame))
         match frame:
             case frame_types.PushPromiseFrame():
@@ -55,29 +67,36 @@ class Http2Protocol(WireProtocol):
                     served = [mine for theirs, mine in self._numbers.items() if theirs <= frame.last_stream_id]
                     frame.last_stream_id = max(served, default=0)
                 yield Message(raw=frame.serialize(), direction=direction, name="GOAWAY", lane=None)
-            case frame_types.HeadersFrame():
-                yield from self._headers(direction, frame)
+            case frame_types.HeadersFrame() | frame_types.ContinuationFrame():
+                if isinstance(frame, frame_types.HeadersFrame):
+                    self._header_blocks[direction] = frame
+                else:
+                    self._header_blocks[direction].data += frame.data
+                if "END_HEADERS" in frame.flags:
+                    yield from self._headers(direction, self._header_blocks.pop(direction))
             case frame_types.DataFrame() if stream:
                 yield from self._data(direction, stream, frame)
             case _ if stream:
-                yield from self._other(direction, stream, frame)
+                yield from self._other(direction, stream, frame, raw)
             case _ if frame.stream_id == 0:
-                yield Message(raw=frame.serialize(), direction=direction, lane=None)
+                yield Message(raw=raw, direction=direction, lane=None)
 
     def _number(self, direction: Direction, frame: frame_types.Frame) -> int:
         """Return the client's number of the frame's stream, 0 for one that is unknown."""
         return frame.stream_id if direction is Direction.TO_SERVER else self._numbers.get(frame.stream_id, 0)
 
-    def _other(self, direction: Direction, stream: Http2Stream, frame: frame_types.Frame) -> Iterator[Message]:
+    def _other(
+        self, direction: Direction, stream: Http2Stream, frame: frame_types.Frame, raw: bytes
+    ) -> Iterator[Message]:
         reset = isinstance(frame, frame_types.RstStreamFrame)
         if direction is Direction.TO_SERVER and stream.opening:
             if not reset:
-                stream.opening.frames.append(frame)
+                stream.opening.frames.append(raw)
                 return
             yield from self._close_opening(stream)
         if reset:
             del self._streams[stream.number]
-        yield StreamMessage(direction=direction, name="RST_STREAM" if reset else "", stream=stream, frames=[frame])
+        yield StreamMessage(direction=direction, name="RST_STREAM" if reset else "", stream=stream, frames=[raw])
 
     def _headers(self, direction: Direction, frame: frame_types.HeadersFrame) -> Iterator[Message]:
         headers = tuple(self._decoders[direction].decode(frame.data, raw=True))
@@ -112,7 +131,7 @@ class Http2Protocol(WireProtocol):
                 yield from self._restate_message(direction, stream, name, raw)
             if end:
                 yield from self._close_opening(stream)
-            rest = reader.rest() if end else b""
+            rest = bytes(reader.rest) if end else b""
         if end or not reader:
             frames = data_frames(stream.number, rest, end)
             yield StreamMessage(direction=direction, stream=stream, frames=frames, body=rest)

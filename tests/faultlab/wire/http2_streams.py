@@ -14,6 +14,7 @@ from .restate import MessageReader, known_entries
 
 LIMIT = 16 * 1024  # bytes kept together: well below the smallest window, or the sender would wait for us for ever
 _REMEMBERED = 64 * 1024  # bytes of a stream in which markers are looked for
+FRAME_HEAD = 9  # bytes before the body of a frame
 _MAX_FRAME = 16384  # bytes that every receiver must accept
 
 
@@ -60,7 +61,7 @@ class StreamMessage(Message):
 
     raw: bytes = b""
     stream: Http2Stream
-    frames: list[Frame]
+    frames: list[bytes]
     body: bytes = b""
     opens: bool = False
     seen: int = 0
@@ -69,7 +70,7 @@ class StreamMessage(Message):
     def __post_init__(self) -> None:
         self.lane = self.stream.number
         self.seen = len(self.stream.seen)
-        self.raw = b"".join(frame.serialize() for frame in self.frames)
+        self.raw = b"".join(self.frames)
 
     def wire(self) -> bytes:
         """Return the frames with the receiver's number of the stream; none where it never heard of the stream."""
@@ -78,9 +79,8 @@ class StreamMessage(Message):
             stream.server_number = 2 * len(stream.numbers) + 1
             stream.numbers[stream.server_number] = stream.number
         number = stream.number if self.direction is Direction.TO_CLIENT else stream.server_number
-        for frame in self.frames:
-            frame.stream_id = number
-        return b"".join(frame.serialize() for frame in self.frames) if number else b""
+        encoded = number.to_bytes(4)
+        return b"".join(frame[:5] + encoded + frame[FRAME_HEAD:] for frame in self.frames if number)
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in what the stream had carried when this message came."""
@@ -124,7 +124,7 @@ class Invocation(StreamMessage):
         return self
 
 
-def header_frames(stream: int, headers: Sequence[tuple[bytes, bytes]], end_stream: bool) -> list[Frame]:
+def header_frames(stream: int, headers: Sequence[tuple[bytes, bytes]], end_stream: bool) -> list[bytes]:
     """Return a header block that no other depends on.
 
     Header blocks as they came share a compression table and so must arrive in the order in which they were made: one
@@ -136,15 +136,15 @@ def header_frames(stream: int, headers: Sequence[tuple[bytes, bytes]], end_strea
     frames: list[Frame] = [HeadersFrame(stream, first, flags=["END_STREAM"] if end_stream else [])]
     frames += [ContinuationFrame(stream, piece) for piece in others]
     frames[-1].flags.add("END_HEADERS")
-    return frames
+    return [frame.serialize() for frame in frames]
 
 
-def data_frames(stream: int, data: bytes, end_stream: bool = False) -> list[Frame]:
+def data_frames(stream: int, data: bytes, end_stream: bool = False) -> list[bytes]:
     """Return data in frames of the size that everybody accepts; flow control counts bytes, not frames."""
-    frames: list[Frame] = [DataFrame(stream, piece) for piece in _pieces(data)]
+    frames = [DataFrame(stream, piece) for piece in _pieces(data)]
     if end_stream:
         frames[-1].flags.add("END_STREAM")
-    return frames
+    return [frame.serialize() for frame in frames]
 
 
 def _pieces(data: bytes) -> list[bytes]:

@@ -35,12 +35,12 @@ class MessageReader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._buffer = bytearray()
+        self.rest = bytearray()  # the beginning of a message that is not complete
         self._to_come = 0  # bytes of the current message
 
     def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield name and bytes, head included, of each message. A later part of a long one has no name."""
-        buffer = self._buffer
+        buffer = self.rest
         buffer += data
         while buffer:
             name = ""
@@ -55,12 +55,6 @@ class MessageReader:
             self._to_come -= len(part)
             del buffer[: len(part)]
             yield name, part
-
-    def rest(self) -> bytes:
-        """Return the beginning of a message that was never completed."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        return rest
 
 
 def known_entries(start: bytes) -> int:

@@ -11,8 +11,7 @@ from psycopg2.extensions import get_wait_callback, set_wait_callback
 from tests.faultlab.wire.clients import DEADLINE, INSERT, Notes, joined, still_waits
 from tests.faultlab.wire.events import EventKind
 from tests.faultlab.wire.messages import Answer, Sent
-from tests.faultlab.wire.postgres import PostgresAnswer, PostgresProtocol, PostgresStatement
-from tests.faultlab.wire.postgres_statements import StatementText
+from tests.faultlab.wire.postgres import PostgresAnswer, PostgresProtocol, PostgresStatement, StatementText
 from tests.support.database import execute
 
 

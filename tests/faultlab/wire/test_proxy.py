@@ -11,6 +11,7 @@ import pytest
 from tests.faultlab.wire.clients import DEADLINE, INSERT, LOOPBACK, Notes, joined, pass_through, still_waits
 from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
 from tests.faultlab.wire.http1 import Http1Protocol
+from tests.faultlab.wire.http2 import Http2Protocol
 from tests.faultlab.wire.messages import Direction, Opaque, Sent, WireProtocol
 from tests.faultlab.wire.postgres import PostgresProtocol
 from tests.faultlab.wire.proxy import Proxy
@@ -193,9 +194,13 @@ def test_protocols_take_any_pieces() -> None:
     frames = [b"Q" + (len(each) + 5).to_bytes(4) + each.encode() + b"\0" for each in statements]
     postgres = b"\0\0\0\x08\0\3\0\0" + b"".join(frames)
     http = b"POST /add HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n"
+    # Settings, one of which nobody knows; a ping; a frame that nobody knows.
+    settings, ping = b"\0\0\6\4\0\0\0\0\0\xab\xcd\0\0\0\1", b"\0\0\x08\6\1\0\0\0\0" + bytes(range(8))
+    http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + ping + b"\0\0\1\xfa\x55\0\0\0\0x"
     for protocol, data, names in (
         (PostgresProtocol, postgres, ["start-up", *statements]),
         (Http1Protocol, http, ["POST /add"]),
+        (Http2Protocol, http2, [""] * 4),
     ):
         for size in (1, 2, 7, len(data)):
             reader: WireProtocol = protocol()
