@@ -99,6 +99,7 @@ class Breakpoint:
     times: int | None
     """How many it still stops."""
     hits: queue.Queue[Held] = field(default_factory=queue.Queue)
+    """Those that wait to be fetched."""
     _held: list[Held] = field(default_factory=list)
     _since: float = field(default_factory=time.monotonic)
 
@@ -115,11 +116,6 @@ class Breakpoint:
             raise TimeoutError(
                 f"{self.link}: no {self.match} within {timeout:g} s; since it was awaited, {len(seen)} events:{passed}"
             ) from None
-
-    @property
-    def hit(self) -> bool:
-        """Whether a hit waits to be fetched."""
-        return not self.hits.empty()
 
     @on_wire_thread
     async def cancel(self) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, as_bytes, begins_with
 
-_LIMIT = 1024 * 1024  # bytes of a answer that are kept together; what is longer passes in parts
+_LIMIT = 1024 * 1024  # bytes of an answer that are kept together; what is longer passes in parts
 _CANCEL, _ENCRYPTED = 80877102, (80877103, 80877104)  # in place of a version: cancel; TLS and GSSAPI
 
 _OTHERS = {b"X": "goodbye", b"p": "", b"d": "", b"c": "", b"f": ""}  # and passwords, and COPY
@@ -214,21 +214,18 @@ class PostgresProtocol(WireProtocol):
                 answer.statement = self._unanswered.popleft()
                 done = True
         if done:
-            yield self._close_answer()
+            answer.raw = bytes(self._parts)
+            answer.name = " ".join(answer.error) if answer.error else answer.tag
+            if answer.statement and self._transaction is answer.statement.transaction:
+                self._transaction.failed = answer.status == "E"
+                if answer.status == "I":
+                    self._transaction = None
+            self._answer = PostgresAnswer(raw=b"", direction=Direction.TO_CLIENT)
+            self._parts.clear()
+            yield answer
         elif kind in b"GW" or len(self._parts) > _LIMIT:  # the server waits for the client's data, or says too much
             yield Message(raw=bytes(self._parts), direction=Direction.TO_CLIENT)
             self._parts.clear()
-
-    def _close_answer(self) -> Message:
-        answer, self._answer = self._answer, PostgresAnswer(raw=b"", direction=Direction.TO_CLIENT)
-        answer.raw = bytes(self._parts)
-        self._parts.clear()
-        answer.name = f"{answer.error[0]} {answer.error[1]}" if answer.error else answer.tag
-        if answer.statement is not None and self._transaction is answer.statement.transaction:
-            self._transaction.failed = answer.status == "E"
-            if answer.status == "I":
-                self._transaction = None
-        return answer
 
 
 def _cut(buffer: bytearray, at: int) -> bytes:

@@ -59,8 +59,9 @@ def running_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepServ
         Proxy("ingress to service", Http2Protocol, upstream=(LOOPBACK, port)) as link,
         contextlib.ExitStack() as afterwards,
     ):
-        program = [sys.executable, "-m", "tests.faultlab.wire.steps_service", str(port), str(runs)]
-        service = Server("service", program, os.environ, tcp_open(port), log, cwd=REPOSITORY)
+        application = ["--bind", f"{LOOPBACK}:{port}", "--workers", "0", "tests.faultlab.wire.steps_service:app"]
+        program, settings = [sys.executable, "-m", "hypercorn", *application], {**os.environ, "RUNS": str(runs)}
+        service = Server("service", program, settings, tcp_open(port), log, cwd=REPOSITORY)
         binary, env = restate_server.find_binary(REPOSITORY), {"TMPDIR": str(folder)}  # killed, it leaves there files
         for server in (
             service,
