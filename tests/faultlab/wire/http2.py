@@ -77,7 +77,7 @@ class Http2Protocol(WireProtocol):
             case frame_types.DataFrame() if stream:
                 yield from self._data(direction, stream, frame)
             case _ if stream:
-                yield from self._other(direction, stream, frame, raw)
+                yield from self._other(direction, stream, raw, reset=isinstance(frame, frame_types.RstStreamFrame))
             case _ if frame.stream_id == 0:
                 yield Message(raw=raw, direction=direction, lane=None)
 
@@ -85,10 +85,7 @@ class Http2Protocol(WireProtocol):
         """Return the client's number of the frame's stream, 0 for one that is unknown."""
         return frame.stream_id if direction is Direction.TO_SERVER else self._numbers.get(frame.stream_id, 0)
 
-    def _other(
-        self, direction: Direction, stream: Http2Stream, frame: frame_types.Frame, raw: bytes
-    ) -> Iterator[Message]:
-        reset = isinstance(frame, frame_types.RstStreamFrame)
+    def _other(self, direction: Direction, stream: Http2Stream, raw: bytes, *, reset: bool) -> Iterator[Message]:
         if direction is Direction.TO_SERVER and stream.opening:
             if not reset:
                 stream.opening.frames.append(raw)
