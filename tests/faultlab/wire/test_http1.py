@@ -1,5 +1,6 @@
 """The wire between clients and servers of HTTP/1.1."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ class Echo(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     bodies: list[bytes]
+
+    def handle(self) -> None:
+        """Serve one connection; its end may be a reset."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
 
     def do_POST(self) -> None:
         """Answer a POST."""
