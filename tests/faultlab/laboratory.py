@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.faultlab.wire import EventLog, Http1Protocol, Http2Protocol, PostgresProtocol, Proxy, WireProtocol
+from tests.faultlab.wire.events import EventLog
+from tests.faultlab.wire.http1 import Http1Protocol
+from tests.faultlab.wire.http2 import Http2Protocol
+from tests.faultlab.wire.messages import WireProtocol
+from tests.faultlab.wire.postgres import PostgresProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from tests.support.logs import no_log
 from tests.support.running_twin import RunningServer, RunningTwin
@@ -79,11 +84,11 @@ class Laboratory:
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
 
-        self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), ports.web(which))}
+        self.links = {CLIENT: self._link(CLIENT, Http1Protocol, ports.web(which))}
         if which.durable:
-            self.links[INGRESS] = self._link(INGRESS, Http1Protocol(), ports.restate_ingress)
-            self.links[SERVICE] = self._link(SERVICE, Http2Protocol(), ports.restate_service)
-        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol(), ports.postgres)
+            self.links[INGRESS] = self._link(INGRESS, Http1Protocol, ports.restate_ingress)
+            self.links[SERVICE] = self._link(SERVICE, Http2Protocol, ports.restate_service)
+        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
 
         overrides: dict[str, dict[str, str]] = {}
         if which.durable:
@@ -134,7 +139,7 @@ class Laboratory:
     def __exit__(self, *_error: object) -> None:
         self._proxies.close()
 
-    def _link(self, name: str, protocol: WireProtocol, port: int) -> Proxy:
+    def _link(self, name: str, protocol: type[WireProtocol], port: int) -> Proxy:
         return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))
 
     def _through_proxy(self, database_url: str) -> str:

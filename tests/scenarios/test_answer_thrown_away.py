@@ -9,6 +9,7 @@ from flask import Flask
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.article_routes import create_app
 from tests.scenarios.article.running import Article
+from tests.scenarios.conftest import only_restate
 from tests.support.history import ClientOperation, Outcome, Verdict
 from tests.support.running_twin import new_key
 from tests.support.user import add, new_name, verdict_on
@@ -34,9 +35,10 @@ def test_refusal(article: Article) -> None:
     assert verdict_on(twin, operation) is Verdict.LOST
 
 
-def test_service_that_nobody_registered(restate_lab: Laboratory) -> None:
+@only_restate
+def test_service_that_nobody_registered(lab: Laboratory) -> None:
     """Nothing in the article tells Restate where the service is: its ingress answers 404, and the user reads "done"."""
-    twin = restate_lab.twin
+    twin = lab.twin
     routes = create_app(twin.stack.ports.ingress_url, "UnregisteredService")
     operation = submitted(routes, "/add", ClientOperation("add", new_name("milk"), new_key()))
     assert verdict_on(twin, operation) is Verdict.LOST

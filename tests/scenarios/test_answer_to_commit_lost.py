@@ -5,7 +5,7 @@ line. But here the row is there, and a second try makes a second one, unless som
 """
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Answer
+from tests.faultlab.wire.messages import Answer
 from tests.support.history import Verdict
 from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE

@@ -5,7 +5,7 @@ question is who tries again, the user or the machine.
 """
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Sent
+from tests.faultlab.wire.messages import Sent
 from tests.support.history import Verdict
 from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE

@@ -7,7 +7,7 @@ form; only one of them looks at it.
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import CLIENT, Laboratory
-from tests.faultlab.wire import Answer
+from tests.faultlab.wire.messages import Answer
 from tests.support.browser import Browser
 from tests.support.user import new_name
 from todo_stack.twins import PLAIN, RESTATE

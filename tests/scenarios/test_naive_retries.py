@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Answer, Match, Sent
+from tests.faultlab.wire.messages import Answer, Match, Sent
 from tests.scenarios.conftest import only_plain
 from tests.support.user import new_name
 from todo_shared import operations

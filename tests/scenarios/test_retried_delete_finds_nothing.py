@@ -5,7 +5,7 @@ their own first try has deleted it.
 """
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Answer
+from tests.faultlab.wire.messages import Answer
 from tests.scenarios.article.running import Article
 from tests.support.history import Verdict
 from tests.support.user import delete, new_name, verdict_on

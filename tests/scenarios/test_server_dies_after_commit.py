@@ -7,7 +7,7 @@ else.
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire import Answer
+from tests.faultlab.wire.messages import Answer
 from tests.support.history import Outcome, Verdict
 from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 
 from tests.faultlab.laboratory import SERVICE, Laboratory
-from tests.faultlab.wire import Answer
+from tests.faultlab.wire.messages import Answer
 from tests.scenarios.article.running import Article
 from tests.scenarios.conftest import only_restate
 from tests.support.history import Verdict

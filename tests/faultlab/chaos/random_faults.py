@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laboratory
-from tests.faultlab.wire import Proxy
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.running_twin import RunningServer, RunningStack
 from todo_stack.errors import StopRequested
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SIZE, PROCESSES, Laboratory
 from tests.faultlab.matrix.faults import SHORT_STALL_SECONDS, Fault, FaultKind
 from tests.faultlab.matrix.seams import Seam
-from tests.faultlab.wire import Held, Sent
+from tests.faultlab.wire.breakpoints import Held
+from tests.faultlab.wire.messages import Sent
 from tests.support.database import execute
 from tests.support.waiting import until
 

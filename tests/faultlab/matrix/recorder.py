@@ -8,7 +8,7 @@ from typing import Self
 from tests.faultlab.matrix.records import CellAnswer, CellEvent
 from tests.faultlab.matrix.seams import trace_on
 from tests.faultlab.submitted import SubmittedOperation
-from tests.faultlab.wire import EventKind, EventLog, LinkEvent
+from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
 
 
 class Recorder:

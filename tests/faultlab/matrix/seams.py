@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tests.faultlab.laboratory import CLIENT, INGRESS, PROCESSES, SERVICE, database_link
-from tests.faultlab.wire import Answer, Match, Sent
+from tests.faultlab.wire.messages import Answer, Match, Sent
 from tests.support.history import ClientOperation
 from todo_stack.twins import TWINS, Twin
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.records import Cell, CellAnswer, CellEvent, MatrixRun
-from tests.faultlab.wire import EventKind
+from tests.faultlab.wire.events import EventKind
 from tests.support.history import Outcome, Verdict
 from tests.support.run_environment import Machine
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from anyio.from_thread import BlockingPortal
 
 from .events import EventKind, EventLog
-from .matching import Match
-from .messages import Message, Side
+from .messages import Match, Message, Side
 from .wire_thread import on_wire_thread
 
 _SETTLING_SECONDS = 1.0  # to carry out a decision where the link is silent or the receiver asleep
@@ -35,19 +34,14 @@ class Decision:
 class Held:
     """A message that was stopped. Exactly one of its methods decides; each returns when that has been done."""
 
+    portal: BlockingPortal
     point: Breakpoint
     message: Message
     connection: int
-    since: float = field(init=False, default_factory=time.monotonic)
-    fate: EventKind | None = field(init=False, default=None)
-    decision: asyncio.Future[Decision] = field(init=False)
-    _settled: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.portal = self.point.portal
-        self.decision = asyncio.get_running_loop().create_future()
-        if self.point.decision:
-            self.decision.set_result(self.point.decision)
+    since: float = field(default_factory=time.monotonic)
+    fate: EventKind | None = None
+    decision: asyncio.Future[Decision] = field(default_factory=asyncio.Future)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def release(self) -> None:
         """Pass the message on, and what waits behind it. Returns when it has been written to its receiver's socket."""
@@ -83,7 +77,8 @@ class Held:
         """Keep what became of the message; on the thread of the wire."""
         self.fate = fate
         self._settled.set()
-        self.point.settled(self)
+        if self.point.decision:  # nobody had to decide: only now has the hit happened
+            self.point.hits.put(self)
 
     def __str__(self) -> str:
         return f"{self.message.name} {self.message.direction} on {self.point.link} #{self.connection}"
@@ -103,9 +98,10 @@ class Breakpoint:
     decision: Decision | None
     times: int | None
     """How many it still stops."""
-    _hits: queue.Queue[Held] = field(init=False, default_factory=queue.Queue)
-    _open: list[Held] = field(init=False, default_factory=list)
-    _since: float = field(init=False, default_factory=time.monotonic)
+    hits: queue.Queue[Held] = field(default_factory=queue.Queue)
+    """Those that wait to be fetched."""
+    _held: list[Held] = field(default_factory=list)
+    _since: float = field(default_factory=time.monotonic)
 
     def wait(self, timeout: float = 10.0) -> Held:
         """Return the next hit, in the order in which they happened.
@@ -113,18 +109,13 @@ class Breakpoint:
         Raises TimeoutError after `timeout` seconds, saying what was still missing and what passed instead.
         """
         try:
-            return self._hits.get(timeout=timeout)
+            return self.hits.get(timeout=timeout)
         except queue.Empty:
             seen = [str(event) for event in self.log.events(self._since) if event.link == self.link]
             passed = "".join(f"\n  {line}" for line in seen[-_SHOWN:]) or " nothing"
             raise TimeoutError(
                 f"{self.link}: no {self.match} within {timeout:g} s; since it was awaited, {len(seen)} events:{passed}"
             ) from None
-
-    @property
-    def hit(self) -> bool:
-        """Whether a hit waits to be fetched."""
-        return not self._hits.empty()
 
     @on_wire_thread
     async def cancel(self) -> None:
@@ -136,7 +127,7 @@ class Breakpoint:
     def end(self) -> None:
         """Do what `cancel` says."""
         self.times = 0
-        for held in self._open:
+        for held in self._held:
             if not held.decision.done():
                 held.decision.set_result(Decision(EventKind.RELEASED))
 
@@ -146,18 +137,10 @@ class Breakpoint:
             return None
         if self.times is not None:
             self.times -= 1
-        held = Held(self, message, connection)
-        if self.decision is None:
-            self._open = [other for other in self._open if other.fate is None] + [held]
-            self._hits.put(held)
+        held = Held(self.portal, self, message, connection)
+        if self.decision:
+            held.decision.set_result(self.decision)
+        else:
+            self._held.append(held)
+            self.hits.put(held)
         return held
-
-    def settled(self, held: Held) -> None:
-        """Report a hit that nobody had to decide; only now has it happened."""
-        if self.decision is not None:
-            self._hits.put(held)
-
-    @property
-    def over(self) -> bool:
-        """Whether it will stop nothing more, and holds nothing any more."""
-        return self.times == 0 and all(held.fate is not None for held in self._open)

@@ -10,7 +10,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor
 
-from tests.faultlab.wire import Held, Match, Proxy, WireProtocol
+from tests.faultlab.wire.breakpoints import Held
+from tests.faultlab.wire.messages import Match, WireProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from todo_stack.postgres import Postgres
 
@@ -62,7 +64,7 @@ class Notes:
 
 
 @contextlib.contextmanager
-def joined(protocol: WireProtocol) -> Iterator[tuple[Proxy, socket.socket, socket.socket]]:
+def joined(protocol: type[WireProtocol]) -> Iterator[tuple[Proxy, socket.socket, socket.socket]]:
     """Return a link with one connection, and the client's and the server's socket of it."""
     with (
         socket.create_server((LOOPBACK, 0)) as listener,

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faultlab.wire import PostgresProtocol, Proxy
 from tests.faultlab.wire.clients import Notes
+from tests.faultlab.wire.postgres import PostgresProtocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from tests.support.logs import log_to
 from todo_stack.ports import Ports
@@ -38,7 +39,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 @pytest.fixture
 def notes(postgres: Postgres, pool: ThreadPoolExecutor) -> Iterator[Notes]:
     """An empty table `note`, and a link to its database."""
-    with Proxy("service to database", PostgresProtocol(), upstream=("127.0.0.1", postgres.port)) as link:
+    with Proxy("service to database", PostgresProtocol, upstream=("127.0.0.1", postgres.port)) as link:
         notes = Notes(link, postgres, pool)
         execute(notes.url, "DROP TABLE IF EXISTS note")
         execute(notes.url, "CREATE TABLE note (id serial PRIMARY KEY, body text)")

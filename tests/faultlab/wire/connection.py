@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from .breakpoints import Breakpoint, Held
@@ -26,68 +26,64 @@ class Connection:
 
     link: str
     number: int
-    client: InitVar[socket.socket]
+    sockets: dict[Side, socket.socket]
+    """The client's at first, then the server's too, at last none."""
     protocol: WireProtocol
     log: EventLog
     flowing: asyncio.Event
     """Not set while the link is a black hole."""
     breakpoints: list[Breakpoint]
-    _sockets: dict[Side, socket.socket] = field(init=False)
-    _flows: dict[Direction, _Flow] = field(init=False)
-    _tasks: set[asyncio.Task[None]] = field(init=False, default_factory=set)
+    _flows: dict[Direction, _Flow] = field(default_factory=lambda: {direction: _Flow() for direction in Direction})
+    _readers: dict[Side, asyncio.Task[None]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def __post_init__(self, client: socket.socket) -> None:
-        self._sockets = {Side.CLIENT: client}
-        self._flows = {direction: _Flow() for direction in Direction}
+    def start(self, upstream: tuple[str, int]) -> asyncio.Task[None]:
+        """Begin to carry messages; the task ends when both sides have ended or one was reset."""
+        return self._start(self._run(upstream))
 
-    async def run(self, upstream: tuple[str, int]) -> None:
-        """Carry messages until both sides have ended or one was reset."""
+    async def _run(self, upstream: tuple[str, int]) -> None:
         self._record(EventKind.OPENED)
-        with contextlib.ExitStack() as unless_connected:
-            server = unless_connected.enter_context(socket.socket())
-            server.setblocking(False)
-            await self.flowing.wait()
-            try:
-                await asyncio.get_running_loop().sock_connect(server, upstream)
-            except OSError:
-                self._record(EventKind.REFUSED)
-                self.reset()
-            if not self._sockets:  # reset, then or meanwhile
-                return
-            unless_connected.pop_all()
-        self._sockets[Side.SERVER] = server
-        for sock in self._sockets.values():
+        server = self.sockets[Side.SERVER] = socket.socket()
+        server.setblocking(False)
+        await self.flowing.wait()
+        try:
+            await asyncio.get_running_loop().sock_connect(server, upstream)
+        except OSError:
+            self._record(EventKind.REFUSED)
+            self.reset()
+            return
+        for sock in self.sockets.values():
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.wait([self._start(self._pump(direction)) for direction in Direction])
+        self._readers = {direction.sender: self._start(self._pump(direction)) for direction in Direction}
+        await asyncio.wait(self._readers.values())
         self.close()
 
     def reset(self, toward: Side | None = None) -> None:
         """Send RST to one side or both. A side that is left keeps its connection and hears nothing more."""
-        sides = tuple(self._sockets) if toward is None else (toward,)
-        if any(side in self._sockets for side in sides):
+        sides = [side for side in self.sockets if toward in (None, side)]
+        if sides:
             self._record(EventKind.RESET, f"reset toward {toward}" if toward else "")
         for side in sides:
-            if side in self._sockets:
-                self._sockets[side].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-                self._close_socket(side)
-        if not self._sockets:
+            self.sockets[side].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+            self._close_socket(side)
+        if not self.sockets:
             self._cancel_tasks()
 
     def close(self) -> None:
         """End the connection in order on both sides; what is held is gone."""
-        if self._sockets:
+        if self.sockets:
             self._record(EventKind.CLOSED)
-        for side in tuple(self._sockets):
+        for side in tuple(self.sockets):
             self._close_socket(side)
         self._cancel_tasks()
 
     def _close_socket(self, side: Side) -> None:
-        loop, sock = asyncio.get_running_loop(), self._sockets.pop(side)
+        loop, sock = asyncio.get_running_loop(), self.sockets.pop(side)
         # Before the descriptor is closed, because its number may belong to another socket a moment later.
         loop.remove_reader(sock)
         loop.remove_writer(sock)
         sock.close()
-        reader = self._flows[Direction.TO_SERVER if side is Side.CLIENT else Direction.TO_CLIENT].reader
+        reader = self._readers.get(side)
         if reader and reader is not asyncio.current_task():
             reader.cancel()
 
@@ -104,16 +100,16 @@ class Connection:
     async def _pump(self, direction: Direction) -> None:
         """Read one side until it ends, and pass its messages on."""
         flow, loop = self._flows[direction], asyncio.get_running_loop()
-        flow.reader = asyncio.current_task()
         try:
-            while sender := self._sockets.get(direction.sender):
+            while sender := self.sockets.get(direction.sender):
                 data = await loop.sock_recv(sender, _CHUNK)
                 if not data:
                     break
                 # All at once: while one is being written, the protocol may be fed from the other side.
                 for message in tuple(self.protocol.feed(direction, data)):
                     await self._arrive(message)
-                await flow.until(lambda: flow.waiting < _BACKLOG)
+                while flow.waiting >= _BACKLOG:
+                    await asyncio.wait(flow.lanes.values(), return_when=asyncio.FIRST_COMPLETED)
             for message in tuple(self.protocol.finish(direction)):
                 await self._arrive(message)
         except OSError:
@@ -124,29 +120,31 @@ class Connection:
             self._record(EventKind.NOT_UNDERSTOOD, f"{type(reason).__name__}: {reason}", direction)
             self.reset()
         else:
-            if direction.sender not in self._sockets:
+            if direction.sender not in self.sockets:
                 return
             self._record(EventKind.ENDED, f"{direction.sender} ended", direction)
             await self._until_idle(flow)
-            if receiver := self._sockets.get(direction.receiver):
+            if receiver := self.sockets.get(direction.receiver):
                 with contextlib.suppress(OSError):
                     receiver.shutdown(socket.SHUT_WR)
 
     async def _until_idle(self, flow: _Flow) -> None:
-        await flow.until(lambda: not flow.lanes)
+        while flow.lanes:
+            await asyncio.wait(flow.lanes.values())
         await self.flowing.wait()
 
     async def _arrive(self, message: Message) -> None:
-        flow, lane = self._flows[message.direction], message.lane
-        if lane in flow.lanes:
-            flow.lanes[lane].append(message)
-            flow.waiting += len(message.raw)
-        elif held := self._stop(message):
-            key = object() if lane is None else lane
-            flow.lanes[key] = deque()
-            self._start(self._hold_lane(flow, key, held))
-        else:
+        flow = self._flows[message.direction]
+        ahead = flow.lanes.get(message.lane)
+        held = None if ahead else self._stop(message)
+        if not ahead and not held:
             await self._pass_on(flow, message, EventKind.PASSED)
+            return
+        if ahead:
+            flow.waiting += len(message.raw)
+        lane = object() if message.lane is None else message.lane
+        flow.lanes[lane] = self._start(self._in_turn(flow, message, ahead, held))
+        flow.lanes[lane].add_done_callback(partial(flow.done, lane))
 
     def _stop(self, message: Message) -> Held | None:
         if not message.name:
@@ -162,20 +160,18 @@ class Connection:
                 return held
         return None
 
-    async def _hold_lane(self, flow: _Flow, lane: object, held: Held | None) -> None:
-        """Do with a stopped message what is decided, then let the others of its lane follow."""
-        queue = flow.lanes[lane]
-        while held:
+    async def _in_turn(
+        self, flow: _Flow, message: Message, ahead: asyncio.Task[None] | None, held: Held | None
+    ) -> None:
+        """Do with a stopped message what is decided, and pass on another, once the one ahead of it is done with."""
+        if ahead:
+            await asyncio.wait([ahead])
+            flow.waiting -= len(message.raw)
+            held = self._stop(message)
+        if held:
             await self._settle(flow, held)
-            held = None
-            while queue and held is None:
-                message = queue.popleft()
-                flow.waiting -= len(message.raw)
-                flow.moved()
-                if (held := self._stop(message)) is None:
-                    await self._pass_on(flow, message, EventKind.PASSED)
-        del flow.lanes[lane]
-        flow.moved()
+        else:
+            await self._pass_on(flow, message, EventKind.PASSED)
 
     async def _settle(self, flow: _Flow, held: Held) -> None:
         message, fate = held.message, EventKind.GONE
@@ -200,7 +196,7 @@ class Connection:
         await self.flowing.wait()
         try:
             async with flow.writing:
-                if receiver := self._sockets.get(message.direction.receiver):
+                if receiver := self.sockets.get(message.direction.receiver):
                     await asyncio.get_running_loop().sock_sendall(receiver, message.wire())
                 else:
                     kind = EventKind.LOST
@@ -222,21 +218,15 @@ class Connection:
 
 @dataclass(eq=False)
 class _Flow:
-    """What one direction of a connection remembers: its lanes with a held message, and what waits behind those."""
+    """What one direction of a connection remembers."""
 
-    lanes: dict[object, deque[Message]] = field(default_factory=dict)
+    lanes: dict[object, asyncio.Task[None]] = field(default_factory=dict)
+    """Those with a held message, and the last message of each."""
     waiting: int = 0
-    """In bytes."""
+    """Bytes behind held messages."""
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    reader: asyncio.Task[None] | None = None
-    _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def moved(self) -> None:
-        """Let those look again who wait for room or for silence."""
-        self._moved.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until the condition holds."""
-        while not condition():
-            self._moved.clear()
-            await self._moved.wait()
+    def done(self, lane: object, message: asyncio.Task[None]) -> None:
+        """Open the lane again if this was its last message."""
+        if self.lanes[lane] is message:
+            del self.lanes[lane]

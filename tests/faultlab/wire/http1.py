@@ -6,7 +6,7 @@ A message is passed on when it is complete; a response that never ends arrives i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import h11
@@ -18,11 +18,9 @@ _LIMIT = 1024 * 1024  # bytes of a message that are kept together; what is longe
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class HttpRequest(Message):
-    """A request with its body (of a very long one, the beginning). Header names are in lower case."""
+    """A request as h11 has read it, with its body (of a very long one, the beginning)."""
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
+    head: h11.Request
     body: bytes
 
 
@@ -30,8 +28,7 @@ class HttpRequest(Message):
 class HttpResponse(Message):
     """A response with its body (of a very long one, the beginning), and the request that it answers."""
 
-    status: int
-    headers: Mapping[str, str]
+    head: h11.Response
     body: bytes
     request: HttpRequest
 
@@ -52,7 +49,7 @@ class _Incoming:
     raw: bytearray = field(default_factory=bytearray)
     body: bytearray = field(default_factory=bytearray)
     head: h11.Request | h11.Response | None = None
-    passing: bool = False  # the beginning of a long message has been passed on
+    """Of the current message, until its beginning is passed on."""
 
 
 class Http1Protocol(WireProtocol):
@@ -89,7 +86,7 @@ class Http1Protocol(WireProtocol):
             event = incoming.parser.next_event()
             incoming.raw += before[: len(before) - len(incoming.parser.trailing_data[0])]
             if event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
-                if len(incoming.raw) > _LIMIT or incoming.passing:
+                if len(incoming.raw) > _LIMIT or incoming.head is None:
                     yield from self._part(direction)
                 return
             receiver.parser.send(event)  # type: ignore[arg-type]  # narrowed above
@@ -106,17 +103,12 @@ class Http1Protocol(WireProtocol):
                         # The body comes only when the server has seen the head.
                         yield self._as_it_came(direction, "Expect: 100-continue")
                 case h11.EndOfMessage():
-                    yield from self._end(direction)
-
-    def _end(self, direction: Direction) -> Iterator[Message]:
-        incoming = self._incoming[direction]
-        yield from self._part(direction)
-        incoming.passing, incoming.head = False, None
-        if incoming.parser.our_state is incoming.parser.their_state is h11.DONE:
-            for each in self._incoming.values():
-                each.parser.start_next_cycle()
-            if self._incoming[Direction.TO_SERVER].parser.trailing_data[0]:
-                yield from self._read(Direction.TO_SERVER)  # a pipelined request had to wait
+                    yield from self._part(direction)
+                    if incoming.parser.our_state is incoming.parser.their_state is h11.DONE:
+                        for each in self._incoming.values():
+                            each.parser.start_next_cycle()
+                        if self._incoming[Direction.TO_SERVER].parser.trailing_data[0]:
+                            yield from self._read(Direction.TO_SERVER)  # a pipelined request had to wait
 
     def _as_it_came(self, direction: Direction, name: str = "") -> Message:
         raw = self._incoming[direction].raw
@@ -128,36 +120,18 @@ class Http1Protocol(WireProtocol):
         """Yield the message read so far, or its next part."""
         incoming = self._incoming[direction]
         head, body = incoming.head, bytes(incoming.body)
+        incoming.head = None
         incoming.body.clear()
-        part = self._as_it_came(direction)
-        if incoming.passing or head is None:
-            if part.raw:
-                yield part
-            return
-        incoming.passing = True
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers}
+        if isinstance(head, h11.Response) and not self._unanswered:
+            yield from self._part(Direction.TO_SERVER)  # the server does not want to read the request to its end
+        raw = self._as_it_came(direction).raw
         if isinstance(head, h11.Request):
-            method, path = head.method.decode("latin-1"), head.target.decode("latin-1")
-            request = HttpRequest(
-                raw=part.raw,
-                direction=direction,
-                name=f"{method} {path}",
-                method=method,
-                path=path,
-                headers=headers,
-                body=body,
-            )
+            name = f"{head.method.decode()} {head.target.decode('latin-1')}"
+            request = HttpRequest(raw=raw, direction=direction, name=name, head=head, body=body)
             self._unanswered.append(request)
             yield request
-        else:
-            if not self._unanswered:  # the server does not want to read the request to its end
-                yield from self._part(Direction.TO_SERVER)
-            yield HttpResponse(
-                raw=part.raw,
-                direction=direction,
-                name=str(head.status_code),
-                status=head.status_code,
-                headers=headers,
-                body=body,
-                request=self._unanswered.popleft(),
-            )
+        elif head:
+            name, request = str(head.status_code), self._unanswered.popleft()
+            yield HttpResponse(raw=raw, direction=direction, name=name, head=head, body=body, request=request)
+        elif raw:
+            yield Message(raw=raw, direction=direction)

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-from .http2_frames import data_frames, renumbered
+import hpack
+from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
+
 from .messages import Direction, Marker, Message, as_bytes, begins_with
-from .restate import MessageReader
+from .restate import MessageReader, known_entries
+
+LIMIT = 16 * 1024  # bytes kept together: well below the smallest window, or the sender would wait for us for ever
+_REMEMBERED = 64 * 1024  # bytes of a stream in which markers are looked for
+FRAME_HEAD = 9  # bytes before the body of a frame
+_MAX_FRAME = 16384  # bytes that every receiver must accept
 
 
 @dataclass(slots=True, eq=False)
 class Http2Stream:
-    """One request and its answer; its number is the client's."""
+    """One request and its answer; its number is the client's.
+
+    Toward the server the streams of a connection are numbered anew, in the order in which they get there: a number
+    must be higher than all before it, so a request that overtook a held one would otherwise close the held one's
+    stream for good.
+    """
 
     number: int
-    numbers: StreamNumbers
-    method: str = ""
+    numbers: dict[int, int]
+    """The connection's: from the server's number of a stream to the client's."""
+    server_number: int = 0
+    """0 as long as the server has not heard of it."""
     path: str = ""
     seen: bytearray = field(default_factory=bytearray)
     readers: dict[Direction, MessageReader] = field(default_factory=dict)
-    opening: IncomingInvocation | None = None
+    opening: Invocation | None = None
+    """An invocation that is still coming in."""
     ended: set[Direction] = field(default_factory=set)
 
     @property
@@ -27,6 +44,10 @@ class Http2Stream:
         """Service and handler, if the stream is an invocation: `TodoService/add_todo`."""
         parts = self.path.split("?")[0].rsplit("/", 3)
         return "/".join(parts[-2:]) if len(parts) == 4 and parts[1] == "invoke" else ""
+
+    def remember(self, data: bytes) -> None:
+        """Keep what the stream has carried, for markers."""
+        self.seen += data[: max(0, _REMEMBERED - len(self.seen))]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -43,21 +64,27 @@ class StreamMessage(Message):
     frames: list[bytes]
     body: bytes = b""
     opens: bool = False
-    seen: bytes = b""
+    seen: int = 0
+    """How much the stream had carried when this message came."""
 
     def __post_init__(self) -> None:
-        self.raw = b"".join(self.frames)
         self.lane = self.stream.number
-        if self.name:
-            self.seen = bytes(self.stream.seen)
+        self.seen = len(self.stream.seen)
+        self.raw = b"".join(self.frames)
 
     def wire(self) -> bytes:
-        """Return the frames with the number by which the receiver knows the stream."""
-        return self.stream.numbers.render(self)
+        """Return the frames with the receiver's number of the stream; none where it never heard of the stream."""
+        stream = self.stream
+        if self.opens:
+            stream.server_number = 2 * len(stream.numbers) + 1
+            stream.numbers[stream.server_number] = stream.number
+        number = stream.number if self.direction is Direction.TO_CLIENT else stream.server_number
+        encoded = number.to_bytes(4)
+        return b"".join(frame[:5] + encoded + frame[FRAME_HEAD:] for frame in self.frames if number)
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in what the stream had carried when this message came."""
-        return as_bytes(marker) in self.seen
+        return as_bytes(marker) in self.stream.seen[: self.seen]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,56 +94,58 @@ class Invocation(StreamMessage):
     `entries` is the number of journal entries sent along: 1 is the input alone, more means a repetition.
     """
 
-    handler: str
-    entries: int
+    entries: int = -1  # the start message is none
+    expected: int = 0
+
+    @property
+    def handler(self) -> str:
+        """Service and handler."""
+        return self.stream.handler
 
     def is_called(self, name: str) -> bool:
         """By `invoke`, `invoke TodoService`, `invoke TodoService/add_todo` or `POST /invoke/…`."""
         return begins_with(self.name, name) or begins_with(f"POST {self.stream.path}", name)
 
+    def add(self, raw: bytes) -> bool:
+        """Take in the next message of Restate; return whether that was the last, or all that can be kept together."""
+        if not self.body:
+            self.expected = known_entries(raw[8:])
+        self.body += raw
+        self.entries += 1
+        return self.entries >= self.expected or len(self.body) > LIMIT
 
-@dataclass(slots=True)
-class IncomingInvocation:
-    """An invocation's request while it is still coming in."""
-
-    frames: list[bytes]
-    body: bytearray = field(default_factory=bytearray)
-    messages: int = 0
-    expected: int | None = None
-
-    def close(self, stream: Http2Stream) -> Invocation:
-        """Return what has come as one message."""
-        return Invocation(
-            direction=Direction.TO_SERVER,
-            name=f"invoke {stream.handler}",
-            stream=stream,
-            frames=self.frames + (data_frames(stream.number, bytes(self.body)) if self.body else []),
-            body=bytes(self.body),
-            opens=True,
-            handler=stream.handler,
-            entries=max(self.messages - 1, 0),
-        )
+    def whole(self) -> Self:
+        """Return it as it is to be passed on, with what it has taken in."""
+        self.name = f"invoke {self.handler}"
+        if self.body:
+            self.frames += data_frames(self.stream.number, self.body)
+        self.entries = max(self.entries, 0)
+        self.__post_init__()
+        return self
 
 
-class StreamNumbers:
-    """Numbers streams anew toward the server, in the order in which they get there.
+def header_frames(stream: int, headers: Sequence[tuple[bytes, bytes]], end_stream: bool) -> list[bytes]:
+    """Return a header block that no other depends on.
 
-    A stream's number must be higher than all before it: a request that overtook a held one would otherwise close the
-    held one's stream for good.
+    Header blocks as they came share a compression table and so must arrive in the order in which they were made: one
+    stream's could not be held back while another's passes. Those made here use no table, at the price of some bytes.
     """
+    encoder = hpack.Encoder()
+    encoder.header_table_size = 0
+    first, *others = _pieces(encoder.encode(headers))
+    frames: list[Frame] = [HeadersFrame(stream, first, flags=["END_STREAM"] if end_stream else [])]
+    frames += [ContinuationFrame(stream, piece) for piece in others]
+    frames[-1].flags.add("END_HEADERS")
+    return [frame.serialize() for frame in frames]
 
-    def __init__(self) -> None:
-        self._next = 1
-        self._to_server: dict[int, int] = {}
-        self.to_client: dict[int, int] = {}
 
-    def render(self, message: StreamMessage) -> bytes:
-        """Return the message's frames, or nothing where the receiver never heard of the stream."""
-        number = message.stream.number
-        if message.direction is Direction.TO_CLIENT:
-            return renumbered(message.frames, number)
-        if message.opens:
-            self._to_server[number], self.to_client[self._next] = self._next, number
-            self._next += 2
-        known = self._to_server.get(number)
-        return b"" if known is None else renumbered(message.frames, known)
+def data_frames(stream: int, data: bytes, end_stream: bool = False) -> list[bytes]:
+    """Return data in frames of the size that everybody accepts; flow control counts bytes, not frames."""
+    frames = [DataFrame(stream, piece) for piece in _pieces(data)]
+    if end_stream:
+        frames[-1].flags.add("END_STREAM")
+    return [frame.serialize() for frame in frames]
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    return [data[at : at + _MAX_FRAME] for at in range(0, len(data), _MAX_FRAME)] or [b""]

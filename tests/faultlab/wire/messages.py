@@ -1,12 +1,12 @@
-"""What travels on a link: messages, and the base of the classes that read them out of a byte stream."""
+"""What travels on a link: messages, how a test says which it means, and the base of what reads them from bytes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self, TypeAlias
+from typing import ClassVar, TypeAlias
 
 Marker: TypeAlias = str | bytes | int
 """What singles out one operation: a piece of text or of bytes, or a whole number."""
@@ -75,19 +75,50 @@ def as_bytes(marker: Marker) -> bytes:
     return marker if isinstance(marker, bytes) else str(marker).encode()
 
 
+Match: TypeAlias = Callable[[Message], bool]
+
+
+@dataclass(frozen=True)
+class _Description:
+    name: str = ""
+    mentioning: Marker | None = None
+    where: Match | None = None
+    direction: ClassVar[Direction]
+
+    def __call__(self, message: Message) -> bool:
+        return (
+            message.direction is self.direction
+            and bool(message.name)
+            and (not self.name or message.is_called(self.name))
+            and (self.mentioning is None or message.mentions(self.mentioning))
+            and (self.where is None or self.where(message))
+        )
+
+
+class Sent(_Description):
+    """A message that the client sends: by its first words, by what its operation mentions, by any other condition.
+
+    `Sent("COMMIT", mentioning="buy milk")` is the COMMIT of the transaction in which that text occurs.
+    """
+
+    direction = Direction.TO_SERVER
+
+
+class Answer(_Description):
+    """A message on its way back, by the same means; the name is that of the message that it answers.
+
+    `Answer("COMMIT")` tells that a COMMIT worked, `Answer("POST /add")` is the response to that request.
+    """
+
+    direction = Direction.TO_CLIENT
+
+
 class NotUnderstoodError(Exception):
     """The bytes on a link are not what its protocol expects, so no message on it could be held exactly."""
 
 
 class WireProtocol(ABC):
-    """Reads both byte streams of one connection, because an answer can only be read by its question.
-
-    The instance that a proxy is given is the pattern: every connection gets a fresh one.
-    """
-
-    def fresh(self) -> Self:
-        """Return a reader for a new connection."""
-        return type(self)()
+    """Reads both byte streams of one connection, because an answer can only be read by its question."""
 
     @abstractmethod
     def feed(self, direction: Direction, data: bytes) -> Iterator[Message]:

@@ -6,18 +6,86 @@ this is the simple one (Query), which psycopg2 speaks: the values are in the SQL
 
 from __future__ import annotations
 
+import functools
+import re
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, begins_with
-from .postgres_statements import StatementText, Transaction, read_error
+from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, as_bytes, begins_with
 
-_LIMIT = 1024 * 1024  # bytes of a answer that are kept together; what is longer passes in parts
+_LIMIT = 1024 * 1024  # bytes of an answer that are kept together; what is longer passes in parts
 _CANCEL, _ENCRYPTED = 80877102, (80877103, 80877104)  # in place of a version: cancel; TLS and GSSAPI
 
 _OTHERS = {b"X": "goodbye", b"p": "", b"d": "", b"c": "", b"f": ""}  # and passwords, and COPY
+
+_NO_CODE = re.compile(
+    r"""
+      (?P<comment> /\*.*?\*/ | --[^\n]* )
+    | (?<!\w) E ' (?P<escaped> [^'\\]* (?: (?: '' | \\. ) [^'\\]* )* ) '
+    | ' (?P<plain> [^']* (?: '' [^']* )* ) '
+    | " [^"]* "
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+"""What a statement holds besides its code: comments, strings, quoted names. (No client of ours quotes with dollars.)"""
+
+_ESCAPE = re.compile(r"''|\\(.)", re.DOTALL)
+_CONTROL = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_COMMIT = re.compile(r"(COMMIT|END)(\s+(WORK|TRANSACTION))?(\s+AND\s+(NO\s+)?CHAIN)?", re.IGNORECASE)
+_KEPT = 1000  # statements remembered of one transaction
+_SHOWN = 80  # characters of a statement that a label shows
+
+
+@dataclass(frozen=True)
+class StatementText:
+    """A statement as it was sent, with its values in it."""
+
+    text: str
+
+    @functools.cached_property
+    def code(self) -> str:
+        """The SQL with nothing in its strings and quoted names, and without comments."""
+        return _NO_CODE.sub(lambda found: " " if found["comment"] else "''", self.text)
+
+    @functools.cached_property
+    def strings(self) -> tuple[str, ...]:
+        """The values of its string constants, as they were before they were quoted."""
+        return tuple(
+            found["plain"].replace("''", "'") if found["escaped"] is None else _unescaped(found["escaped"])
+            for found in _NO_CODE.finditer(self.text)
+            if found["plain"] is not None or found["escaped"] is not None
+        )
+
+    @property
+    def commits(self) -> bool:
+        """Whether it ends a transaction by committing it, possibly as the last of several statements."""
+        return any(_COMMIT.fullmatch(part.strip()) for part in self.code.split(";"))
+
+    @property
+    def label(self) -> str:
+        """The statement in one line that is not too long."""
+        line = " ".join(_NO_CODE.sub(lambda found: " " if found["comment"] else found[0], self.text).split())
+        if not line.strip("; "):
+            return "empty statement"  # how a pool asks whether its connection is still alive
+        return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+
+    def mentions(self, marker: Marker) -> bool:
+        """Whether the marker occurs: text anywhere, a number only as a value of its own."""
+        if isinstance(marker, int):
+            whole = rf"(?<![\w$.]){marker}(?![\w.])"
+            return str(marker) in self.strings or re.search(whole, self.code) is not None
+        wanted = as_bytes(marker)
+        return any(wanted in text.encode() for text in (self.text, *self.strings))
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The statements of one transaction so far. A statement run on its own is a transaction of one."""
+
+    statements: list[StatementText] = field(default_factory=list)
+    failed: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -37,7 +105,7 @@ class PostgresStatement(Message):
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in the transaction so far, a number as a whole number only."""
-        return self.transaction.mentions(marker)
+        return any(text.mentions(marker) for text in self.transaction.statements)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -61,7 +129,7 @@ class PostgresAnswer(Message):
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in the transaction that the statement belongs to."""
-        return self.statement is not None and self.statement.transaction.mentions(marker)
+        return self.statement is not None and self.statement.mentions(marker)
 
 
 class PostgresProtocol(WireProtocol):
@@ -118,7 +186,8 @@ class PostgresProtocol(WireProtocol):
             raise NotUnderstoodError("the client speaks PostgreSQL's extended protocol, which is not read here")
         text = StatementText(frame[5:-1].decode(errors="replace"))
         transaction = self._transaction = self._transaction or Transaction()
-        transaction.add(text)
+        if len(transaction.statements) < _KEPT:
+            transaction.statements.append(text)
         statement = PostgresStatement(
             raw=frame,
             direction=Direction.TO_SERVER,
@@ -137,28 +206,26 @@ class PostgresProtocol(WireProtocol):
         if kind == b"C":
             answer.tag = frame[5:-1].decode()
         elif kind == b"E":
-            answer.error = read_error(frame)
+            fields = {part[:1]: part[1:].decode(errors="replace") for part in frame[5:].split(b"\0") if part}
+            answer.error = fields.get(b"C", ""), fields.get(b"M", "")
         elif kind == b"Z":
             answer.status = frame[5:6].decode()
             if self._unanswered:
                 answer.statement = self._unanswered.popleft()
                 done = True
         if done:
-            yield self._close_answer()
+            answer.raw = bytes(self._parts)
+            answer.name = " ".join(answer.error) if answer.error else answer.tag
+            if answer.statement and self._transaction is answer.statement.transaction:
+                self._transaction.failed = answer.status == "E"
+                if answer.status == "I":
+                    self._transaction = None
+            self._answer = PostgresAnswer(raw=b"", direction=Direction.TO_CLIENT)
+            self._parts.clear()
+            yield answer
         elif kind in b"GW" or len(self._parts) > _LIMIT:  # the server waits for the client's data, or says too much
             yield Message(raw=bytes(self._parts), direction=Direction.TO_CLIENT)
             self._parts.clear()
-
-    def _close_answer(self) -> Message:
-        answer, self._answer = self._answer, PostgresAnswer(raw=b"", direction=Direction.TO_CLIENT)
-        answer.raw = bytes(self._parts)
-        self._parts.clear()
-        answer.name = f"{answer.error[0]} {answer.error[1]}" if answer.error else answer.tag
-        if answer.statement is not None and self._transaction is answer.statement.transaction:
-            self._transaction.failed = answer.status == "E"
-            if answer.status == "I":
-                self._transaction = None
-        return answer
 
 
 def _cut(buffer: bytearray, at: int) -> bytes:
@@ -173,3 +240,8 @@ def _cut(buffer: bytearray, at: int) -> bytes:
     frame = bytes(buffer[: at + length])
     del buffer[: at + length]
     return frame
+
+
+def _unescaped(text: str) -> str:
+    """Undo what E'...' does to the characters that clients escape."""
+    return _ESCAPE.sub(lambda found: _CONTROL.get(found[1], found[1]) if found[1] else "'", text)

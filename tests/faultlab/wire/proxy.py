@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from functools import partial
 from typing import Self
 
 from .breakpoints import Breakpoint, Decision
 from .connection import Connection
 from .events import EventKind, EventLog, LinkEvent
-from .matching import Match
-from .messages import Side, WireProtocol
+from .messages import Match, Side, WireProtocol
 from .wire_thread import WIRE_THREAD, on_wire_thread
 
 
@@ -26,7 +24,7 @@ class Proxy:
     def __init__(
         self,
         name: str,
-        protocol: WireProtocol,
+        protocol: type[WireProtocol],
         *,
         upstream: tuple[str, int],
         port: int = 0,
@@ -37,16 +35,20 @@ class Proxy:
         self.upstream = upstream
         self._protocol = protocol
         self._breakpoints: list[Breakpoint] = []  # one list for all connections
-        self._connections: dict[Connection, asyncio.Task[None]] = {}
+        self._connections: dict[asyncio.Task[None], Connection] = {}
         self._accepted = 0
         self._accepting: asyncio.Task[None] | None = None
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         with contextlib.ExitStack() as opening:
             self.portal = opening.enter_context(WIRE_THREAD)
             # Bound but never listening: it keeps the port ours while connections are refused.
-            address = opening.enter_context(_bound(port))
+            address = opening.enter_context(socket.socket())
+            address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            address.bind(("127.0.0.1", port))
             self.port: int = address.getsockname()[1]
             opening.callback(self._stop)
-            self._start()
+            self.portal.call(self._listen)
             self._open = opening.pop_all()
 
     def __enter__(self) -> Self:
@@ -82,10 +84,8 @@ class Proxy:
     @on_wire_thread
     async def refuse(self) -> None:
         """Refuse new connections, as a machine without the server would; the open ones go on."""
-        if self._accepting is not None:
-            await _stopped(self._accepting)
-            self._accepting = None
-            self._record(EventKind.REFUSED, "connections are refused")
+        await self._stop_accepting()
+        self._record(EventKind.REFUSED, "connections are refused")
 
     @on_wire_thread
     async def blackhole(self) -> None:
@@ -96,15 +96,14 @@ class Proxy:
     @on_wire_thread
     async def reset_connections(self, toward: Side | None = None) -> None:
         """Reset all open connections, on both sides or toward one."""
-        for connection in tuple(self._connections):
+        for connection in self._connections.values():
             connection.reset(toward)
 
     @on_wire_thread
     async def heal(self) -> None:
         """Accept connections and pass everything again. Breakpoints and messages that are held stay."""
         self._flowing.set()
-        if self._accepting is None:
-            self._listen()
+        self._listen()
         self._record(EventKind.HEALED)
 
     @on_wire_thread
@@ -126,59 +125,40 @@ class Proxy:
     @on_wire_thread
     async def _add(self, match: Match, decision: Decision | None, times: int | None) -> Breakpoint:
         point = Breakpoint(self.portal, self.name, match, self.log, decision, times)
-        self._breakpoints[:] = [other for other in self._breakpoints if not other.over] + [point]
+        self._breakpoints.append(point)
         return point
 
     @on_wire_thread
-    async def _start(self) -> None:
-        self._flowing = asyncio.Event()
-        self._flowing.set()
-        self._listen()
-
-    @on_wire_thread
     async def _stop(self) -> None:
-        if self._accepting is not None:
-            await _stopped(self._accepting)
-        open_ = dict(self._connections)
-        for connection, task in open_.items():
+        await self._stop_accepting()
+        for connection in self._connections.values():
             connection.close()
-            task.cancel()
-        await asyncio.gather(*open_.values(), return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _stop_accepting(self) -> None:
+        if self._accepting:
+            self._accepting.cancel()
+            await asyncio.wait([self._accepting])
+            self._accepting = None
 
     def _listen(self) -> None:
+        if self._accepting:
+            return
         # A wider backlog than any test has clients, or the kernel would delay connections by a second.
-        listener = _bound(self.port)
-        listener.listen(1024)
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
+        listener.setblocking(False)
         self._accepting = asyncio.get_running_loop().create_task(self._accept(listener))
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         with listener:
             while True:
-                client, _ = await loop.sock_accept(listener)
+                client, _ = await asyncio.get_running_loop().sock_accept(listener)
                 self._accepted += 1
-                protocol, points = self._protocol.fresh(), self._breakpoints
-                connection = Connection(self.name, self._accepted, client, protocol, self.log, self._flowing, points)
-                task = self._connections[connection] = loop.create_task(connection.run(self.upstream))
-                task.add_done_callback(partial(self._forget, connection))
-
-    def _forget(self, connection: Connection, _: asyncio.Task[None]) -> None:
-        self._connections.pop(connection, None)
+                sockets, protocol, points = {Side.CLIENT: client}, self._protocol(), self._breakpoints
+                connection = Connection(self.name, self._accepted, sockets, protocol, self.log, self._flowing, points)
+                task = connection.start(self.upstream)
+                self._connections[task] = connection
+                task.add_done_callback(self._connections.pop)
 
     def _record(self, kind: EventKind, label: str = "") -> None:
         self.log.add(LinkEvent(self.name, kind, label))
-
-
-def _bound(port: int) -> socket.socket:
-    with contextlib.ExitStack() as on_failure:
-        sock = on_failure.enter_context(socket.socket())
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", port))
-        sock.setblocking(False)
-        on_failure.pop_all()
-    return sock
-
-
-async def _stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])

@@ -7,7 +7,9 @@ github.com/restatedev/service-protocol.
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 _HEAD = struct.Struct(">HHI")
 
@@ -33,12 +35,12 @@ class MessageReader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._buffer = bytearray()
+        self.rest = bytearray()  # the beginning of a message that is not complete
         self._to_come = 0  # bytes of the current message
 
     def feed(self, data: bytes) -> Iterator[tuple[str, bytes]]:
         """Yield name and bytes, head included, of each message. A later part of a long one has no name."""
-        buffer = self._buffer
+        buffer = self.rest
         buffer += data
         while buffer:
             name = ""
@@ -54,35 +56,23 @@ class MessageReader:
             del buffer[: len(part)]
             yield name, part
 
-    def rest(self) -> bytes:
-        """Return the beginning of a message that was never completed."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
-        return rest
-
 
 def known_entries(start: bytes) -> int:
     """Return how many journal entries follow a start message (its field 3), given its body."""
-    at = 0
-    while at < len(start):
-        key, at = _varint(start, at)
-        kind = key & 7
-        if kind in (0, 2):
-            value, at = _varint(start, at)
-            if kind == 2:
-                at += value
-            elif key >> 3 == 3:
-                return value
-        else:
-            at += 8 if kind == 1 else 4
+    data = iter(start)
+    while key := _varint(data):
+        value = _varint(data)  # or the length of what follows: the message has no other kinds of field
+        if key >> 3 == 3:
+            return value
+        if key & 7 == 2:
+            deque(islice(data, value), maxlen=0)
     return 0
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(data):
-        value |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
+def _varint(data: Iterator[int]) -> int:
+    value = 0
+    for place, byte in enumerate(data):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
             break
-    return value, at
+    return value

@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from tests.faultlab.wire import Answer, Http1Protocol, HttpRequest, HttpResponse, Proxy, Sent
 from tests.faultlab.wire.clients import DEADLINE, LOOPBACK, joined, pass_through
+from tests.faultlab.wire.http1 import Http1Protocol, HttpRequest, HttpResponse
+from tests.faultlab.wire.messages import Answer, Sent
+from tests.faultlab.wire.proxy import Proxy
 from tests.support.waiting import until
 
 
@@ -38,9 +40,6 @@ class Echo(BaseHTTPRequestHandler):
         pieces = [body[at : at + 50_000] for at in range(0, len(body), 50_000)] + [b""]
         self.wfile.write(b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces) if chunked else body)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @dataclass
 class EchoServer:
@@ -63,7 +62,7 @@ def echo() -> Iterator[EchoServer]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            with Proxy("client to web", Http1Protocol(), upstream=(LOOPBACK, server.server_port)) as link:
+            with Proxy("client to web", Http1Protocol, upstream=(LOOPBACK, server.server_port)) as link:
                 yield EchoServer(link, bodies)
         finally:
             server.shutdown()
@@ -76,8 +75,8 @@ def test_request_held(echo: EchoServer, pool: ThreadPoolExecutor) -> None:
     clients = [pool.submit(echo.post, "/add", b"note %d" % number) for number in range(6)]
     held = point.wait()
     assert isinstance(held.message, HttpRequest)
-    assert (held.message.method, held.message.path, held.message.body) == ("POST", "/add", b"note 3")
-    assert held.message.headers["content-length"] == "6"
+    assert (held.message.head.method, held.message.head.target, held.message.body) == (b"POST", b"/add", b"note 3")
+    assert (b"content-length", b"6") in held.message.head.headers
     for client in clients[:3] + clients[4:]:
         client.result(DEADLINE)
     assert b"note 3" not in echo.bodies
@@ -92,7 +91,8 @@ def test_response_held(echo: EchoServer, pool: ThreadPoolExecutor, path: str) ->
     client = pool.submit(echo.post, path, b"milk")
     held = point.wait()
     assert isinstance(held.message, HttpResponse)
-    assert (held.message.status, held.message.body, held.message.request.path) == (200, b"milk", path)
+    assert (held.message.head.status_code, held.message.body) == (200, b"milk")
+    assert held.message.request.name == f"POST {path}"
     assert echo.bodies == [b"milk"]
     assert not client.done()
     held.reset()
@@ -128,7 +128,7 @@ def test_http_bytes_are_untouched() -> None:
         b"HTTP/1.1 204 \r\n\r\n",
         b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
     ]
-    with joined(Http1Protocol()) as (link, client, server):
+    with joined(Http1Protocol) as (link, client, server):
         for request, response in zip(requests_sent, responses, strict=True):
             pass_through(client, server, request)
             if response is responses[-1]:
@@ -147,7 +147,7 @@ def test_body_that_waits_for_leave() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\n", b"milk", b"HTTP/1.1 204 \r\n\r\n"),
         (b"", b"", b"HTTP/1.1 417 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
     ):
-        with joined(Http1Protocol()) as (_, client, server):
+        with joined(Http1Protocol) as (_, client, server):
             pass_through(client, server, head)
             pass_through(server, client, said)
             pass_through(client, server, body)

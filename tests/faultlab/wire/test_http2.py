@@ -1,78 +1,77 @@
 """The wire between a Restate server and a service, which is HTTP/2."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
 from flask_restate.identity import public_key
-from tests.faultlab.wire import Answer, Http2Protocol, Invocation, Proxy, Sent
 from tests.faultlab.wire.clients import DEADLINE, LOOPBACK
+from tests.faultlab.wire.http2 import Http2Protocol
+from tests.faultlab.wire.http2_streams import Invocation
+from tests.faultlab.wire.messages import Answer, Sent
+from tests.faultlab.wire.proxy import Proxy
+from tests.support import restate_admin
 from tests.support.logs import log_to
 from tests.support.waiting import until
 from todo_stack import restate as restate_server
 from todo_stack.applications import REPOSITORY
 from todo_stack.checks import tcp_open
-from todo_stack.output import Log
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 
 
+@dataclass(frozen=True)
 class StepService:
-    """A Restate server, a service with one step, and the link between them."""
+    """A service with one step, and the link on which a Restate server calls it."""
 
-    def __init__(self, folder: Path, log: Log) -> None:
-        ports = self.ports = Ports.free()
-        self._file = folder / "runs"
-        public_key(folder / "key.pem")
-        self.restate = restate_server.server(
-            folder / "restate",
-            folder / "key.pem",
-            ports=ports,
-            env={"TMPDIR": str(folder)},  # killed, it leaves there what it spilled
-            log=log,
-        )
-        program = [sys.executable, "-m", "tests.faultlab.wire.steps_service"]
-        arguments = [str(ports.restate_service), str(self._file)]
-        ready = tcp_open(ports.restate_service)
-        self.service = Server("service", [*program, *arguments], dict(os.environ), log, ready, cwd=REPOSITORY)
-        self.link = Proxy("ingress to service", Http2Protocol(), upstream=(LOOPBACK, ports.restate_service))
-
-    def register(self) -> bool:
-        """Tell the Restate server where the service is; False if it cannot be reached yet."""
-        body = {"uri": f"http://{LOOPBACK}:{self.link.port}"}
-        return requests.post(f"{self.ports.admin_url}/deployments", json=body, timeout=DEADLINE).ok
+    link: Proxy
+    service: Server
+    ingress_url: str
+    log_of_runs: Path
 
     def take(self, name: str) -> str:
         """Take a step and wait for it."""
-        answer = requests.post(f"{self.ports.ingress_url}/Steps/take", json=name, timeout=2 * DEADLINE)
+        answer = requests.post(f"{self.ingress_url}/Steps/take", json=name, timeout=2 * DEADLINE)
         answer.raise_for_status()
         return str(answer.json())
 
     def runs(self, name: str) -> int:
         """Return how often a step ran."""
-        return self._file.read_text().split().count(name) if self._file.exists() else 0
+        return self.log_of_runs.read_text().split().count(name)
 
 
 @pytest.fixture(scope="module")
 def running_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepService]:
     """A service that the Restate server reaches through the link."""
-    folder = tmp_path_factory.mktemp("restate")
-    with log_to(folder / "log") as log:
-        steps = StepService(folder, log)
-        with steps.link:
-            try:
-                steps.service.start()
-                steps.restate.start()
-                until(steps.register, "the service is registered", DEADLINE)
-                yield steps
-            finally:
-                steps.restate.kill()
-                steps.service.kill()
+    folder, ports = tmp_path_factory.mktemp("restate"), Ports.free()
+    key, runs, port = folder / "key.pem", folder / "runs", ports.restate_service
+    public_key(key)
+    runs.touch()
+    with (
+        log_to(folder / "log") as log,
+        Proxy("ingress to service", Http2Protocol, upstream=(LOOPBACK, port)) as link,
+        contextlib.ExitStack() as afterwards,
+    ):
+        application = ["--bind", f"{LOOPBACK}:{port}", "--workers", "0", "tests.faultlab.wire.steps_service:app"]
+        program, settings = [sys.executable, "-m", "hypercorn", *application], {**os.environ, "RUNS": str(runs)}
+        service = Server("service", program, settings, log, tcp_open(port), cwd=REPOSITORY)
+        env = {"TMPDIR": str(folder)}  # killed, it leaves there files
+        for server in (
+            service,
+            restate_server.server(folder / "restate", key, ports=ports, env=env, log=log),
+        ):
+            afterwards.callback(server.kill)
+            server.start()
+        service_url = f"http://{LOOPBACK}:{link.port}"
+        until(lambda: restate_admin.register(ports.admin_url, service_url), "the service is registered", DEADLINE)
+        yield StepService(link, service, ports.ingress_url, runs)
 
 
 @pytest.fixture

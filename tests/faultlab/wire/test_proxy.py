@@ -1,28 +1,103 @@
-"""A link as a whole: refused, silent, reset, closed; its breakpoints and its log."""
+"""What can be done to a link and to a message that was stopped there, and what both sides see of it; the log."""
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NoReturn
 
 import psycopg2
 import pytest
 
-from tests.faultlab.wire import (
-    Direction,
-    EventKind,
-    EventLog,
-    Http1Protocol,
-    LinkEvent,
-    Opaque,
-    PostgresProtocol,
-    Proxy,
-    Sent,
-    WireProtocol,
-)
+from tests.faultlab.wire.breakpoints import Held
 from tests.faultlab.wire.clients import DEADLINE, INSERT, LOOPBACK, Notes, joined, pass_through, still_waits
+from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
+from tests.faultlab.wire.http1 import Http1Protocol
+from tests.faultlab.wire.http2 import Http2Protocol
+from tests.faultlab.wire.messages import Answer, Direction, Opaque, Sent, Side, WireProtocol
+from tests.faultlab.wire.postgres import PostgresProtocol
+from tests.faultlab.wire.proxy import Proxy
+from tests.support.database import execute
 from tests.support.waiting import until
 from todo_stack.ports import Ports
+
+WRITER = """
+import psycopg2, sys
+with psycopg2.connect(host="127.0.0.1", port=sys.argv[1], user="postgres") as connection:
+    connection.cursor().execute("INSERT INTO note (body) VALUES ('milk')")
+"""
+
+
+def test_dropped_commit(notes: Notes) -> None:
+    """A dropped COMMIT leaves both sides waiting for ever: no error, no row."""
+    point = notes.link.drop(Sent("COMMIT"))
+    client = notes.start_writing("milk")
+    point.wait()
+    assert still_waits(client)
+    assert notes.link.open_connections == 1
+    notes.link.reset_connections()
+    with pytest.raises(psycopg2.OperationalError):
+        client.result(DEADLINE)
+    assert notes.bodies() == []
+
+
+def test_stall(notes: Notes) -> None:
+    """A stalled message arrives when its time has passed, and not before."""
+    started = time.monotonic()
+    notes.link.stall(Sent("COMMIT"), 0.3)
+    notes.write("milk")
+    assert 0.3 <= time.monotonic() - started < 2
+    held, client = notes.hold_write(Answer("COMMIT"), "eggs")
+    decided = time.monotonic()
+    held.stall(0.2)
+    client.result(DEADLINE)
+    assert time.monotonic() - decided >= 0.2
+    assert notes.bodies() == ["eggs", "milk"]
+
+
+@pytest.mark.parametrize(("decide", "rows"), [(Held.release, 1), (Held.drop, 0), (Held.reset, 0)])
+def test_client_killed(notes: Notes, decide: Callable[[Held], None], rows: int) -> None:
+    """A COMMIT on its way when its client is killed arrives if it is released, and not otherwise."""
+    point = notes.link.hold(Sent("COMMIT"))
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(notes.link.port)]) as client:
+        held = point.wait()
+        client.send_signal(signal.SIGKILL)
+    decide(held)
+    until(lambda: notes.link.open_connections == 0, "the connection is closed", DEADLINE)
+    assert len(notes.bodies()) == rows
+
+
+def test_server_killed(notes: Notes) -> None:
+    """PostgreSQL killed before COMMIT: the client gets an error, the next is refused, and all works when it is back."""
+    held, client = notes.hold_write(Sent("COMMIT"))
+    notes.postgres.server.kill()
+    with pytest.raises(psycopg2.OperationalError):
+        client.result(DEADLINE)
+    held.release()
+    with pytest.raises(psycopg2.OperationalError):
+        notes.write("never")
+    assert EventKind.REFUSED in {event.kind for event in notes.link.log.events()}
+    notes.postgres.server.start()
+    notes.write("eggs")
+    assert notes.bodies() == ["eggs"]
+
+
+def test_reset_toward_one_side(notes: Notes) -> None:
+    """With the client reset alone, the server keeps its transaction open and hears nothing."""
+    point = notes.link.cut(Sent("COMMIT"), toward=Side.CLIENT)
+    client = notes.start_writing("milk")
+    point.wait()
+    with pytest.raises(psycopg2.OperationalError):
+        client.result(DEADLINE)
+    open_transactions = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'"
+    assert len(execute(notes.url, open_transactions)) == 1
+    notes.link.reset_connections()
+    until(lambda: execute(notes.url, open_transactions) == [], "the transaction is rolled back", DEADLINE)
+    assert notes.bodies() == []
 
 
 def test_refuse_and_heal(notes: Notes) -> None:
@@ -54,7 +129,7 @@ def test_blackhole_and_heal(notes: Notes) -> None:
 
 def test_reset_is_a_reset() -> None:
     """Both sides of a connection that is reset see RST, and not an end in order."""
-    with joined(Opaque()) as (link, client, server):
+    with joined(Opaque) as (link, client, server):
         pass_through(client, server, b"hello")
         link.reset_connections()
         for side in (client, server):
@@ -65,7 +140,7 @@ def test_reset_is_a_reset() -> None:
 def test_dead_upstream_resets_the_client() -> None:
     """Where no server listens, the client's connection is reset at once."""
     with (
-        Proxy("a link", Opaque(), upstream=(LOOPBACK, Ports.free().postgres)) as link,
+        Proxy("a link", Opaque, upstream=(LOOPBACK, Ports.free().postgres)) as link,
         pytest.raises(ConnectionResetError),
         socket.create_connection((LOOPBACK, link.port), timeout=DEADLINE) as client,
     ):
@@ -74,7 +149,7 @@ def test_dead_upstream_resets_the_client() -> None:
 
 def test_ends_are_passed_on() -> None:
     """A side that has sent everything can still hear the other."""
-    with joined(Opaque()) as (_, client, server):
+    with joined(Opaque) as (_, client, server):
         client.shutdown(socket.SHUT_WR)
         assert server.recv(1) == b""
         pass_through(server, client, b"late")
@@ -144,7 +219,7 @@ def test_close(notes: Notes) -> None:
         client.result(DEADLINE)
     link.close()
     assert held.fate == "gone"
-    with Proxy("another", PostgresProtocol(), upstream=link.upstream, port=link.port):
+    with Proxy("another", PostgresProtocol, upstream=link.upstream, port=link.port):
         notes.write("eggs")
     assert notes.bodies() == ["eggs"]
 
@@ -152,7 +227,7 @@ def test_close(notes: Notes) -> None:
 def test_last_link_ends_the_thread() -> None:
     """No thread is left when the last link is closed, and a closed link says so."""
     before = set(threading.enumerate())
-    with Proxy("a link", Opaque(), upstream=(LOOPBACK, 1)) as link:
+    with Proxy("a link", Opaque, upstream=(LOOPBACK, 1)) as link:
         assert set(threading.enumerate()) > before
     assert set(threading.enumerate()) == before
     with pytest.raises(RuntimeError, match="closed"):
@@ -163,7 +238,7 @@ def test_everything_is_recorded(notes: Notes) -> None:
     """The log has what happened on which connection, which way and in which order; it is bounded."""
     log, heard = EventLog(keep=50), list[LinkEvent]()
     unsubscribe = log.subscribe(heard.append)
-    with Proxy("service to database", PostgresProtocol(), upstream=notes.link.upstream, log=log) as notes.link:
+    with Proxy("service to database", PostgresProtocol, upstream=notes.link.upstream, log=log) as notes.link:
         held, client = notes.hold_write(Sent("COMMIT"))
         held.release()
         client.result(DEADLINE)
@@ -200,9 +275,13 @@ def test_protocols_take_any_pieces() -> None:
     frames = [b"Q" + (len(each) + 5).to_bytes(4) + each.encode() + b"\0" for each in statements]
     postgres = b"\0\0\0\x08\0\3\0\0" + b"".join(frames)
     http = b"POST /add HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n"
+    # Settings, one of which nobody knows; a ping; a frame that nobody knows.
+    settings, ping = b"\0\0\6\4\0\0\0\0\0\xab\xcd\0\0\0\1", b"\0\0\x08\6\1\0\0\0\0" + bytes(range(8))
+    http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + ping + b"\0\0\1\xfa\x55\0\0\0\0x"
     for protocol, data, names in (
         (PostgresProtocol, postgres, ["start-up", *statements]),
         (Http1Protocol, http, ["POST /add"]),
+        (Http2Protocol, http2, [""] * 4),
     ):
         for size in (1, 2, 7, len(data)):
             reader: WireProtocol = protocol()

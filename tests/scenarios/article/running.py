@@ -8,7 +8,9 @@ import requests
 from pydantic import BaseModel
 
 from tests.faultlab.laboratory import HOST, Laboratory
-from tests.faultlab.wire import EventKind, Http2Protocol, Proxy
+from tests.faultlab.wire.events import EventKind
+from tests.faultlab.wire.http2 import Http2Protocol
+from tests.faultlab.wire.proxy import Proxy
 from tests.support import restate_admin
 from tests.support.service_endpoint import registered, service_endpoint
 from todo_stack.output import Log
@@ -64,7 +66,7 @@ def article_beside(lab: Laboratory, log: Log) -> Iterator[Article]:
     command = ["hypercorn", "--workers", "0", "--bind", f"{HOST}:{port}", "tests.scenarios.article.article_service:app"]
     server = service_endpoint(lab.twin, command, port, log)
     with (
-        Proxy(LINK, Http2Protocol(), upstream=(HOST, port), log=lab.log) as link,
+        Proxy(LINK, Http2Protocol, upstream=(HOST, port), log=lab.log) as link,
         registered(server, lab.twin, link.port),
     ):
         yield Article(lab, server, link)
