@@ -14,11 +14,11 @@ OPERATIONS = ("add", "update", "delete")
 
 @dataclass(frozen=True)
 class ClientAnswer:
-    """What a client was told, and when (seconds of the monotonic clock)."""
+    """What a client was told, and when: seconds of the monotonic clock, unless said otherwise."""
 
     at: float
     outcome: Outcome
-    detail: str
+    detail: str = ""
 
     def __str__(self) -> str:
         return f"{self.outcome.value} ({self.detail})"

@@ -1,5 +1,6 @@
 """A batch: one fault, done once to operations that are held at several seams, and the verdict on each."""
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,8 +43,10 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     pairs = list(zip(cases, operations, strict=True))
     clients = [CellClient(lab.twin, operation, case.client == RESUBMITS, healed) for case, operation in pairs]
     points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(operation))) for case, operation in pairs]
-    with Recorder(lab.log, operations) as recorder, ThreadPoolExecutor(len(clients)) as pool:
-        injector = injector_type(lab, fault, recorder.record_for_all)
+    recorder = Recorder(operations)
+    injector = injector_type(lab, fault, recorder.record_for_all)
+    with contextlib.ExitStack() as recording, ThreadPoolExecutor(len(clients)) as pool:
+        recording.callback(lab.log.subscribe(recorder.record))
         try:
             running = [pool.submit(client.run) for client in clients]
             held = [(seam, point.wait(HOLD_SECONDS)) for seam, point in points]
@@ -64,10 +67,7 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     count_effects(lab.twin, operations)
     for operation in operations:
         operation.settled = not unfinished
-    return [
-        _cell(case, operation, recorder, when_held)
-        for (case, operation), when_held in zip(pairs, effects_when_held, strict=True)
-    ]
+    return [_cell(recorder, *one) for one in zip(cases, operations, effects_when_held, strict=True)]
 
 
 def _prepare(lab: Laboratory, kind: str) -> SubmittedOperation:
@@ -93,7 +93,7 @@ def _wait_for_quiet(lab: Laboratory) -> None:
     until(quiet, "a quiet database and web", QUIET_SECONDS)
 
 
-def _cell(case: Case, operation: SubmittedOperation, recorder: Recorder, effect_when_held: int | None) -> Cell:
+def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, effect_when_held: int | None) -> Cell:
     # The message was held where the seam says, or the cell has proved nothing.
     if effect_when_held != int(case.seam.applied):
         raise AssertionError(f"{case.id}: {effect_when_held} rows while held, the seam says {case.seam.applied:d}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faultlab.matrix.faults import FAULTS, Fault
-from tests.faultlab.matrix.records import Cell, cell_id
+from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import CLIENTS, expected
 from tests.faultlab.matrix.seams import SEAMS, Seam
 from tests.faultlab.submitted import OPERATIONS
@@ -24,7 +24,7 @@ class Case:
     @property
     def id(self) -> str:
         """Its name: twin/operation/seam/fault/client."""
-        return cell_id(**self._names())
+        return "/".join(self._names().values())
 
     def cell(self, verdict: Verdict, **found: Any) -> Cell:  # noqa: ANN401 - fields of Cell
         """Return the record of a verdict on it, beside what the rules expect, with what else was found."""

@@ -8,25 +8,14 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
 from tests.support.run_environment import Machine
+from todo_stack.files import write_whole
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def cell_id(twin: str, operation: str, seam: str, fault: str, client: str) -> str:
-    """Return what selects a cell: `make compare ONLY="..."`."""
-    return f"{twin}/{operation}/{seam}/{fault}/{client}"
-
-
-class CellAnswer(_Record):
-    """What the client was told by one of its submissions; `at` is in ms since the cell began."""
-
-    at: float
-    outcome: Outcome
-    detail: str = ""
 
 
 class CellEvent(_Record):
@@ -56,7 +45,8 @@ class Cell(_Record):
     because: str
     expected_outcomes: tuple[Outcome, ...] = ()
     """What the first submission may be told, by the rules."""
-    answers: Sequence[CellAnswer] = ()
+    answers: Sequence[ClientAnswer] = ()
+    """What the client was told by its submissions, in ms since the cell began."""
     effect: int | None = None
     """How many times it is in the database in the end; None where only the verdict was kept."""
     effect_when_held: int | None = None
@@ -66,7 +56,7 @@ class Cell(_Record):
     @property
     def id(self) -> str:
         """Its name: twin/operation/seam/fault/client."""
-        return cell_id(self.twin, self.operation, self.seam, self.fault, self.client)
+        return f"{self.twin}/{self.operation}/{self.seam}/{self.fault}/{self.client}"
 
     @property
     def anchor(self) -> str:
@@ -112,9 +102,7 @@ class MatrixRun(_Record):
 
     def write(self, path: Path) -> None:
         """Write the run as JSON, at once: a reader sees the old or the new one."""
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(self.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, f"{self.model_dump_json(exclude_defaults=True)}\n".encode())
 
     @property
     def unexpected(self) -> list[Cell]:

@@ -20,24 +20,18 @@ function itemsOf(cell) {
     if (!direction) return { at, kind, text, process: link };
     // The entrance is a part of Restate.
     const lanes = link.split(" to ").map((end) => (end === "ingress" ? "Restate" : end));
-    if (direction === "to server") requests.add(link + text);
-    else lanes.reverse();
-    return {
-      at,
-      kind,
-      text: direction === "to client" && requests.has(link + text) ? `answer to ${text}` : text,
-      lanes,
-    };
+    if (direction === "to server") {
+      requests.add(link + text);
+      return { at, kind, text, lanes };
+    }
+    return { at, kind, text: requests.has(link + text) ? `answer to ${text}` : text, lanes: lanes.reverse() };
   });
   const held = items.find((item) => item.kind === "held");
   if (held && "effect_when_held" in cell)
     items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held) });
   cell.answers.forEach(({ at, outcome, detail }, n) => {
-    items.push({
-      at,
-      kind: "told",
-      text: `${cell.answers[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}`,
-    });
+    const number = cell.answers[1] ? `${n + 1}. ` : "";
+    items.push({ at, kind: "told", text: `${number}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
   });
   return items.sort((a, b) => a.at - b.at); // stable: what was recorded in one moment keeps its order
 }
@@ -79,12 +73,6 @@ class Sequence {
   addLine(from, to, css) {
     this.add(`<line x1="${from}" y1="${this.y}" x2="${to}" y2="${this.y}" class="${css}"/>`);
   }
-  addTip(to, from) {
-    this.add(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`);
-  }
-  addCross(x) {
-    this.add(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad" stroke-width="3"/>`);
-  }
   addTime(text, dy = 0) {
     this.add(`<text x="${GUTTER - 8}" y="${this.y + dy}" class="t" text-anchor="end">${text}</text>`);
   }
@@ -123,26 +111,20 @@ class Sequence {
     const [from, to] = lanes.map((lane) => this.x(lane));
     const middle = (from + to) / 2,
       whole = Math.abs(to - from);
-    const begin = kind === "released" ? middle : from,
-      end = ["released", "passed", "lost"].includes(kind) ? to : middle;
-    this.addLine(begin, end, kind === "lost" ? "m wait" : "m");
-    if (end === middle && ["held", "stalled"].includes(kind)) {
+    const arrives = ["released", "passed", "lost"].includes(kind);
+    this.addLine(kind === "released" ? middle : from, arrives ? to : middle, kind === "lost" ? "m wait" : "m");
+    if (["held", "stalled"].includes(kind)) {
       this.add(`<line x1="${middle}" y1="${this.y - 8}" x2="${middle}" y2="${this.y + 8}" class="hold"/>`);
       this.addText(middle, `${text} ${kind}`, whole, "held", -11);
-    } else if (end === middle) {
-      this.addCross(middle);
-      this.addText(middle, `${text} ${kind === "reset" ? "cut off" : kind}`, whole, "bad", -10);
-    } else if (kind === "lost") {
-      this.addCross(to);
-      this.addText(middle, `${text}: nobody there`, whole - 16, "bad");
+    } else if (kind === "lost" || !arrives) {
+      const x = arrives ? to : middle;
+      this.add(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad"/>`);
+      const what = kind === "lost" ? `${text}: nobody there` : `${text} ${kind === "reset" ? "cut off" : kind}`;
+      this.addText(middle, what, whole - 16, "bad", arrives ? -5 : -10);
     } else {
-      this.addTip(to, from);
-      this.addText(
-        middle,
-        kind === "released" ? `${text} let go` : text,
-        whole - 16,
-        kind === "released" ? "held" : "",
-      );
+      this.add(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`);
+      const [what, css] = kind === "released" ? [`${text} let go`, "held"] : [text, ""];
+      this.addText(middle, what, whole - 16, css);
     }
   }
 
