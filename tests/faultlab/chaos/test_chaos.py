@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.faultlab.chaos.random_faults import ChaosSettings
-from tests.faultlab.chaos.run import ChaosRun
+from tests.faultlab.chaos.run import run_chaos
 from tests.support.history import Verdict
 from todo_stack.twins import TWINS, Twin
 
@@ -22,8 +22,7 @@ STOP_SECONDS = 60
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
-    settings = ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5)
-    result = ChaosRun(twin, settings).run(tmp_path / "data")
+    result = run_chaos(twin, ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5), tmp_path / "data")
     result.write(tmp_path / "history.jsonl")
     assert result.violations == [], f"seed {SEED}, history in {tmp_path / 'history.jsonl'}"
     assert len(result.faults) >= FEWEST_FAULTS

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.matrix.cases import Case
-from tests.faultlab.matrix.cell_client import CellClient
+from tests.faultlab.matrix.cell_client import submit
 from tests.faultlab.matrix.injector import FaultInjector
 from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.records import Cell
@@ -40,23 +40,26 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     (fault,) = {case.fault for case in cases}
     healed = threading.Event()
     operations = [_prepare(lab, case.operation) for case in cases]
-    pairs = list(zip(cases, operations, strict=True))
-    clients = [CellClient(lab.twin, operation, case.client == RESUBMITS, healed) for case, operation in pairs]
-    points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(operation))) for case, operation in pairs]
+    answered = [threading.Event() for _ in cases]
+    clients = list(zip(cases, operations, answered, strict=True))
+    points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(one))) for case, one, _ in clients]
     recorder = Recorder(operations)
     injector = injector_type(lab, fault, recorder.record_for_all)
     with contextlib.ExitStack() as recording, ThreadPoolExecutor(len(clients)) as pool:
         recording.callback(lab.log.subscribe(recorder.record))
         try:
-            running = [pool.submit(client.run) for client in clients]
+            running = [
+                pool.submit(submit, lab.twin, one, event, healed if case.client == RESUBMITS else None)
+                for case, one, event in clients
+            ]
             held = [(seam, point.wait(HOLD_SECONDS)) for seam, point in points]
             count_effects(lab.twin, operations)
             effects_when_held = [operation.effect for operation in operations]
-            if any(client.answered.is_set() for client in clients):
+            if any(event.is_set() for event in answered):
                 raise TooSlowError(f"{fault.name}: a client had its answer before the fault")
             injector.inject(held)
-            for client in clients:
-                client.answered.wait(HOLD_SECONDS)
+            for event in answered:
+                event.wait(HOLD_SECONDS)
         finally:
             injector.mend()
             _wait_for_quiet(lab)

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from dataclasses import dataclass, field
 
 import requests
 
@@ -15,40 +14,29 @@ from tests.support.waiting import StillMissingError, until
 PATIENCE_SECONDS = 60.0
 
 
-@dataclass
-class CellClient:
-    """Carries out one operation. `answered` is set when its first submission has an outcome."""
+def submit(
+    twin: RunningTwin, operation: SubmittedOperation, answered: threading.Event, healed: threading.Event | None
+) -> None:
+    """Submit an operation, set `answered` when it has an outcome, and give up unless `healed` is given.
 
-    twin: RunningTwin
-    operation: SubmittedOperation
-    resubmits: bool
-    healed: threading.Event
-    """Set when the fault is over: the client does not submit again before."""
-    answered: threading.Event = field(default_factory=threading.Event)
+    Once that is set, it is submitted again until its client is told that it worked, or that there is nothing to do.
+    """
 
-    def run(self) -> None:
-        """Submit; a client that resubmits does so until it is told that it worked, or that there is nothing to do."""
-        try:
-            self._submit()
-        finally:
-            self.answered.set()
-        if self.resubmits and not self._satisfied():
-            self.healed.wait(PATIENCE_SECONDS)
-            # Without an answer in all this time the verdict says what became of it.
-            with contextlib.suppress(StillMissingError):
-                until(self._satisfied_by_another_try, "an answer", PATIENCE_SECONDS)
-
-    def _satisfied(self) -> bool:
-        return self.operation.outcome is Outcome.OK or self.operation.detail == "404"
-
-    def _satisfied_by_another_try(self) -> bool:
-        if self.operation.outcome is Outcome.PENDING:
-            ask_for_result(self.twin, self.operation)
+    def submit_once() -> bool:
+        if operation.outcome is Outcome.PENDING:
+            ask_for_result(twin, operation)
         else:
-            self._submit()
-        return self._satisfied()
+            # A connection of its own, so that what happens to it happens to this operation alone.
+            with requests.Session() as session:
+                twin.operate(session, operation, timeout=CLIENT_TIMEOUT_SECONDS)
+        return operation.outcome is Outcome.OK or operation.detail == "404"
 
-    def _submit(self) -> None:
-        # A connection of its own, so that what happens to it happens to this operation alone.
-        with requests.Session() as session:
-            self.twin.operate(session, self.operation, timeout=CLIENT_TIMEOUT_SECONDS)
+    try:
+        satisfied = submit_once()
+    finally:
+        answered.set()
+    if healed and not satisfied:
+        healed.wait(PATIENCE_SECONDS)
+        # Without an answer in all this time the verdict says what became of it.
+        with contextlib.suppress(StillMissingError):
+            until(submit_once, "an answer", PATIENCE_SECONDS)
