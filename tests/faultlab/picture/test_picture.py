@@ -1,27 +1,72 @@
 """Page, terminal and READMEs say what a run has found: no more, no less, and nothing of it is fixed in advance."""
 
 import io
+import random
 import re
+import shutil
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from playwright.sync_api import Page, expect, sync_playwright
 from rich.console import Console
 
+from tests.faultlab import published
+from tests.faultlab.laboratory import PROCESSES
 from tests.faultlab.legend import LEGEND, Share
+from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
-from tests.faultlab.matrix.records import MatrixRun
+from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.faultlab.picture import markdown
 from tests.faultlab.picture.console import print_run
-from tests.faultlab.picture.made_up import made_up_run
 from tests.faultlab.picture.page import render
-from tests.faultlab.submitted import OPERATIONS
-from tests.support.history import Verdict
-from todo_stack.twins import RESTATE, TWINS
+from tests.faultlab.submitted import OPERATIONS, ClientAnswer
+from tests.support.history import Outcome, Verdict
+from todo_stack.twins import RESTATE, TWINS, twin_named
 
-RUN = made_up_run()
+FEW_FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def made_up_cell(dice: random.Random, case: Case, as_expected: bool) -> Cell:
+    """Return a cell with a verdict and events that were never found."""
+    verdict = dice.choice(list(Verdict))
+    to_server = {"link": case.seam.link, "direction": "to server"}
+    return case.cell(
+        verdict,
+        expected=verdict if as_expected or dice.random() < 0.9 else dice.choice(list(Verdict)),
+        because=f"It is made up that it was {verdict.value} for <reason> {dice.randint(1, 3)}.",
+        answers=[ClientAnswer(200, dice.choice(list(Outcome)), "503")],
+        effect=dice.randint(0, 2),
+        effect_when_held=dice.choice([None, 0, 1]),
+        events=[
+            CellEvent(at=1, link="client to web", direction="to server", kind="passed", label="POST /add"),
+            CellEvent(at=2.5, **to_server, kind="held", label="</script> COMMIT"),
+            CellEvent(at=4, link="web", kind="fault", label="SIGKILL web"),
+            *(
+                CellEvent(at=100, **to_server, kind=kind, label="row")
+                for kind in ("stalled", "released", "dropped", "reset", "lost")
+            ),
+            CellEvent(at=120, link="client to web", direction="to client", kind="passed", label="POST /add"),
+            CellEvent(at=150, link="web", kind="heal", label="web started again"),
+            CellEvent(at=2000, link="everything", kind="fault", label="power cut"),
+            CellEvent(at=3000, link="everything", kind="heal", label="everything started again"),
+        ],
+    )
+
+
+def made_up_run(seed: int, *, as_expected: bool = True) -> MatrixRun:
+    """Return a run of a few faults."""
+    dice = random.Random(seed)
+    cells = [made_up_cell(dice, case, as_expected) for case in every_case() if case.fault.name in FEW_FAULTS]
+    return published.read().model_copy(update={"cells": cells})
+
+
+RUN = made_up_run(1)
 ODD = made_up_run(2, as_expected=False)
 
 
@@ -154,3 +199,77 @@ def test_markdown_tells_what_was_run() -> None:
     postgresql = RUN.versions["PostgreSQL"]
     assert f"Run on {RUN.started:%Y-%m-%d} with PostgreSQL {postgresql}" in markdown.measured(RUN)
     assert f"| {RUN.cells[0].fault} |" in markdown.verdicts_by_fault(RUN)
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """The page in a headless Chromium; an error of a script or a request to another host fails the test."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    (tmp_path / "compare.html").write_text(render(ODD), encoding="utf-8")
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = chromium.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
+        page.goto((tmp_path / "compare.html").as_uri())
+        yield page
+        chromium.close()
+    assert not errors
+
+
+def test_opening_a_cell(page: Page) -> None:
+    """A cell opens by its address and shows the events, what was told, and the command."""
+    cell = ODD.unexpected[0]
+    page.goto(f"{page.url}#{cell.anchor}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(cell.because)
+    expect(dialog).to_contain_text(f"the rules predicted {cell.expected.value}")
+    expect(dialog.locator("code")).to_have_text(cell.command)
+    drawing = dialog.locator("svg")
+    for text in ("POST /add", "</script> COMMIT held", "SIGKILL web", "row stalled", "row let go", "row dropped"):
+        expect(drawing).to_contain_text(text)
+    for text in ("row cut off", "row: nobody there", "answer to POST /add", "web started again", "power cut"):
+        expect(drawing).to_contain_text(text)
+    expect(drawing).to_contain_text(f"({cell.answers[0].detail})")
+    # All processes were gone in the power cut, and the web once before.
+    expect(drawing.locator(".gone")).to_have_count(len(PROCESSES[twin_named(cell.twin)]) + 1)
+
+
+def test_keyboard(page: Page) -> None:
+    """Arrows lead from cell to cell, and the one that was open last has the focus when it is closed."""
+    links = page.locator(".map td a")
+    links.nth(0).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    second = links.nth(1)
+    assert page.evaluate("location.hash") == second.get_attribute("href")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(second).to_be_focused()
+
+
+def test_filter(page: Page) -> None:
+    """One verdict can be shown alone in the map."""
+    page.get_by_role("button", name="LOST").click()
+    assert page.locator(".map td.chosen").count() == sum(cell.verdict.value == "LOST" for cell in ODD.cells)
+    page.get_by_role("button", name="LOST").click()
+    expect(page.locator("body.filtered")).to_have_count(0)
+
+
+def test_each_cell_can_be_drawn(page: Page) -> None:
+    """No cell has events that the page cannot draw."""
+    drawn = page.evaluate("""async () => {
+        const drawn = {};
+        for (const link of document.querySelectorAll(".map td a")) {
+            const opened = new Promise((done) => addEventListener("hashchange", done, { once: true }));
+            location.hash = link.hash;
+            await opened;
+            const command = document.querySelector("#cell-body code").textContent;
+            drawn[command] = document.querySelectorAll(".story tr").length;
+        }
+        return drawn;
+    }""")
+    assert drawn.keys() == {cell.command for cell in ODD.cells}
+    assert min(drawn.values()) > len(ODD.cells[0].events)
