@@ -31,17 +31,10 @@ JOURNAL = "cells.jsonl"
 
 
 def selected(only: str) -> list[Case]:
-    """Return the cells that a pattern names: twin/operation/seam/fault/client, with * and ?; the last may be missing.
-
-    Raises:
-        click.BadParameter: it names none.
-
-    """
-    pattern = only.rstrip("/")
-    missing = 4 - pattern.count("/")
-    if pattern and missing:
-        pattern += "/*" * missing
-    found = [case for case in every_case() if not pattern or fnmatch.fnmatchcase(case.id, pattern)]
+    """Return the cells that a pattern names: twin/operation/seam/fault/client, with * and ?, the last parts if any."""
+    pattern = only.rstrip("/") or "*"
+    pattern += "/*" * (4 - pattern.count("/"))
+    found = [case for case in every_case() if fnmatch.fnmatchcase(case.id, pattern)]
     if not found:
         raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(fault.name for fault in FAULTS)}")
     return found

@@ -75,17 +75,15 @@ class Laboratory:
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
 
+        writer = dict(settings)
+        overrides = {which.writer: writer}
         self.links = {CLIENT: self._link(CLIENT, Http1Protocol(), ports.web(which))}
         if which.durable:
             self.links[INGRESS] = self._link(INGRESS, Http1Protocol(), ports.restate_ingress)
             self.links[SERVICE] = self._link(SERVICE, Http2Protocol(), ports.restate_service)
-        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol(), ports.postgres)
-
-        overrides: dict[str, dict[str, str]] = {}
-        if which.durable:
             overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
-        writer = overrides[which.writer] = dict(settings)
+        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol(), ports.postgres)
         self.stack = Stack([which], data=data, ports=ports, log=log, overrides=overrides, cancelled=cancelled)
         writer["DATABASE_URL"] = re.sub("@[^@/]*/", f"@{HOST}:{self.database.port}/", self.stack.database_url(which))
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))

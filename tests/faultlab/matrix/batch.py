@@ -8,12 +8,11 @@ from uuid import uuid4
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.matrix.cases import Case
-from tests.faultlab.matrix.cell_client import submit
 from tests.faultlab.matrix.injector import FaultInjector
 from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import RESUBMITS, expected_outcomes
-from tests.faultlab.submitted import SubmittedOperation
+from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.support.burst import count_effects
 from tests.support.history import judge
 from tests.support.running_twin import new_key

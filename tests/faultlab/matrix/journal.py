@@ -13,7 +13,6 @@ class Journal:
     def __init__(self, path: Path, only: str, seed: int | None, write_path: str) -> None:
         """Go on with the run that was interrupted, or begin one; without a seed, with that of the interrupted one."""
         self._path = path
-        self.cells: dict[str, Cell] = {}
         lines = path.read_text().splitlines() if path.exists() else ["{}"]
         interrupted = json.loads(lines[0])
         self.seed: int = interrupted.get("seed", random.randrange(2**32)) if seed is None else seed
@@ -22,9 +21,8 @@ class Journal:
         if not self.resumed:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(header) + "\n")
-            return
-        for cell in map(Cell.model_validate_json, lines[1:]):
-            self.cells[cell.id] = cell
+        kept = map(Cell.model_validate_json, lines[1:] if self.resumed else ())
+        self.cells = {cell.id: cell for cell in kept}
 
     def add(self, cells: list[Cell]) -> None:
         """Write these cells down."""

@@ -71,9 +71,8 @@ class Cell(_Record):
     @property
     def as_expected(self) -> bool:
         """Whether the verdict, and what the client was told at first, are as the rules say."""
-        if self.answers and self.expected_outcomes and self.answers[0].outcome not in self.expected_outcomes:
-            return False
-        return self.verdict is self.expected
+        told = {answer.outcome for answer in self.answers[:1]} if self.expected_outcomes else set()
+        return self.verdict is self.expected and told <= {*self.expected_outcomes}
 
     @property
     def comparison(self) -> str:

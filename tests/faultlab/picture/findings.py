@@ -23,10 +23,8 @@ class Reason(NamedTuple):
     @property
     def where(self) -> str:
         """The operations, what the client did, and the seams."""
-        operations, clients, seams = (
-            list(dict.fromkeys(parts))
-            for parts in zip(*((cell.operation, cell.client, cell.seam) for cell in self.cells), strict=True)
-        )
+        parts = zip(*((cell.operation, cell.client, cell.seam) for cell in self.cells), strict=True)
+        operations, clients, seams = (list(dict.fromkeys(part)) for part in parts)
         client = f", client {clients[0]}" if len(clients) < len(CLIENTS) else ""
         more = f" and {len(seams) - _SEAMS_SHOWN} more" if len(seams) > _SEAMS_SHOWN else ""
         return f"{', '.join(operations)}{client}, at {', '.join(seams[:_SEAMS_SHOWN])}{more}"
