@@ -17,8 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from tests.faultlab import published
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
-from tests.faultlab.matrix.journal import Journal
-from tests.faultlab.matrix.records import Cell, MatrixRun
+from tests.faultlab.matrix.records import Cell, Journal, MatrixRun
 from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
@@ -26,6 +25,7 @@ from tests.faultlab.published import LAST_RUN
 from tests.support.run_environment import machine, versions
 from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
+from todo_stack.files import write_whole
 
 JOURNAL = "cells.jsonl"
 
@@ -113,7 +113,7 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
         write_path=write_path,
         cells=[journal.cells[case.id] for case in wanted],
     )
-    run.write(folder / LAST_RUN.name)
+    write_whole(folder / LAST_RUN.name, f"{run.model_dump_json(exclude_defaults=True)}\n".encode())
     journal.finish()
     show(run, folder, console)
     if run.unexpected:

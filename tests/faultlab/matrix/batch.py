@@ -28,14 +28,7 @@ class TooSlowError(AssertionError):
 
 
 def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultInjector] = FaultInjector) -> list[Cell]:
-    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge.
-
-    Raises:
-        TooSlowError: not all were held in time; try fewer of them.
-        TimeoutError: an operation did not come to its seam.
-        AssertionError: an operation was not where its seam says.
-
-    """
+    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge."""
     (fault,) = {case.fault for case in cases}
     healed = threading.Event()
     operations = [_prepare(lab, case.operation) for case in cases]

@@ -1,5 +1,7 @@
-"""The record of a run of the matrix: what was found in each cell, and under which conditions."""
+"""The record of a run of the matrix: what was found in each cell, under which conditions, and how far it has come."""
 
+import json
+import random
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +13,6 @@ from pydantic import BaseModel, ConfigDict
 from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
 from tests.support.run_environment import Machine
-from todo_stack.files import write_whole
 
 
 class _Record(BaseModel):
@@ -99,11 +100,36 @@ class MatrixRun(_Record):
         """Read a run from its JSON."""
         return cls.model_validate_json(path.read_bytes())
 
-    def write(self, path: Path) -> None:
-        """Write the run as JSON, at once: a reader sees the old or the new one."""
-        write_whole(path, f"{self.model_dump_json(exclude_defaults=True)}\n".encode())
-
     @property
     def unexpected(self) -> list[Cell]:
         """The cells that are not as the rules say."""
         return [cell for cell in self.cells if not cell.as_expected]
+
+
+class Journal:
+    """The cells of a run. An interrupted run goes on only with the selection, seed and code that it began with."""
+
+    def __init__(self, path: Path, only: str, seed: int | None, write_path: str) -> None:
+        """Go on with the run that was interrupted, or begin one; without a seed, with that of the interrupted one."""
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else ["{}"]
+        interrupted = json.loads(lines[0])
+        self.seed: int = interrupted.get("seed", random.randrange(2**32)) if seed is None else seed
+        header = {"only": only, "seed": self.seed, "write_path": write_path, "fields": sorted(Cell.model_fields)}
+        self.resumed = interrupted == header
+        if not self.resumed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(header) + "\n")
+        kept = map(Cell.model_validate_json, lines[1:] if self.resumed else ())
+        self.cells = {cell.id: cell for cell in kept}
+
+    def add(self, cells: list[Cell]) -> None:
+        """Write these cells down."""
+        with self._path.open("a") as file:
+            for cell in cells:
+                self.cells[cell.id] = cell
+                file.write(cell.model_dump_json() + "\n")
+
+    def finish(self) -> None:
+        """Forget the run: the next begins anew."""
+        self._path.unlink()

@@ -13,7 +13,7 @@ function show(cell) {
   const unexpected =
     cell.verdict === cell.expected
       ? ""
-      : `<p class="alarm"><b>! Not as predicted:</b> the rules predicted <b>${escaped(cell.expected)}</b>.</p>`;
+      : `<p class="card alarm"><b>! Not as predicted:</b> the rules predicted <b>${escaped(cell.expected)}</b>.</p>`;
   const events = cell.events
     ? `<div class="sequence" tabindex="0" role="group" aria-label="Sequence diagram">${new Sequence(cell, data.lanes[cell.twin]).svg()}</div>
     <details><summary>The same as text</summary><table class="story">${tableRows(cell)}</table></details>`

@@ -67,7 +67,7 @@ def _facts(run: MatrixRun) -> dict[str, str]:
     }
 
 
-def _left_out() -> dict[str, str]:
+def _left_out() -> dict[str, list[str]]:
     """Return why combinations are left out, and per reason which: the twin, the fault and its seams."""
     found: dict[str, list[str]] = defaultdict(list)
     for twin, seams in SEAMS.items():
@@ -75,7 +75,7 @@ def _left_out() -> dict[str, str]:
             for because, group in groupby(sorted(seams, key=fault.why_left_out), key=fault.why_left_out):
                 if because:
                     found[because].append(f"{twin.title}, {fault.name}: {', '.join(seam.name for seam in group)}")
-    return {because: "; ".join(places) for because, places in found.items()}
+    return found
 
 
 def _packed(run: MatrixRun) -> str:

@@ -29,6 +29,7 @@ from tests.support.history import Outcome, Verdict
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
 FEW_FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
+ROW_EVENTS = ("stalled", "released", "dropped", "reset", "lost")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -47,10 +48,7 @@ def made_up_cell(dice: random.Random, case: Case, as_expected: bool) -> Cell:
             CellEvent(at=1, link="client to web", direction="to server", kind="passed", label="POST /add"),
             CellEvent(at=2.5, **to_server, kind="held", label="</script> COMMIT"),
             CellEvent(at=4, link="web", kind="fault", label="SIGKILL web"),
-            *(
-                CellEvent(at=100, **to_server, kind=kind, label="row")
-                for kind in ("stalled", "released", "dropped", "reset", "lost")
-            ),
+            *(CellEvent(at=100, **to_server, kind=kind, label="row") for kind in ROW_EVENTS),
             CellEvent(at=120, link="client to web", direction="to client", kind="passed", label="POST /add"),
             CellEvent(at=150, link="web", kind="heal", label="web started again"),
             CellEvent(at=2000, link="everything", kind="fault", label="power cut"),
