@@ -17,8 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from tests.faultlab import published
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
-from tests.faultlab.matrix.journal import Journal
-from tests.faultlab.matrix.records import Cell, MatrixRun
+from tests.faultlab.matrix.records import Cell, Journal, MatrixRun
 from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
@@ -26,22 +25,16 @@ from tests.faultlab.published import LAST_RUN
 from tests.support.run_environment import machine, versions
 from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
+from todo_stack.files import write_whole
 
 JOURNAL = "cells.jsonl"
 
 
 def selected(only: str) -> list[Case]:
-    """Return the cells that a pattern names: twin/operation/seam/fault/client, with * and ?; the last may be missing.
-
-    Raises:
-        click.BadParameter: it names none.
-
-    """
-    pattern = only.rstrip("/")
-    missing = 4 - pattern.count("/")
-    if pattern and missing:
-        pattern += "/*" * missing
-    found = [case for case in every_case() if not pattern or fnmatch.fnmatchcase(case.id, pattern)]
+    """Return the cells that a pattern names: twin/operation/seam/fault/client, with * and ?, the last parts if any."""
+    pattern = only.rstrip("/") or "*"
+    pattern += "/*" * (4 - pattern.count("/"))
+    found = [case for case in every_case() if fnmatch.fnmatchcase(case.id, pattern)]
     if not found:
         raise click.BadParameter(f"{only!r} names no cell; faults are {', '.join(fault.name for fault in FAULTS)}")
     return found
@@ -120,7 +113,7 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
         write_path=write_path,
         cells=[journal.cells[case.id] for case in wanted],
     )
-    run.write(folder / LAST_RUN.name)
+    write_whole(folder / LAST_RUN.name, f"{run.model_dump_json(exclude_defaults=True)}\n".encode())
     journal.finish()
     show(run, folder, console)
     if run.unexpected:

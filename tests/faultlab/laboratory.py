@@ -1,11 +1,11 @@
 """One twin with a proxy on every link that a write crosses, so that each message can be stopped."""
 
 import contextlib
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from tests.faultlab.wire.events import EventLog
 from tests.faultlab.wire.http1 import Http1Protocol
@@ -19,7 +19,7 @@ from tests.support.running_twin import RunningServer, RunningTwin
 from todo_stack.output import Log
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
-from todo_stack.twins import TWINS, Twin
+from todo_stack.twins import PLAIN, RESTATE, Twin
 
 HOST = "127.0.0.1"
 
@@ -47,19 +47,16 @@ ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
 """Each held operation keeps a thread and a connection: this is room for those that are held together."""
 
 
-def _processes(twin: Twin) -> dict[str, str]:
-    servers = {"web": twin.title, "Restate": "restate", "service": "restate_app", "database": "db"}
-    return {process: server for process, server in servers.items() if server in twin.servers}
-
-
-PROCESSES = {twin: _processes(twin) for twin in TWINS}
+PROCESSES = {
+    PLAIN: {"web": PLAIN.title, "database": "db"},
+    RESTATE: {"web": RESTATE.title, "Restate": "restate", "service": "restate_app", "database": "db"},
+}
 """The servers of each twin by what seams and faults call them, in the order in which a write reaches them."""
 
 
 def database_link(twin: Twin) -> str:
     """Return the name of the link on which a twin's statements go to the database."""
-    (writer,) = (process for process, server in PROCESSES[twin].items() if server == twin.writer)
-    return f"{writer} to database"
+    return "service to database" if twin.durable else "web to database"
 
 
 class Laboratory:
@@ -84,19 +81,17 @@ class Laboratory:
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
 
+        writer = dict(settings)
+        overrides = {which.writer: writer}
         self.links = {CLIENT: self._link(CLIENT, Http1Protocol, ports.web(which))}
         if which.durable:
             self.links[INGRESS] = self._link(INGRESS, Http1Protocol, ports.restate_ingress)
             self.links[SERVICE] = self._link(SERVICE, Http2Protocol, ports.restate_service)
-        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
-
-        overrides: dict[str, dict[str, str]] = {}
-        if which.durable:
             overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
-        writer = overrides[which.writer] = dict(settings)
+        self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
         self.stack = Stack([which], data=data, ports=ports, log=log or no_log, overrides=overrides, cancelled=cancelled)
-        writer["DATABASE_URL"] = self._through_proxy(self.stack.database_url(which))
+        writer["DATABASE_URL"] = re.sub("@[^@/]*/", f"@{HOST}:{self.database.port}/", self.stack.database_url(which))
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
 
     @property
@@ -141,11 +136,6 @@ class Laboratory:
 
     def _link(self, name: str, protocol: type[WireProtocol], port: int) -> Proxy:
         return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))
-
-    def _through_proxy(self, database_url: str) -> str:
-        address = urlsplit(database_url)
-        user, _, _ = address.netloc.rpartition("@")
-        return address._replace(netloc=f"{user}@{HOST}:{self.database.port}").geturl()
 
     def _url(self, link: str) -> str:
         return f"http://{HOST}:{self.links[link].port}"

@@ -37,12 +37,7 @@ class NotPublishableError(ValueError):
 
 
 def publish(run: MatrixRun, path: Path = PUBLISHED) -> None:
-    """Write the verdicts of a run.
-
-    Raises:
-        NotPublishableError: some are missing, or not as predicted.
-
-    """
+    """Write the verdicts of a run, if none is missing and each is as predicted."""
     if run.unexpected:
         raise NotPublishableError(f"{len(run.unexpected)} verdicts are not as predicted")
     symbols = {cell.id: LEGEND[cell.verdict].symbol for cell in run.cells}
@@ -53,12 +48,7 @@ def publish(run: MatrixRun, path: Path = PUBLISHED) -> None:
 
 
 def read(path: Path = PUBLISHED) -> MatrixRun:
-    """Return the run whose verdicts are published. Its cells say nothing of how these came about.
-
-    Raises:
-        NotPublishableError: it was of another matrix than this.
-
-    """
+    """Return the run whose verdicts are published. Its cells say nothing of how these came about."""
     file = json.loads(path.read_text(encoding="utf-8"))
     lines = {part: file.pop(part) for part in ("seams", "verdicts")}
     symbols = {

@@ -1,5 +1,7 @@
 """An operation that may be submitted several times, and all that its client was told."""
 
+import contextlib
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -8,17 +10,19 @@ import requests
 from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
 from tests.support.history import ClientOperation, Outcome
 from tests.support.running_twin import RunningTwin
+from tests.support.waiting import StillMissingError, until
 
 OPERATIONS = ("add", "update", "delete")
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class ClientAnswer:
-    """What a client was told, and when (seconds of the monotonic clock)."""
+    """What a client was told, and when: seconds of the monotonic clock, unless said otherwise."""
 
     at: float
     outcome: Outcome
-    detail: str
+    detail: str = ""
 
     def __str__(self) -> str:
         return f"{self.outcome.value} ({self.detail})"
@@ -47,3 +51,31 @@ def ask_for_result(twin: RunningTwin, operation: ClientOperation) -> None:
         operation.record(Outcome.OK, "done")
     elif answer["status"] == "rejected":
         operation.record(Outcome.FAIL, answer["reason"])
+
+
+def submit(
+    twin: RunningTwin, operation: SubmittedOperation, answered: threading.Event, healed: threading.Event | None
+) -> None:
+    """Submit an operation, set `answered` when it has an outcome, and give up unless `healed` is given.
+
+    Once that is set, it is submitted again until its client is told that it worked, or that there is nothing to do.
+    """
+
+    def submit_once() -> bool:
+        if operation.outcome is Outcome.PENDING:
+            ask_for_result(twin, operation)
+        else:
+            # A connection of its own, so that what happens to it happens to this operation alone.
+            with requests.Session() as session:
+                twin.operate(session, operation, timeout=CLIENT_TIMEOUT_SECONDS)
+        return operation.outcome is Outcome.OK or operation.detail == "404"
+
+    try:
+        satisfied = submit_once()
+    finally:
+        answered.set()
+    if healed and not satisfied:
+        healed.wait(PATIENCE_SECONDS)
+        # Without an answer in all this time the verdict says what became of it.
+        with contextlib.suppress(StillMissingError):
+            until(submit_once, "an answer", PATIENCE_SECONDS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.faultlab import published
-from tests.faultlab.matrix.journal import Journal
+from tests.faultlab.matrix.records import Journal
 from tests.faultlab.published import NotPublishableError
 
 RUN = published.read()

@@ -18,10 +18,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault
-from tests.faultlab.chaos.report import print_results
-from tests.faultlab.chaos.result import ChaosResult
-from tests.faultlab.chaos.run import ChaosRun
+from tests.faultlab.chaos.random_faults import ChaosSettings
+from tests.faultlab.chaos.result import ChaosResult, print_results
+from tests.faultlab.chaos.run import run_chaos
 from tests.support.logs import log_to
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.twins import TWINS, Twin, twin_named
@@ -68,12 +67,13 @@ def run_twin(
     twin: Twin, folder: Path, seconds: float, seed: int, console: Console, stop: threading.Event
 ) -> ChaosResult:
     """Run chaos for one twin; print each fault, and keep the output of the servers in the folder."""
-
-    def report(fault: InjectedFault) -> None:
-        console.print(f"{twin.key:<8}{fault.at:6.1f} s  {fault}")
-
+    settings = ChaosSettings(
+        seed, seconds, report=lambda fault: console.print(f"{twin.key:<8}{fault.at:6.1f} s  {fault}"), stop=stop
+    )
     with log_to(folder / f"{twin.key}.log") as log:
-        return ChaosRun(twin, ChaosSettings(seed, seconds, report=report, stop=stop)).run(
+        return run_chaos(
+            twin,
+            settings,
             folder / twin.key,
             # By the clock of the history, so that the two can be laid side by side.
             lambda server, line: log(f"{time.monotonic():.3f} {server}", line),

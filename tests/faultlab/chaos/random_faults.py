@@ -10,7 +10,6 @@ from typing import Any
 
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laboratory
 from tests.faultlab.wire.proxy import Proxy
-from tests.support.running_twin import RunningServer, RunningStack
 from todo_stack.errors import StopRequested
 
 SHORT_PAUSE_SECONDS = 1.0
@@ -81,33 +80,28 @@ class RandomFaults:
         """Yield kind, target and deed: all kinds in ever new orders, so that a short run has many; any target."""
         dice = random.Random(f"{self.settings.seed} nemesis")
         servers, links, everything = self.lab.stack.servers, self.lab.links, {"everything": self.lab.stack}
+        on, long = self.settings.on_seconds, LONGER_THAN_EVERY_TIMEOUT_SECONDS
         kinds: list[tuple[str, Mapping[str, Any], Callable[[Any], None]]] = [
-            ("kill", servers, lambda server: self._restart(server, server.kill)),
-            ("stop", servers, lambda server: self._restart(server, server.stop)),
-            ("short pause", servers, lambda server: self._pause(server, SHORT_PAUSE_SECONDS)),
-            ("long pause", servers, lambda server: self._pause(server, LONGER_THAN_EVERY_TIMEOUT_SECONDS)),
+            ("kill", servers, lambda server: self._break(server.kill, on, server.start)),
+            ("stop", servers, lambda server: self._break(server.stop, on, server.start)),
+            ("short pause", servers, lambda server: self._break(server.pause, SHORT_PAUSE_SECONDS, server.resume)),
+            ("long pause", servers, lambda server: self._break(server.pause, long, server.resume)),
             ("resets", links, self._reset),
-            ("refused", links, self._refuse),
-            ("blackhole", links, lambda link: self._blackhole(link, self.settings.on_seconds)),
-            ("long blackhole", links, lambda link: self._blackhole(link, LONGER_THAN_EVERY_TIMEOUT_SECONDS)),
-            ("power cut", everything, lambda stack: self._restart(stack, stack.kill)),
+            ("refused", links, lambda link: self._break(partial(_refuse, link), on, link.heal)),
+            ("blackhole", links, lambda link: self._break(link.blackhole, on, link.heal)),
+            ("long blackhole", links, lambda link: self._break(link.blackhole, long, link.heal)),
+            ("power cut", everything, lambda stack: self._break(stack.kill, on, stack.start)),
         ]
         while True:
             for kind, targets, inject in dice.sample(kinds, len(kinds)):
                 name = dice.choice(list(targets))
                 yield kind, name, partial(inject, targets[name])
 
-    def _restart(self, target: RunningServer | RunningStack, end: Callable[[], None]) -> None:
-        end()
-        self._last(self.settings.on_seconds)
-        target.start()
-
-    def _pause(self, server: RunningServer, seconds: float) -> None:
-        server.pause()
-        try:
-            self._last(seconds)
-        finally:
-            server.resume()
+    def _break(self, begin: Callable[[], None], seconds: float, mend: Callable[[], None]) -> None:
+        begin()
+        # Nothing is mended if a stop is asked for meanwhile: the laboratory ends what is frozen, too.
+        self._last(seconds)
+        mend()
 
     def _reset(self, link: Proxy) -> None:
         end = time.monotonic() + self.settings.on_seconds
@@ -115,18 +109,12 @@ class RandomFaults:
             link.reset_connections()
             self._last(BETWEEN_RESETS_SECONDS)
 
-    def _refuse(self, link: Proxy) -> None:
-        link.refuse()
-        link.reset_connections()
-        self._last(self.settings.on_seconds)
-        link.heal()
-
-    def _blackhole(self, link: Proxy, seconds: float) -> None:
-        link.blackhole()
-        self._last(seconds)
-        link.heal()
-
     def _last(self, seconds: float) -> None:
         """Let a fault, or the time between two, last: this is how long it is, not a wait for something."""
         if self.settings.stop.wait(seconds):
             raise StopRequested
+
+
+def _refuse(link: Proxy) -> None:
+    link.refuse()
+    link.reset_connections()

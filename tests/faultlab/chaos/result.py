@@ -1,21 +1,32 @@
-"""The result of a run of chaos, and which parts of it must not be."""
+"""The result of a run of chaos: which parts of it must not be, and how it is written and printed."""
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_jsonable_python
+from rich.console import Console
+from rich.table import Table
 
 from tests.faultlab.chaos.random_faults import InjectedFault
+from tests.faultlab.legend import LEGEND, Share
 from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
-from tests.support.history import NothingProvedError, Verdict, count, judge
+from tests.support.history import NothingProvedError, Outcome, Verdict, count, judge
 from todo_stack.twins import Twin
 
 MINIMUM_OK_PER_SECOND = 1.0
 """A run in which fewer operations than this succeed for each second proves nothing; without faults it is dozens."""
+
+_OUTCOMES = {
+    Outcome.OK: "told in the end: it worked",
+    Outcome.FAIL: "told in the end: it failed",
+    Outcome.PENDING: "told in the end: it will happen",
+    Outcome.UNKNOWN: "told nothing",
+}
 
 
 @dataclass
@@ -63,3 +74,45 @@ def find_violations(twin: Twin, history: list[SubmittedOperation], seconds: floa
         except NothingProvedError as error:
             violations.append(f"{kind}: {error}")
     return violations
+
+
+def print_results(console: Console, results: Sequence[ChaosResult]) -> None:
+    """Print what became of the operations, which there were, what was broken, and what must not be."""
+    table = Table("")
+    for result in results:
+        table.add_column(result.twin.title, justify="right")
+
+    def add(name: str, values: Iterable[object], style: str = "") -> None:
+        table.add_row(name, *map(str, values), style=style)
+
+    verdicts = [result.verdicts for result in results]
+    for verdict, entry in LEGEND.items():
+        shares = [Share(of_twin[verdict], of_twin.total()) for of_twin in verdicts]
+        style = entry.style if any(share.number for share in shares) else "dim"
+        add(f"{entry.symbol} {verdict.value}", shares, style)
+    add("all operations", (of_twin.total() for of_twin in verdicts), "bold")
+    table.add_section()
+    for kind in OPERATIONS:
+        add(kind, (sum(o.kind == kind for o in result.operations) for result in results))
+    for outcome, name in _OUTCOMES.items():
+        add(name, (sum(o.outcome is outcome for o in result.operations) for result in results))
+    add("told at first: it will happen", (sum(map(_began_with_promise, result.operations)) for result in results))
+    add("submitted more than once", (sum(map(_was_resubmitted, result.operations)) for result in results))
+    table.add_section()
+    injected = [Counter(map(str, result.faults)) for result in results]
+    for name in sorted(set().union(*injected)):
+        add(name, (by_twin[name] for by_twin in injected))
+    add("all faults", (by_twin.total() for by_twin in injected), "bold")
+    console.print(table)
+    for result in results:
+        for violation in result.violations:
+            console.print(f"{result.twin}: {violation}", style="bold red", markup=False)
+
+
+def _began_with_promise(operation: SubmittedOperation) -> bool:
+    return any(answer.outcome is Outcome.PENDING for answer in operation.answers[:1])
+
+
+def _was_resubmitted(operation: SubmittedOperation) -> bool:
+    # What follows a promise was asked for, not submitted.
+    return len(operation.answers) > 1 and not _began_with_promise(operation)

@@ -1,8 +1,9 @@
 """A run of chaos: eight clients at work while things break at random, then quiet, then the count in the database."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import requests
 
 from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
 from tests.faultlab.chaos.result import ChaosResult, find_violations
-from tests.faultlab.chaos.workload import Workload
+from tests.faultlab.chaos.workload import Workload, WorkloadClient
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.submitted import OPERATIONS, SubmittedOperation, ask_for_result
 from tests.support.burst import count_effects
@@ -25,80 +26,77 @@ LIVENESS_SECONDS = 30.0
 QUIET_SECONDS = 60.0
 
 
-@dataclass
-class ChaosRun:
-    """Chaos for one twin."""
+def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None = None) -> ChaosResult:
+    """Run chaos for one twin, and judge.
 
-    twin: Twin
-    settings: ChaosSettings
+    Raises:
+        StopRequested: the settings' `stop` was set meanwhile.
+        StackError: a server did not start in the beginning.
 
-    def run(self, data: Path, log: Log | None = None) -> ChaosResult:
-        """Run, and judge.
-
-        Raises:
-            StopRequested: the settings' `stop` was set meanwhile.
-            StackError: a server did not start in the beginning.
-
-        """
-        with Laboratory(self.twin, data, log, cancelled=self.settings.stop) as lab:
-            workload = Workload(lab.twin, self.settings.seed, self.settings.seconds)
-            faults = RandomFaults(lab, self.settings)
-            try:
-                with workload.running():
-                    faults.run()
-                lab.heal()
-            except StackError as error:
-                return ChaosResult(self.twin, workload.history, faults.injected, [f"did not come back: {error}"])
-            violations = self._check_liveness(workload) + self._wait_for_quiet(lab, workload.history)
-            count_effects(lab.twin, workload.history)
-        violations += find_violations(self.twin, workload.history, self.settings.seconds)
-        return ChaosResult(self.twin, workload.history, faults.injected, violations)
-
-    def _check_liveness(self, workload: Workload) -> list[str]:
-        """Let an operation of each kind succeed; return what was wrong."""
-        deadline = time.monotonic() + LIVENESS_SECONDS
-        client = workload.clients[0]
-        with requests.Session() as session:
-
-            def missing(kind: str) -> str:
-                def succeeds() -> bool:
-                    return client.operate(session, kind, insist=0).outcome is Outcome.OK
-
-                return self._missing(succeeds, f"{kind} after the last fault", deadline)
-
-            return [violation for kind in OPERATIONS if (violation := missing(kind))]
-
-    def _wait_for_quiet(self, lab: Laboratory, history: Sequence[SubmittedOperation]) -> list[str]:
-        """Wait until nothing can change any more, and ask what became of the operations that were promised."""
-        deadline = time.monotonic() + QUIET_SECONDS
-
-        def none_pending() -> bool:
-            for operation in history:
-                if operation.outcome is Outcome.PENDING:
-                    ask_for_result(lab.twin, operation)
-            return all(operation.outcome is not Outcome.PENDING for operation in history)
-
-        def busy() -> list[Any]:
-            return lab.twin.unfinished() or lab.busy_sessions()
-
-        self._missing(none_pending, "the end of each pending operation", deadline)
-        # What the web has accepted it finishes now, and takes nothing more.
-        lab.twin.web.stop()
-        missing = self._missing(lambda: not busy(), "quiet", deadline)
-        for operation in history:
-            operation.settled = operation.outcome is not Outcome.PENDING and not missing
-        return [f"{missing}: {busy()}"] if missing else []
-
-    def _missing(self, condition: Callable[[], bool], what: str, deadline: float) -> str:
-        """Wait for the condition until this moment of the monotonic clock; return what is then still missing."""
-
-        def unless_stopped() -> bool:
-            if self.settings.stop.is_set():
-                raise StopRequested
-            return condition()
-
+    """
+    with Laboratory(twin, data, log, cancelled=settings.stop) as lab:
+        workload = Workload(lab.twin, settings.seed, settings.seconds)
+        faults = RandomFaults(lab, settings)
         try:
-            until(unless_stopped, what, max(deadline - time.monotonic(), 0))
-        except StillMissingError as error:
-            return str(error)
-        return ""
+            with workload.running():
+                faults.run()
+            lab.heal()
+        except StackError as error:
+            return ChaosResult(twin, workload.history, faults.injected, [f"did not come back: {error}"])
+        violations = _check_liveness(workload.clients[0], settings.stop)
+        history = workload.history
+        violations += _wait_for_quiet(lab, history, settings.stop)
+        count_effects(lab.twin, history)
+    violations += find_violations(twin, history, settings.seconds)
+    return ChaosResult(twin, history, faults.injected, violations)
+
+
+def _check_liveness(client: WorkloadClient, stop: threading.Event) -> list[str]:
+    """Let an operation of each kind succeed; return what was wrong."""
+    deadline = time.monotonic() + LIVENESS_SECONDS
+    with requests.Session() as session:
+
+        def succeeds(kind: str) -> bool:
+            return client.operate(session, kind, insist=0).outcome is Outcome.OK
+
+        missing = [
+            _missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop) for kind in OPERATIONS
+        ]
+    return [*filter(None, missing)]
+
+
+def _wait_for_quiet(lab: Laboratory, history: Sequence[SubmittedOperation], stop: threading.Event) -> list[str]:
+    """Wait until nothing can change any more, and ask what became of the operations that were promised."""
+    deadline = time.monotonic() + QUIET_SECONDS
+
+    def none_pending() -> bool:
+        for operation in history:
+            if operation.outcome is Outcome.PENDING:
+                ask_for_result(lab.twin, operation)
+        return all(operation.outcome is not Outcome.PENDING for operation in history)
+
+    def busy() -> list[Any]:
+        return lab.twin.unfinished() or lab.busy_sessions()
+
+    _missing(none_pending, "the end of each pending operation", deadline, stop)
+    # What the web has accepted it finishes now, and takes nothing more.
+    lab.twin.web.stop()
+    missing = _missing(lambda: not busy(), "quiet", deadline, stop)
+    for operation in history:
+        operation.settled = operation.outcome is not Outcome.PENDING and not missing
+    return [f"{missing}: {busy()}"] if missing else []
+
+
+def _missing(condition: Callable[[], bool], what: str, deadline: float, stop: threading.Event) -> str:
+    """Wait for the condition until this moment of the monotonic clock; return what is then still missing."""
+
+    def unless_stopped() -> bool:
+        if stop.is_set():
+            raise StopRequested
+        return condition()
+
+    try:
+        until(unless_stopped, what, max(deadline - time.monotonic(), 0))
+    except StillMissingError as error:
+        return str(error)
+    return ""

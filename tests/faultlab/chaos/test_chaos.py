@@ -1,5 +1,6 @@
-"""Chaos in short: both twins come out of a few random faults with the verdicts that are theirs."""
+"""Chaos in short, and the judgement on it: what must not be is found, what may be is let pass."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faultlab.chaos.random_faults import ChaosSettings
-from tests.faultlab.chaos.run import ChaosRun
-from tests.support.history import Verdict
-from todo_stack.twins import TWINS, Twin
+from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault
+from tests.faultlab.chaos.result import ChaosResult, find_violations
+from tests.faultlab.chaos.run import run_chaos
+from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
+from tests.support.history import Outcome, Verdict
+from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
 SECONDS = 15.0
 SEED = 1
@@ -22,8 +25,7 @@ STOP_SECONDS = 60
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
-    settings = ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5)
-    result = ChaosRun(twin, settings).run(tmp_path / "data")
+    result = run_chaos(twin, ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5), tmp_path / "data")
     result.write(tmp_path / "history.jsonl")
     assert result.violations == [], f"seed {SEED}, history in {tmp_path / 'history.jsonl'}"
     assert len(result.faults) >= FEWEST_FAULTS
@@ -49,3 +51,58 @@ def test_asked_to_end(tmp_path: Path) -> None:
     _, left = psutil.wait_procs(servers, timeout=STOP_SECONDS)
     assert left == []
     assert list(tmp_path.iterdir()) == []
+
+
+def submitted(kind: str, *outcomes: Outcome, effect: int, settled: bool = True) -> SubmittedOperation:
+    """Return a made-up operation that was told this, one answer after the other."""
+    operation = SubmittedOperation(kind, "marker", "key", effect=effect, settled=settled)
+    for outcome in outcomes:
+        operation.record(outcome, "")
+    return operation
+
+
+GOOD = [submitted(kind, Outcome.OK, effect=1) for kind in OPERATIONS for _ in range(20)]
+
+LOST = submitted("add", Outcome.OK, effect=0)
+STUCK = submitted("add", Outcome.UNKNOWN, effect=0, settled=False)
+DOUBLED_BY_ITSELF = submitted("add", Outcome.OK, effect=2)
+DOUBLED_BY_RESUBMISSION = submitted("add", Outcome.UNKNOWN, Outcome.OK, effect=2)
+FOUND_GONE = submitted("delete", Outcome.UNKNOWN, Outcome.FAIL, effect=1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "in_the_plain_twin", "in_the_restate_twin"),
+    [
+        pytest.param(LOST, 1, 1, id="lost"),
+        pytest.param(STUCK, 1, 1, id="stuck"),
+        pytest.param(DOUBLED_BY_ITSELF, 1, 1, id="doubled by itself"),
+        # It cannot know a repetition from a new request; to the other the key says it.
+        pytest.param(DOUBLED_BY_RESUBMISSION, 0, 1, id="doubled by resubmission"),
+        # The second try of a delete that worked: annoying, and nothing that must not be.
+        pytest.param(FOUND_GONE, 0, 0, id="found gone"),
+    ],
+)
+def test_one_bad_operation(operation: SubmittedOperation, in_the_plain_twin: int, in_the_restate_twin: int) -> None:
+    """One operation that must not be is enough, and which those are differs between the twins in one case only."""
+    assert len(find_violations(PLAIN, [*GOOD, operation], seconds=60)) == in_the_plain_twin
+    assert len(find_violations(RESTATE, [*GOOD, operation], seconds=60)) == in_the_restate_twin
+
+
+def test_too_little_of_one_kind() -> None:
+    """A run in which one kind of operation hardly ever succeeded proves nothing about that kind."""
+    without_deletes = [operation for operation in GOOD if operation.kind != "delete"]
+    (violation,) = find_violations(RESTATE, without_deletes, seconds=60)
+    assert violation.startswith("delete: only 0 of 0 operations succeeded")
+
+
+def test_history_on_disk(tmp_path: Path) -> None:
+    """The history has one JSON object for each operation and fault, in the order of their beginnings."""
+    fault = InjectedFault("kill", "db", at=5.0)
+    operation = submitted("add", Outcome.UNKNOWN, Outcome.OK, effect=1)
+    operations = [operation, *GOOD]
+    ChaosResult(RESTATE, operations, [fault], violations=[]).write(tmp_path / "history.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert len(lines) == len(operations) + 1
+    assert [line["what"] for line in lines[-2:]] == ["fault", "operation"]
+    assert {"outcome": "ok", "verdict": "exactly once", "effect": 1, "key": "key"}.items() <= lines[-1].items()
+    assert [answer["outcome"] for answer in lines[-1]["answers"]] == ["unknown", "ok"]

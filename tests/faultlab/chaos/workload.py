@@ -4,10 +4,9 @@ import contextlib
 import random
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import requests
 
@@ -25,13 +24,6 @@ SPARE_FOR_EACH_CLIENT = 600
 """More than a client can try while it waits for the first success after the last fault."""
 
 
-class PreparedTodo(NamedTuple):
-    """A todo that one client owns, for one operation."""
-
-    todo_id: int | None
-    task: str
-
-
 @dataclass
 class WorkloadClient:
     """One client with its own random numbers, todos and history."""
@@ -39,7 +31,8 @@ class WorkloadClient:
     twin: RunningTwin
     name: str
     random: random.Random
-    prepared: Iterator[PreparedTodo]
+    prepared: Iterator[tuple[int, str]]
+    """Id and task of todos that it owns, one for each operation on one."""
     over: threading.Event
     history: list[SubmittedOperation] = field(default_factory=list)
 
@@ -54,9 +47,9 @@ class WorkloadClient:
     def operate(self, session: requests.Session, kind: str, insist: float = 0.5) -> SubmittedOperation:
         """Carry out one operation; after a failure it is submitted again with probability `insist`, else given up."""
         text = f"{self.name} {len(self.history)}"
-        todo = PreparedTodo(None, text) if kind == "add" else next(self.prepared)
+        todo_id, task = (None, text) if kind == "add" else next(self.prepared)
         key = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-        operation = SubmittedOperation(kind, todo.task if kind == "delete" else text, key, todo.todo_id)
+        operation = SubmittedOperation(kind, task if kind == "delete" else text, key, todo_id)
         self.history.append(operation)
         while True:
             self.twin.operate(session, operation, timeout=CLIENT_TIMEOUT_SECONDS)
@@ -77,7 +70,10 @@ class Workload:
     def __init__(self, twin: RunningTwin, seed: int, seconds: float) -> None:
         """Prepare clients with todos for so many seconds; they are written past the application, before any fault."""
         self.over = threading.Event()
-        todos = _prepared(twin, int(seconds * MOST_PER_SECOND) + SPARE_FOR_EACH_CLIENT * CLIENTS)
+        todos = twin.rows(
+            "INSERT INTO todo (task) SELECT 'prepared ' || n FROM generate_series(1, %s) AS n RETURNING id, task",
+            int(seconds * MOST_PER_SECOND) + SPARE_FOR_EACH_CLIENT * CLIENTS,
+        )
         self.clients = [
             WorkloadClient(
                 twin, f"client {n} of {seed}", random.Random(f"{seed} client {n}"), iter(todos[n::CLIENTS]), self.over
@@ -101,10 +97,3 @@ class Workload:
                 self.over.set()
         for client in running:
             client.result()
-
-
-def _prepared(twin: RunningTwin, number: int) -> Sequence[PreparedTodo]:
-    rows = twin.rows(
-        "INSERT INTO todo (task) SELECT 'prepared ' || n FROM generate_series(1, %s) AS n RETURNING id, task", number
-    )
-    return [PreparedTodo(*row) for row in rows]

@@ -1,5 +1,6 @@
 """A batch: one fault, done once to operations that are held at several seams, and the verdict on each."""
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +8,11 @@ from uuid import uuid4
 
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.matrix.cases import Case
-from tests.faultlab.matrix.cell_client import CellClient
 from tests.faultlab.matrix.injector import FaultInjector
 from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import RESUBMITS, expected_outcomes
-from tests.faultlab.submitted import SubmittedOperation
+from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.support.burst import count_effects
 from tests.support.history import judge
 from tests.support.running_twin import new_key
@@ -28,32 +28,30 @@ class TooSlowError(AssertionError):
 
 
 def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultInjector] = FaultInjector) -> list[Cell]:
-    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge.
-
-    Raises:
-        TooSlowError: not all were held in time; try fewer of them.
-        TimeoutError: an operation did not come to its seam.
-        AssertionError: an operation was not where its seam says.
-
-    """
+    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge."""
     (fault,) = {case.fault for case in cases}
     healed = threading.Event()
     operations = [_prepare(lab, case.operation) for case in cases]
-    pairs = list(zip(cases, operations, strict=True))
-    clients = [CellClient(lab.twin, operation, case.client == RESUBMITS, healed) for case, operation in pairs]
-    points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(operation))) for case, operation in pairs]
-    with Recorder(lab.log, operations) as recorder, ThreadPoolExecutor(len(clients)) as pool:
-        injector = injector_type(lab, fault, recorder.record_for_all)
+    answered = [threading.Event() for _ in cases]
+    clients = list(zip(cases, operations, answered, strict=True))
+    points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(one))) for case, one, _ in clients]
+    recorder = Recorder(operations)
+    injector = injector_type(lab, fault, recorder.record_for_all)
+    with contextlib.ExitStack() as recording, ThreadPoolExecutor(len(clients)) as pool:
+        recording.callback(lab.log.subscribe(recorder.record))
         try:
-            running = [pool.submit(client.run) for client in clients]
+            running = [
+                pool.submit(submit, lab.twin, one, event, healed if case.client == RESUBMITS else None)
+                for case, one, event in clients
+            ]
             held = [(seam, point.wait(HOLD_SECONDS)) for seam, point in points]
             count_effects(lab.twin, operations)
             effects_when_held = [operation.effect for operation in operations]
-            if any(client.answered.is_set() for client in clients):
+            if any(event.is_set() for event in answered):
                 raise TooSlowError(f"{fault.name}: a client had its answer before the fault")
             injector.inject(held)
-            for client in clients:
-                client.answered.wait(HOLD_SECONDS)
+            for event in answered:
+                event.wait(HOLD_SECONDS)
         finally:
             injector.mend()
             _wait_for_quiet(lab)
@@ -64,10 +62,7 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     count_effects(lab.twin, operations)
     for operation in operations:
         operation.settled = not unfinished
-    return [
-        _cell(case, operation, recorder, when_held)
-        for (case, operation), when_held in zip(pairs, effects_when_held, strict=True)
-    ]
+    return [_cell(recorder, *one) for one in zip(cases, operations, effects_when_held, strict=True)]
 
 
 def _prepare(lab: Laboratory, kind: str) -> SubmittedOperation:
@@ -93,7 +88,7 @@ def _wait_for_quiet(lab: Laboratory) -> None:
     until(quiet, "a quiet database and web", QUIET_SECONDS)
 
 
-def _cell(case: Case, operation: SubmittedOperation, recorder: Recorder, effect_when_held: int | None) -> Cell:
+def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, effect_when_held: int | None) -> Cell:
     # The message was held where the seam says, or the cell has proved nothing.
     if effect_when_held != int(case.seam.applied):
         raise AssertionError(f"{case.id}: {effect_when_held} rows while held, the seam says {case.seam.applied:d}")

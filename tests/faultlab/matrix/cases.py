@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faultlab.matrix.faults import FAULTS, Fault
-from tests.faultlab.matrix.records import Cell, cell_id
+from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import CLIENTS, expected
 from tests.faultlab.matrix.seams import SEAMS, Seam
 from tests.faultlab.submitted import OPERATIONS
@@ -24,23 +24,14 @@ class Case:
     @property
     def id(self) -> str:
         """Its name: twin/operation/seam/fault/client."""
-        return cell_id(**self._names())
+        return f"{self.seam.twin.key}/{self.operation}/{self.seam.name}/{self.fault.name}/{self.client}"
 
     def cell(self, verdict: Verdict, **found: Any) -> Cell:  # noqa: ANN401 - fields of Cell
         """Return the record of a verdict on it, beside what the rules expect, with what else was found."""
+        names = {"twin": self.seam.twin.key, "seam": self.seam.name, "fault": self.fault.name}
         wanted, because = expected(self.seam, self.fault, self.operation, self.client)
-        return Cell.model_validate(
-            {**self._names(), "verdict": verdict, "expected": wanted, "because": because, **found}
-        )
-
-    def _names(self) -> dict[str, str]:
-        return {
-            "twin": self.seam.twin.key,
-            "operation": self.operation,
-            "seam": self.seam.name,
-            "fault": self.fault.name,
-            "client": self.client,
-        }
+        said = {"operation": self.operation, "client": self.client, "expected": wanted, "because": because}
+        return Cell.model_validate({**names, **said, "verdict": verdict, **found})
 
 
 def cases(seams: Iterable[Seam], faults: Iterable[Fault]) -> list[Case]:

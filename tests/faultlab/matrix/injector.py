@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SIZE, PROCESSES, Laboratory
 from tests.faultlab.matrix.faults import SHORT_STALL_SECONDS, Fault, FaultKind
@@ -29,7 +30,7 @@ class FaultInjector:
         self._lab = lab
         self._fault = fault
         self._record = record
-        self._fillers: list[threading.Thread] = []
+        self._fillers = ThreadPoolExecutor(POOL_SIZE)
 
     def inject(self, held: HeldMessages) -> None:
         """Do it while these messages are held; afterwards they are no longer."""
@@ -80,8 +81,7 @@ class FaultInjector:
             self._record("heal", "the database takes writes again", "")
             self._set_read_only(on=False)
         self._lab.heal_links()
-        for filler in self._fillers:
-            filler.join()
+        self._fillers.shutdown()
         if self._fault.kind is FaultKind.POWER_CUT:
             self._lab.stack.start()
             self._record("heal", "everything started again", "everything")
@@ -110,11 +110,8 @@ class FaultInjector:
     def _exhaust_pool(self) -> None:
         """Hold as many transactions as there are connections."""
         point = self._lab.database.hold(Sent("COMMIT", mentioning=FILLER), times=None)
-        call = self._lab.twin.call
         for number in range(POOL_SIZE):
-            filler = threading.Thread(target=call, args=("POST",), kwargs={"json": {"title": f"{FILLER} {number}"}})
-            filler.start()
-            self._fillers.append(filler)
+            self._fillers.submit(self._lab.twin.call, "POST", json={"title": f"{FILLER} {number}"})
         for _ in range(POOL_SIZE):
             point.wait()
 

@@ -1,5 +1,7 @@
-"""The record of a run of the matrix: what was found in each cell, and under which conditions."""
+"""The record of a run of the matrix: what was found in each cell, under which conditions, and how far it has come."""
 
+import json
+import random
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,25 +10,13 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
 from tests.support.run_environment import Machine
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def cell_id(twin: str, operation: str, seam: str, fault: str, client: str) -> str:
-    """Return what selects a cell: `make compare ONLY="..."`."""
-    return f"{twin}/{operation}/{seam}/{fault}/{client}"
-
-
-class CellAnswer(_Record):
-    """What the client was told by one of its submissions; `at` is in ms since the cell began."""
-
-    at: float
-    outcome: Outcome
-    detail: str = ""
 
 
 class CellEvent(_Record):
@@ -56,7 +46,8 @@ class Cell(_Record):
     because: str
     expected_outcomes: tuple[Outcome, ...] = ()
     """What the first submission may be told, by the rules."""
-    answers: Sequence[CellAnswer] = ()
+    answers: Sequence[ClientAnswer] = ()
+    """What the client was told by its submissions, in ms since the cell began."""
     effect: int | None = None
     """How many times it is in the database in the end; None where only the verdict was kept."""
     effect_when_held: int | None = None
@@ -66,7 +57,7 @@ class Cell(_Record):
     @property
     def id(self) -> str:
         """Its name: twin/operation/seam/fault/client."""
-        return cell_id(self.twin, self.operation, self.seam, self.fault, self.client)
+        return f"{self.twin}/{self.operation}/{self.seam}/{self.fault}/{self.client}"
 
     @property
     def anchor(self) -> str:
@@ -81,9 +72,8 @@ class Cell(_Record):
     @property
     def as_expected(self) -> bool:
         """Whether the verdict, and what the client was told at first, are as the rules say."""
-        if self.answers and self.expected_outcomes and self.answers[0].outcome not in self.expected_outcomes:
-            return False
-        return self.verdict is self.expected
+        told = {answer.outcome for answer in self.answers[:1]} if self.expected_outcomes else set()
+        return self.verdict is self.expected and told <= {*self.expected_outcomes}
 
     @property
     def comparison(self) -> str:
@@ -110,13 +100,36 @@ class MatrixRun(_Record):
         """Read a run from its JSON."""
         return cls.model_validate_json(path.read_bytes())
 
-    def write(self, path: Path) -> None:
-        """Write the run as JSON, at once: a reader sees the old or the new one."""
-        draft = path.with_name(f".{path.name}.draft")
-        draft.write_text(self.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
-        draft.replace(path)
-
     @property
     def unexpected(self) -> list[Cell]:
         """The cells that are not as the rules say."""
         return [cell for cell in self.cells if not cell.as_expected]
+
+
+class Journal:
+    """The cells of a run. An interrupted run goes on only with the selection, seed and code that it began with."""
+
+    def __init__(self, path: Path, only: str, seed: int | None, write_path: str) -> None:
+        """Go on with the run that was interrupted, or begin one; without a seed, with that of the interrupted one."""
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else ["{}"]
+        interrupted = json.loads(lines[0])
+        self.seed: int = interrupted.get("seed", random.randrange(2**32)) if seed is None else seed
+        header = {"only": only, "seed": self.seed, "write_path": write_path, "fields": sorted(Cell.model_fields)}
+        self.resumed = interrupted == header
+        if not self.resumed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(header) + "\n")
+        kept = map(Cell.model_validate_json, lines[1:] if self.resumed else ())
+        self.cells = {cell.id: cell for cell in kept}
+
+    def add(self, cells: list[Cell]) -> None:
+        """Write these cells down."""
+        with self._path.open("a") as file:
+            for cell in cells:
+                self.cells[cell.id] = cell
+                file.write(cell.model_dump_json() + "\n")
+
+    def finish(self) -> None:
+        """Forget the run: the next begins anew."""
+        self._path.unlink()

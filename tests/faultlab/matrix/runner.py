@@ -72,12 +72,10 @@ class MatrixRunner:
     def _try(self, lab: Laboratory, batch: list[Case]) -> None:
         try:
             self.done(run_batch(lab, batch, self.injector))
-        except TooSlowError as error:
-            if len(batch) == 1:
-                self.failed(batch, error)
-                return
-            half = len(batch) // 2
-            self._try(lab, batch[:half])
-            self._try(lab, batch[half:])
         except (AssertionError, TimeoutError) as error:
-            self.failed(batch, error)
+            half = len(batch) // 2
+            if isinstance(error, TooSlowError) and half:
+                self._try(lab, batch[:half])
+                self._try(lab, batch[half:])
+            else:
+                self.failed(batch, error)

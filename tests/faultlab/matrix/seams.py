@@ -9,7 +9,6 @@ from todo_stack.twins import TWINS, Twin
 
 _STATEMENTS = {"add": "INSERT INTO todo", "update": "UPDATE todo", "delete": "DELETE FROM todo"}
 
-
 Direction = type[Sent] | type[Answer]
 
 
@@ -63,30 +62,27 @@ def trace_on(link: str, operation: ClientOperation) -> str | int:
 
 def _seams(twin: Twin) -> list[Seam]:
     database, call = database_link(twin), "POST /restate/call/TodoService/{kind}_todo"
-    to_restate: list[tuple[str, str, Direction, str, str]] = [
+    every: list[tuple[str, str, Direction, str, str]] = [
+        ("request", CLIENT, Sent, "{method} /api/todos", "the request on its way to the web application"),
         ("call", INGRESS, Sent, call, "the call on its way to Restate's ingress"),
         ("invocation", SERVICE, Sent, "invoke TodoService/{kind}_todo", "the invocation on its way to the service"),
-    ]
-    from_restate: list[tuple[str, str, Direction, str, str]] = [
-        ("result", SERVICE, Answer, "ProposeRunCompletion", "the step's result on its way into the journal"),
-        ("journalled", SERVICE, Sent, "RunCompletionNotification", "the word that the result is journalled"),
-        ("output", SERVICE, Answer, "OutputCommand", "the handler's result on its way to Restate"),
-        ("return", INGRESS, Answer, call, "the result on its way back to the web"),
-    ]
-    rows: list[tuple[str, str, Direction, str, str]] = [
-        ("request", CLIENT, Sent, "{method} /api/todos", "the request on its way to the web application"),
-        *(to_restate if twin.durable else ()),
         ("statement", database, Sent, "{statement}", "the statement on its way"),
         ("row", database, Answer, "{statement}", "the answer to the statement"),
         ("COMMIT", database, Sent, "COMMIT", "COMMIT on its way"),
         ("committed", database, Answer, "COMMIT", "the answer to COMMIT"),
-        *(from_restate if twin.durable else ()),
+        ("result", SERVICE, Answer, "ProposeRunCompletion", "the step's result on its way into the journal"),
+        ("journalled", SERVICE, Sent, "RunCompletionNotification", "the word that the result is journalled"),
+        ("output", SERVICE, Answer, "OutputCommand", "the handler's result on its way to Restate"),
+        ("return", INGRESS, Answer, call, "the result on its way back to the web"),
         ("response", CLIENT, Answer, "{method} /api/todos", "the response on its way to the client"),
     ]
-    names = [name for name, *_ in rows]
-    applied = names.index("committed")
-    accepted = names.index("invocation") if twin.durable else len(names)
-    return [Seam(twin, *row, at >= applied, at >= accepted) for at, row in enumerate(rows)]
+    names = [name for name, *_ in every]
+    applied, accepted = names.index("committed"), names.index("invocation")
+    return [
+        Seam(twin, *row, applied=at >= applied, accepted=twin.durable and at >= accepted)
+        for at, row in enumerate(every)
+        if twin.durable or row[1] not in (INGRESS, SERVICE)
+    ]
 
 
 SEAMS = {twin: _seams(twin) for twin in TWINS}

@@ -13,14 +13,14 @@ function show(cell) {
   const unexpected =
     cell.verdict === cell.expected
       ? ""
-      : `<p class="alarm"><b>! Not as predicted:</b> the rules predicted <b>${escaped(cell.expected)}</b>.</p>`;
+      : `<p class="card alarm"><b>! Not as predicted:</b> the rules predicted <b>${escaped(cell.expected)}</b>.</p>`;
   const events = cell.events
     ? `<div class="sequence" tabindex="0" role="group" aria-label="Sequence diagram">${new Sequence(cell, data.lanes[cell.twin]).svg()}</div>
     <details><summary>The same as text</summary><table class="story">${tableRows(cell)}</table></details>`
     : "<p>Of this run only the verdicts were kept.</p>";
   body.innerHTML = `<h2 id="cell-name">${escaped(cell.operation)} · ${escaped(data.titles[cell.twin])}</h2>
     <p>Held at the seam <b>${escaped(cell.seam)}</b>. Fault: <b>${escaped(cell.fault)}</b>. The client <b>${escaped(cell.client)}</b>.</p>
-    <p class="why"><span class="chip v-${css}">${symbol} ${escaped(cell.verdict)}</span> ${escaped(cell.because)}</p>${unexpected}${events}
+    <p><span class="chip v-${css}">${symbol} ${escaped(cell.verdict)}</span> ${escaped(cell.because)}</p>${unexpected}${events}
     <p>Repeat it: <code>make compare ONLY="${escaped(id)}"</code></p>`;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
@@ -56,21 +56,19 @@ dialog.addEventListener("close", () => {
 
 // One tab stop per panel, arrows within it; otherwise the keyboard would have to walk through every cell of the map.
 for (const map of document.querySelectorAll(".map")) {
-  const rows = [...map.tBodies[0].rows].map((row) => [...row.querySelectorAll("a")]).filter((row) => row.length);
-  rows.flat().forEach((link, n) => {
+  const inMap = [...map.querySelectorAll("td a")];
+  const left = (link) => link.getBoundingClientRect().left;
+  inMap.forEach((link, n) => {
     link.tabIndex = n ? -1 : 0;
   });
   map.addEventListener("keydown", (event) => {
-    const [down, right] =
-      { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] || [];
-    if (down === undefined || !event.target.matches("a")) return;
+    const by = { ArrowUp: -1, ArrowDown: 1, ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const at = event.target;
+    if (!by || !inMap.includes(at)) return;
     event.preventDefault();
-    const at = event.target,
-      left = at.getBoundingClientRect().left,
-      row = rows.findIndex((links) => links.includes(at));
-    const beyond = down < 0 ? rows.slice(0, row).reverse() : rows.slice(row + 1);
-    const below = beyond.flat().find((link) => Math.abs(link.getBoundingClientRect().left - left) < 6);
-    const next = down ? below : rows.flat()[rows.flat().indexOf(at) + right];
+    const inRow = event.key === "ArrowLeft" || event.key === "ArrowRight";
+    const line = inRow ? inMap : inMap.filter((link) => Math.abs(left(link) - left(at)) < 6);
+    const next = line[line.indexOf(at) + by];
     if (next) {
       at.tabIndex = -1;
       next.tabIndex = 0;
@@ -78,6 +76,7 @@ for (const map of document.querySelectorAll(".map")) {
     }
   });
 }
+
 const filters = [...document.querySelectorAll("[data-only]")];
 for (const button of filters) {
   button.addEventListener("click", () => {

@@ -14,8 +14,7 @@ _REASONS_SHOWN = 3  # of one harm; the others are in the map
 _SEAMS_SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """One way to come to a harm, and the cells that show it."""
 
     because: str
@@ -24,10 +23,8 @@ class Reason:
     @property
     def where(self) -> str:
         """The operations, what the client did, and the seams."""
-        operations, clients, seams = (
-            list(dict.fromkeys(parts))
-            for parts in zip(*((cell.operation, cell.client, cell.seam) for cell in self.cells), strict=True)
-        )
+        parts = zip(*((cell.operation, cell.client, cell.seam) for cell in self.cells), strict=True)
+        operations, clients, seams = (list(dict.fromkeys(part)) for part in parts)
         client = f", client {clients[0]}" if len(clients) < len(CLIENTS) else ""
         more = f" and {len(seams) - _SEAMS_SHOWN} more" if len(seams) > _SEAMS_SHOWN else ""
         return f"{', '.join(operations)}{client}, at {', '.join(seams[:_SEAMS_SHOWN])}{more}"
@@ -57,15 +54,20 @@ class TwinFindings:
         """Return how many cells have a verdict, for each behaviour of the client and for both."""
         return [self.count(verdict, client) for client in (*CLIENTS, "")]
 
-    def harms(self) -> list[Harm]:
-        """Return what went wrong."""
-        return [self._harm(verdict) for verdict in HARM if self.count(verdict).number]
+    def verdicts_after(self, fault: str) -> dict[Verdict, Share]:
+        """Return the verdicts that cells of one fault have, and how many have each."""
+        return {verdict: count for verdict in Verdict if (count := self.count(verdict, fault=fault)).number}
 
-    def _harm(self, verdict: Verdict) -> Harm:
-        cells = sorted((cell for cell in self.cells if cell.verdict is verdict), key=lambda cell: cell.because)
-        reasons = [Reason(because, list(group)) for because, group in groupby(cells, key=lambda cell: cell.because)]
-        reasons.sort(key=lambda reason: -len(reason.cells))
-        return Harm(verdict, reasons[:_REASONS_SHOWN], sum(len(reason.cells) for reason in reasons[_REASONS_SHOWN:]))
+    def harms(self) -> list[Harm]:
+        """Return what went wrong, the worst first."""
+        found = []
+        for verdict in HARM:
+            cells = sorted((cell for cell in self.cells if cell.verdict is verdict), key=lambda cell: cell.because)
+            reasons = [Reason(because, list(group)) for because, group in groupby(cells, key=lambda cell: cell.because)]
+            reasons.sort(key=lambda reason: -len(reason.cells))
+            others = sum(len(reason.cells) for reason in reasons[_REASONS_SHOWN:])
+            found.append(Harm(verdict, reasons[:_REASONS_SHOWN], others))
+        return [harm for harm in found if harm.reasons]
 
     def sentence(self) -> str:
         """Return how many writes left something untrue behind."""

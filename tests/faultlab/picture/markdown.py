@@ -12,7 +12,7 @@ from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.support.history import Verdict
 
-from .findings import TwinFindings, findings
+from .findings import findings
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
@@ -34,14 +34,11 @@ def verdicts(run: MatrixRun) -> str:
 def verdicts_by_fault(run: MatrixRun) -> str:
     """Return what became of the writes that each fault hit."""
 
-    def shown(twin: TwinFindings, fault: str) -> str:
-        counts = [(verdict, twin.count(verdict, fault=fault)) for verdict in Verdict]
-        return ", ".join(
-            f"{LEGEND[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts if count.number
-        )
+    def shown(counts: dict[Verdict, Share]) -> str:
+        return ", ".join(f"{LEGEND[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts.items())
 
     twins = findings(run)
-    rows = [[fault.name, *(shown(twin, fault.name) for twin in twins)] for fault in FAULTS]
+    rows = [[fault.name, *(shown(twin.verdicts_after(fault.name)) for twin in twins)] for fault in FAULTS]
     return _table(["fault", *(twin.title for twin in twins)], rows)
 
 

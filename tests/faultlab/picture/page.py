@@ -1,70 +1,73 @@
-"""The picture: one HTML file that needs nothing else."""
+"""The picture of a run, as a page."""
 
 import base64
 import gzip
 import json
 from collections import defaultdict
+from datetime import timedelta
+from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from tests.faultlab.laboratory import PROCESSES
-from tests.faultlab.legend import HARM, LEGEND, counted
+from tests.faultlab.legend import LEGEND, counted
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS, Seam
 from tests.faultlab.submitted import OPERATIONS
+from tests.support import page
 from todo_stack.twins import TWINS
 
 from .findings import findings
 
-_HERE = Path(__file__).parent
-
-
-def _inline(name: str) -> Markup:
-    return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of this folder
-
 
 def render(run: MatrixRun) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
     cells = {cell.id: cell for cell in run.cells}
 
     def cells_at(seam: Seam, fault: Fault, operation: str) -> list[Cell | None]:
         return [cells.get(Case(seam, fault, operation, client).id) for client in CLIENTS]
 
-    return environment.get_template("compare.html.j2").render(
+    writes = counted(len(cells), "write was", "writes were")
+    return page.render(
+        Path(__file__).with_name("compare.html.j2"),
+        title="Two todo applications, broken at every seam",
+        answer=[
+            f"{writes} stopped, each at one seam, and hit by one fault there.",
+            "Then everything was healed, and the rows were counted.",
+        ],
+        facts=_facts(run),
+        style="compare.css",
         run=run,
         twins=findings(run),
         operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
-        tried=[twin for twin in TWINS if twin.key in {cell.twin for cell in run.cells}],
         cells_at=cells_at,
-        links=_links,
+        by_link=partial(groupby, key=attrgetter("link")),
         left_out=_left_out(),
-        seams=SEAMS,
+        seams={twin: seams for twin, seams in SEAMS.items() if twin.key in {cell.twin for cell in run.cells}},
         faults=FAULTS,
-        harm=HARM,
         legend=LEGEND,
         clients=CLIENTS,
         counted=counted,
-        style=_inline("compare.css"),
-        script=_inline("sequence.js") + _inline("compare.js"),
         data=_packed(run),
     )
 
 
-def _links(seams: list[Seam]) -> list[tuple[str, int]]:
-    """Return the links above the seams, each with how many neighbours it spans."""
-    return [(link, len(list(neighbours))) for link, neighbours in groupby(seams, key=lambda seam: seam.link)]
+def _facts(run: MatrixRun) -> dict[str, str]:
+    """Return when it was run, and on what."""
+    machine = run.machine
+    return {
+        "started": f"{run.started:%Y-%m-%d %H:%M %Z}, took {timedelta(seconds=round(run.seconds))}",
+        "seed": str(run.seed),
+        "machine": f"{machine.system}, {counted(machine.cores, 'core')}, {machine.memory_gib:g} GiB",
+        **run.versions,
+    }
 
 
-def _left_out() -> dict[str, str]:
+def _left_out() -> dict[str, list[str]]:
     """Return why combinations are left out, and per reason which: the twin, the fault and its seams."""
     found: dict[str, list[str]] = defaultdict(list)
     for twin, seams in SEAMS.items():
@@ -72,7 +75,7 @@ def _left_out() -> dict[str, str]:
             for because, group in groupby(sorted(seams, key=fault.why_left_out), key=fault.why_left_out):
                 if because:
                     found[because].append(f"{twin.title}, {fault.name}: {', '.join(seam.name for seam in group)}")
-    return {because: "; ".join(places) for because, places in found.items()}
+    return found
 
 
 def _packed(run: MatrixRun) -> str:

@@ -20,24 +20,18 @@ function itemsOf(cell) {
     if (!direction) return { at, kind, text, process: link };
     // The entrance is a part of Restate.
     const lanes = link.split(" to ").map((end) => (end === "ingress" ? "Restate" : end));
-    if (direction === "to server") requests.add(link + text);
-    else lanes.reverse();
-    return {
-      at,
-      kind,
-      text: direction === "to client" && requests.has(link + text) ? `answer to ${text}` : text,
-      lanes,
-    };
+    if (direction === "to server") {
+      requests.add(link + text);
+      return { at, kind, text, lanes };
+    }
+    return { at, kind, text: requests.has(link + text) ? `answer to ${text}` : text, lanes: lanes.reverse() };
   });
   const held = items.find((item) => item.kind === "held");
   if (held && "effect_when_held" in cell)
     items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held) });
   cell.answers.forEach(({ at, outcome, detail }, n) => {
-    items.push({
-      at,
-      kind: "told",
-      text: `${cell.answers[1] ? `${n + 1}. ` : ""}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}`,
-    });
+    const number = cell.answers[1] ? `${n + 1}. ` : "";
+    items.push({ at, kind: "told", text: `${number}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
   });
   return items.sort((a, b) => a.at - b.at); // stable: what was recorded in one moment keeps its order
 }
@@ -73,31 +67,22 @@ class Sequence {
   x(lane) {
     return GUTTER + this.gap * (this.lanes.indexOf(lane) + 0.5);
   }
-  add(svg) {
-    this.parts.push(svg);
-  }
   addLine(from, to, css) {
-    this.add(`<line x1="${from}" y1="${this.y}" x2="${to}" y2="${this.y}" class="${css}"/>`);
-  }
-  addTip(to, from) {
-    this.add(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`);
-  }
-  addCross(x) {
-    this.add(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad" stroke-width="3"/>`);
+    this.parts.push(`<line x1="${from}" y1="${this.y}" x2="${to}" y2="${this.y}" class="${css}"/>`);
   }
   addTime(text, dy = 0) {
-    this.add(`<text x="${GUTTER - 8}" y="${this.y + dy}" class="t" text-anchor="end">${text}</text>`);
+    this.parts.push(`<text x="${GUTTER - 8}" y="${this.y + dy}" class="t" text-anchor="end">${text}</text>`);
   }
   addText(x, text, room, css = "", dy = -5) {
     const letters = Math.max(6, Math.floor(room / 6.6));
     const shown =
       text.length <= letters ? escaped(text) : `${escaped(text.slice(0, letters - 1))}…<title>${escaped(text)}</title>`;
-    this.add(`<text x="${x}" y="${this.y + dy}" text-anchor="middle" class="${css}">${shown}</text>`);
+    this.parts.push(`<text x="${x}" y="${this.y + dy}" text-anchor="middle" class="${css}">${shown}</text>`);
   }
   addBox(lane, text, css) {
     const width = Math.min(this.gap * 1.6, text.length * 6.9 + 18);
     const left = Math.max(GUTTER, Math.min(WIDTH - width - 4, this.x(lane) - width / 2));
-    this.add(`<rect x="${left}" y="${this.y - 15}" width="${width}" height="22" rx="6" class="${css}"/>`);
+    this.parts.push(`<rect x="${left}" y="${this.y - 15}" width="${width}" height="22" rx="6" class="${css}"/>`);
     this.addText(left + width / 2, text, width - 8, "", 0);
   }
 
@@ -105,7 +90,7 @@ class Sequence {
     const width = text.length * 7.6 + 40,
       middle = (GUTTER + WIDTH) / 2;
     this.addLine(GUTTER, WIDTH, kind);
-    this.add(`<rect x="${middle - width / 2}" y="${this.y - 10}" width="${width}" height="20" class="band"/>`);
+    this.parts.push(`<rect x="${middle - width / 2}" y="${this.y - 10}" width="${width}" height="20" class="band"/>`);
     this.addText(middle, `${kind === "fault" ? "✕" : "✓"} ${text}`, WIDTH, kind, 4);
     for (const lane of this.lanes.filter(
       (name) => name === process || (process === "everything" && name !== "client"),
@@ -123,39 +108,32 @@ class Sequence {
     const [from, to] = lanes.map((lane) => this.x(lane));
     const middle = (from + to) / 2,
       whole = Math.abs(to - from);
-    const begin = kind === "released" ? middle : from,
-      end = ["released", "passed", "lost"].includes(kind) ? to : middle;
-    this.addLine(begin, end, kind === "lost" ? "m wait" : "m");
-    if (end === middle && ["held", "stalled"].includes(kind)) {
-      this.add(`<line x1="${middle}" y1="${this.y - 8}" x2="${middle}" y2="${this.y + 8}" class="hold"/>`);
+    const arrives = ["released", "passed", "lost"].includes(kind);
+    this.addLine(kind === "released" ? middle : from, arrives ? to : middle, kind === "lost" ? "m wait" : "m");
+    if (["held", "stalled"].includes(kind)) {
+      this.parts.push(`<line x1="${middle}" y1="${this.y - 8}" x2="${middle}" y2="${this.y + 8}" class="hold"/>`);
       this.addText(middle, `${text} ${kind}`, whole, "held", -11);
-    } else if (end === middle) {
-      this.addCross(middle);
-      this.addText(middle, `${text} ${kind === "reset" ? "cut off" : kind}`, whole, "bad", -10);
-    } else if (kind === "lost") {
-      this.addCross(to);
-      this.addText(middle, `${text}: nobody there`, whole - 16, "bad");
+    } else if (kind === "lost" || !arrives) {
+      const x = arrives ? to : middle;
+      this.parts.push(`<path d="M${x - 6} ${this.y - 6}l12 12m0 -12l-12 12" class="m bad"/>`);
+      const what = kind === "lost" ? `${text}: nobody there` : `${text} ${kind === "reset" ? "cut off" : kind}`;
+      this.addText(middle, what, whole - 16, "bad", arrives ? -5 : -10);
     } else {
-      this.addTip(to, from);
-      this.addText(
-        middle,
-        kind === "released" ? `${text} let go` : text,
-        whole - 16,
-        kind === "released" ? "held" : "",
-      );
+      this.parts.push(`<path d="M${to} ${this.y}l${to > from ? -8 : 8} -4v8z" class="tip"/>`);
+      const [what, css] = kind === "released" ? [`${text} let go`, "held"] : [text, ""];
+      this.addText(middle, what, whole - 16, css);
     }
   }
 
   svg() {
     const height = this.y + 24;
     const vertical = (x, from, to, css) => `<line x1="${x}" y1="${from}" x2="${x}" y2="${to}" class="${css}"/>`;
-    const heads = this.lanes.map(
-      (lane) =>
-        `${vertical(this.x(lane), 36, height, "lane")}<rect x="${this.x(lane) - 52}" y="8" width="104" height="28" rx="7" class="head"/><text x="${this.x(lane)}" y="27" text-anchor="middle">${escaped(lane)}</text>`,
-    );
-    const gone = this.gone.map(
-      ([x, from, to]) => vertical(x, from, to, "lane erased") + vertical(x, from, to, "lane gone"),
-    );
+    const heads = this.lanes.map((lane) => {
+      const x = this.x(lane);
+      const head = `<rect x="${x - 52}" y="8" width="104" height="28" rx="7" class="head"/>`;
+      return `${vertical(x, 36, height, "lane")}${head}<text x="${x}" y="27" text-anchor="middle">${escaped(lane)}</text>`;
+    });
+    const gone = this.gone.map((at) => vertical(...at, "lane erased") + vertical(...at, "lane gone"));
     return `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Sequence of the messages; the same follows as text">${heads.join("")}${gone.join("")}${this.parts.join("")}</svg>`;
   }
 }
