@@ -1,7 +1,9 @@
 """Starts both twins once for all tests, and starts again after each test what it has stopped."""
 
+import shutil
 from collections.abc import Iterator
 
+import playwright.sync_api
 import pytest
 
 from tests.support.browser import Browser
@@ -89,6 +91,19 @@ def new_database(stack: RunningStack) -> Iterator[str]:
     execute(address, f'CREATE DATABASE "{name}"')
     yield address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
     execute(address, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[playwright.sync_api.Browser]:
+    """A headless Chromium."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with playwright.sync_api.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ import click
 from rich.console import Console
 
 from tests.costs import report
-from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, line_on, progress_on, started_now, stop_in_order
+from tests.costs.command import COSTS, DATA, PEER_COSTS, RESULTS, line_on, progress_on, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.all_parts import PARTS, WHOLE
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs
 from tests.costs.sections import sections
 from tests.costs.show import page, text
+from tests.support.run_environment import started_now
 from tests.support.waiting import StillMissingError
 from todo_stack import tree
 from todo_stack.data_folder import locked

@@ -2,19 +2,14 @@
 
 import contextlib
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.support.run_environment import machine, versions
-from tests.support.write_path import PACKAGES, write_path_hash
 from todo_stack.applications import REPOSITORY
-from todo_stack.postgres import find_binaries
 
 DATA = REPOSITORY / ".data" / "bench"
 RESULTS = "results.json"
@@ -39,17 +34,6 @@ def stop_in_order() -> None:
 
     for number in _SIGNALS:
         signal.signal(number, stop)
-
-
-def started_now() -> dict[str, Any]:
-    """Return when a run starts, on what, and of which code: fields of its record."""
-    postgres = subprocess.run([find_binaries() / "postgres", "--version"], capture_output=True, text=True, check=True)
-    return {
-        "started": datetime.now(UTC),
-        "machine": machine(),
-        "versions": {"PostgreSQL": postgres.stdout.split()[2], **versions(PACKAGES)},
-        "write_path": write_path_hash(REPOSITORY),
-    }
 
 
 def progress_on(console: Console) -> Progress:

@@ -4,8 +4,9 @@ import math
 import operator
 
 from tests.costs.records import Costs, Drain, Spread
-from tests.costs.show.numbers import NONE, TIMES, counted, figure, ratio, ratio_of_rounds
+from tests.costs.show.numbers import NONE, TIMES, figure, ratio, ratio_of_rounds
 from tests.costs.show.tables import Judged, Row
+from tests.support.page import counted
 from todo_stack.twins import RESTATE
 
 RECOVERY_SECONDS = 1.0

@@ -1,15 +1,9 @@
 """What `make bench` has measured: the form of results.json, from which everything is shown."""
 
-import contextlib
-from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Literal, Self, TypeAlias, get_args
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from tests.support.run_environment import Machine
-from todo_stack.files import write_whole
+from tests.support.run_environment import Record, RunRecord
 
 Application: TypeAlias = str
 """A twin's key, or MINIMAL."""
@@ -25,43 +19,6 @@ GrownPart: TypeAlias = Literal["web processes", "service processes", "rows", "jo
 
 PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
 """Their names by the field of Latency."""
-
-
-class Record(BaseModel):
-    """A part of what is kept as JSON: nothing else is taken for it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RunRecord(Record):
-    """A whole run: when, on what, and of which code."""
-
-    started: datetime
-    seconds: float
-    machine: Machine
-    versions: dict[str, str]
-    write_path: str
-    """The hash of the twins' code that was measured."""
-
-    def write(self, path: Path) -> None:
-        """Write it as JSON at once: who reads the file meanwhile sees the old or the new one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, f"{self.model_dump_json()}\n".encode())
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read what was written."""
-        return cls.model_validate_json(path.read_bytes())
-
-    @classmethod
-    def latest(cls, paths: Sequence[Path]) -> Self | None:
-        """Return the latest run among these files, if there is one that can still be read."""
-        runs = []
-        for path in paths:
-            # One that was written before something was added to it is none any more.
-            with contextlib.suppress(FileNotFoundError, ValidationError):
-                runs.append(cls.read(path))
-        return max(runs, key=lambda run: run.started, default=None)
 
 
 class Spread(Record):
@@ -208,21 +165,21 @@ class Grown(Record):
 class Costs(RunRecord):
     """A whole run of `make bench`. What was not measured is empty, or None."""
 
-    settings: dict[str, str] = {}
+    settings: Mapping[str, str] = {}
     """What is durable, and what is not the default, in words."""
-    closed_loops: list[ClosedLoop] = []
-    open_loops: list[OpenLoop] = []
-    ratios: list[TwinRatio] = []
+    closed_loops: Sequence[ClosedLoop] = ()
+    open_loops: Sequence[OpenLoop] = ()
+    ratios: Sequence[TwinRatio] = ()
     minimal: Spread | None = None
     """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
-    usage: list[ServerUsage] = []
-    disk: list[DiskUsage] = []
-    idle_memory_mb: dict[Application, dict[str, float]] = {}
+    usage: Sequence[ServerUsage] = ()
+    disk: Sequence[DiskUsage] = ()
+    idle_memory_mb: Mapping[Application, dict[str, float]] = {}
     """Resident memory (RSS), right after start, by twin and server."""
-    waterfalls: list[Waterfall] = []
-    recoveries: list[Recovery] = []
+    waterfalls: Sequence[Waterfall] = ()
+    recoveries: Sequence[Recovery] = ()
     drain: Drain | None = None
-    growth: list[Grown] = []
+    growth: Sequence[Grown] = ()
 
     @property
     def most_clients(self) -> int:

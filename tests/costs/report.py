@@ -9,9 +9,10 @@ from tests.costs.command import COSTS, PEER_COSTS
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, RequestKind
 from tests.costs.sections import sections
-from tests.costs.show.numbers import counted, figure, in_words, measured_on, ratio, ratio_of_rounds
+from tests.costs.show.numbers import figure, in_words, measured_on, ratio, ratio_of_rounds
 from tests.costs.show.tables import Row, Table
 from tests.costs.show.text import sections_in_markdown, table_in_markdown
+from tests.support.page import counted
 from todo_stack.twins import TWINS
 
 _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")

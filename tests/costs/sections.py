@@ -7,8 +7,9 @@ from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
-from tests.costs.show.numbers import NONE, counted, figure, ratio_of_rounds
+from tests.costs.show.numbers import NONE, figure, ratio_of_rounds
 from tests.costs.show.tables import Cell, Linear, Logarithmic, Plot, Row, Section, Table, Tick, harm
+from tests.support.page import counted
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}

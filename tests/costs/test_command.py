@@ -63,7 +63,7 @@ def test_whole_run(run: Run, tmp_path: Path) -> None:
 
     run(only="waterfall")
     assert Costs.read(tmp_path / RESULTS) == found
-    assert Costs.read(tmp_path / "part" / RESULTS).closed_loops == []
+    assert Costs.read(tmp_path / "part" / RESULTS).closed_loops == ()
     assert (tmp_path / "part" / bench.PAGE).exists()
 
 
@@ -74,7 +74,7 @@ def test_failed_part(run: Run, tmp_path: Path) -> None:
     assert "load: no answer" in printed
     assert not (tmp_path / RESULTS).exists()
     kept = Costs.read(tmp_path / "part" / RESULTS)
-    assert (kept.drain, kept.waterfalls, kept.closed_loops) == (KEPT.drain, KEPT.waterfalls, [])
+    assert (kept.drain, kept.waterfalls, kept.closed_loops) == (KEPT.drain, KEPT.waterfalls, ())
 
 
 def test_stopped_run(run: Run, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_stopped_run(run: Run, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         run(waterfall=part("drain", ends_with=SystemExit(130)))
     kept = Costs.read(tmp_path / "part" / RESULTS)
-    assert (kept.closed_loops, kept.drain, kept.recoveries) == (KEPT.closed_loops, KEPT.drain, [])
+    assert (kept.closed_loops, kept.drain, kept.recoveries) == (KEPT.closed_loops, KEPT.drain, ())
 
 
 def test_parts() -> None:

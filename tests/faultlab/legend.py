@@ -55,8 +55,3 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.number:,} ({self.percent})" if self.number else "0"
-
-
-def counted(number: int, one: str, several: str = "") -> str:
-    """Return a number with its noun: 1 write, 2 writes, 1,200 writes."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"

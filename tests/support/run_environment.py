@@ -1,26 +1,68 @@
-"""What a measurement ran on: the machine, and the versions of what was measured."""
+"""The record of a run: when it was, on which machine, and of which code and versions."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 import psutil
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.write_path import PACKAGES, write_path_hash
+from todo_stack.applications import REPOSITORY
+from todo_stack.files import write_whole
+from todo_stack.postgres import find_binaries
 
 
-class Machine(BaseModel):
-    """Where a run was made."""
+class Record(BaseModel):
+    """A part of what is kept as JSON: nothing else is taken for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Machine(Record):
+    """Where a run was made."""
 
     cores: int
     memory_gib: float
     system: str
+
+
+class RunRecord(Record):
+    """A whole run: when, on what, and of which code."""
+
+    started: datetime
+    seconds: float
+    machine: Machine
+    versions: dict[str, str]
+    write_path: str
+    """The hash of the twins' code that was measured."""
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON at once: who reads the file meanwhile sees the old or the new one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, f"{self.model_dump_json(exclude_defaults=True)}\n".encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what was written."""
+        return cls.model_validate_json(path.read_bytes())
+
+    @classmethod
+    def latest(cls, paths: Sequence[Path]) -> Self | None:
+        """Return the latest run among these files, if there is one that can still be read."""
+        runs = []
+        for path in paths:
+            # One that was written before something was added to it is none any more.
+            with contextlib.suppress(FileNotFoundError, ValidationError):
+                runs.append(cls.read(path))
+        return max(runs, key=lambda run: run.started, default=None)
 
 
 def machine() -> Machine:
@@ -33,7 +75,18 @@ def machine() -> Machine:
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Return the versions of the Restate server, of Python, and of the packages with these names."""
-    lock = json.loads((_REPOSITORY / "flask-todo-restate" / "package-lock.json").read_text())
+    lock = json.loads((REPOSITORY / "flask-todo-restate" / "package-lock.json").read_text())
     server = lock["packages"]["node_modules/@restatedev/restate-server"]["version"]
     packages = {name: importlib.metadata.version(name) for name in names}
     return {"Restate": server, "Python": platform.python_version(), **packages}
+
+
+def started_now() -> dict[str, Any]:
+    """Return when a run starts, on what, and of which code: fields of its record."""
+    postgres = subprocess.run([find_binaries() / "postgres", "--version"], capture_output=True, text=True, check=True)
+    return {
+        "started": datetime.now(UTC),
+        "machine": machine(),
+        "versions": {"PostgreSQL": postgres.stdout.split()[2], **versions(PACKAGES)},
+        "write_path": write_path_hash(REPOSITORY),
+    }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from tests.costs.command import DATA, RESULTS, Step, line_on, progress_on, started_now, stop_in_order
+from tests.costs.command import DATA, RESULTS, Step, line_on, progress_on, stop_in_order
 from tests.costs.measure import MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import ADD, put_load
@@ -24,6 +24,7 @@ from tests.costs.records import Spread
 from tests.costs.show import text
 from tests.support.burst import adds
 from tests.support.history import NothingProvedError, Outcome, Verdict, count
+from tests.support.run_environment import started_now
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError
 from todo_stack.ports import Ports

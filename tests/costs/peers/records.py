@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from tests.costs.records import Record, RunRecord, Spread
+from tests.costs.records import Spread
 from tests.support.history import Verdict
+from tests.support.run_environment import Record, RunRecord
 from todo_stack.twins import RESTATE
 
 

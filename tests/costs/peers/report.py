@@ -1,10 +1,11 @@
 """The table of the peers, for the page, the terminal and the README."""
 
 from tests.costs.peers.records import PeerCost, PeerCosts
-from tests.costs.show.numbers import counted, figure, measured_on, ratio
+from tests.costs.show.numbers import figure, measured_on, ratio
 from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
 from tests.support.burst import CLIENTS
 from tests.support.history import Verdict
+from tests.support.page import counted
 
 _VERSIONS = ("PostgreSQL", "Restate", "dbos", "celery", "redis-server", "temporal", "Python", "Flask")
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from tests.costs.records import RunRecord, Spread
-from tests.support.run_environment import Machine
+from tests.costs.records import Spread
+from tests.support.page import counted
+from tests.support.run_environment import Machine, RunRecord
 
 NONE = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -15,11 +16,6 @@ def figure(value: float | None, unit: str = "") -> str:
         return NONE
     digits = next((digits for digits, below in ((2, 9.995), (1, 99.95)) if abs(value) < below), 0)
     return f"{value:,.{digits}f} {unit}".rstrip()
-
-
-def counted(number: int, one: str, several: str = "") -> str:
-    """Return a number with its noun: 1 client, 32 clients, 1,000 operations."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def ratio(value: float) -> str:

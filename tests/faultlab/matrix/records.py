@@ -4,22 +4,15 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
-
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
 
 from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
-from tests.support.run_environment import Machine
+from tests.support.run_environment import Record, RunRecord
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CellEvent(_Record):
+class CellEvent(Record):
     """One message or fault of a cell; `at` is in ms since the cell began.
 
     A message has a link and a direction. Of a fault and of its end, `link` names the process that was hit (or
@@ -33,7 +26,7 @@ class CellEvent(_Record):
     label: str = ""
 
 
-class Cell(_Record):
+class Cell(Record):
     """One write that was stopped at one seam and hit by one fault there."""
 
     twin: str
@@ -83,22 +76,11 @@ class Cell(_Record):
         return f"{self.verdict.value}{told}; expected: {self.expected.value}{may_be_told}"
 
 
-class MatrixRun(_Record):
+class MatrixRun(RunRecord):
     """A run of the whole matrix, or of a part of it."""
 
     seed: int
-    started: datetime
-    seconds: float
-    machine: Machine
-    versions: dict[str, str]
-    write_path: str
-    """The hash of the code that was tried."""
     cells: Sequence[Cell]
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a run from its JSON."""
-        return cls.model_validate_json(path.read_bytes())
 
     @property
     def unexpected(self) -> list[Cell]:

@@ -5,11 +5,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tests.faultlab.legend import LEGEND, counted
+from tests.faultlab.legend import LEGEND
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.support.history import Verdict
+from tests.support.page import counted
 
 from .findings import findings
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-from tests.faultlab.legend import HARM, Share, counted
+from tests.faultlab.legend import HARM, Share
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.support.history import Verdict
+from tests.support.page import counted
 from todo_stack.twins import TWINS
 
 _REASONS_SHOWN = 3  # of one harm; the others are in the map

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from tests.faultlab import published
-from tests.faultlab.legend import HARM, LEGEND, Share, counted
+from tests.faultlab.legend import HARM, LEGEND, Share
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.support.history import Verdict
+from tests.support.page import counted
 
 from .findings import findings
 

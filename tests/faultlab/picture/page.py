@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from tests.faultlab.laboratory import PROCESSES
-from tests.faultlab.legend import LEGEND, counted
+from tests.faultlab.legend import LEGEND
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
@@ -19,6 +19,7 @@ from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS, Seam
 from tests.faultlab.submitted import OPERATIONS
 from tests.support import page
+from tests.support.page import counted
 from todo_stack.twins import TWINS
 
 from .findings import findings

@@ -3,14 +3,13 @@
 import io
 import random
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
 
 from tests.faultlab import published
@@ -30,7 +29,6 @@ from todo_stack.twins import RESTATE, TWINS, twin_named
 
 FEW_FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
 ROW_EVENTS = ("stalled", "released", "dropped", "reset", "lost")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def made_up_cell(dice: random.Random, case: Case, as_expected: bool) -> Cell:
@@ -200,20 +198,16 @@ def test_markdown_tells_what_was_run() -> None:
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+def page(chromium: Browser, tmp_path: Path) -> Iterator[Page]:
     """The page in a headless Chromium; an error of a script or a request to another host fails the test."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
     (tmp_path / "compare.html").write_text(render(ODD), encoding="utf-8")
     errors: list[str] = []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
-        page.goto((tmp_path / "compare.html").as_uri())
-        yield page
-        chromium.close()
+    page = chromium.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
+    page.goto((tmp_path / "compare.html").as_uri())
+    yield page
+    page.close()
     assert not errors
 
 

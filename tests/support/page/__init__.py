@@ -16,3 +16,8 @@ def render(template: Path, **values: object) -> str:
         undefined=StrictUndefined,
     )
     return environment.get_template(template.name).render(values)
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: 1 client, 32 clients, 1,000 operations."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
