@@ -48,10 +48,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with container_stack(folder) as containers:
             yield containers
         return
-    with (
-        log_to(folder / "servers.log") as log,
-        Stack(data=folder / "data", ports=Ports.free(), log=log) as running,
-    ):
+    with log_to(folder / "servers.log") as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as running:
         yield running
 
 

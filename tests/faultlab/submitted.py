@@ -67,7 +67,7 @@ def submit(
         else:
             # A connection of its own, so that what happens to it happens to this operation alone.
             with requests.Session() as session:
-                twin.operate(session, operation, timeout=CLIENT_TIMEOUT_SECONDS)
+                twin.operate(operation, session, timeout=CLIENT_TIMEOUT_SECONDS)
         return operation.outcome is Outcome.OK or operation.detail == "404"
 
     try:

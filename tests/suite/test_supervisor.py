@@ -206,8 +206,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 @pytest.mark.parametrize(
-    ("number", "moment"),
-    [(signal.SIGINT, "It is started again in"), (signal.SIGTERM, "Starting gunicorn")],
+    ("number", "moment"), [(signal.SIGINT, "It is started again in"), (signal.SIGTERM, "Starting gunicorn")]
 )
 def test_stop_during_a_restart(up: Up, number: int, moment: str) -> None:
     """A stop in the pause before a restart, or during it, ends everything in order and leaves no process."""

@@ -11,7 +11,7 @@ from flask_todo.app import create_app as plain_app
 from flask_todo_restate.app import create_app as restate_app
 from flask_todo_restate.settings import WebSettings
 from tests.support.browser import Browser
-from tests.support.running_twin import RunningTwin, new_key
+from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_shared.settings import Settings
@@ -38,19 +38,6 @@ def test_route_tables_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, durable = routes(plain_app(Settings())), routes(restate_app(WebSettings()))
     assert plain <= durable
     assert [rule for rule, _, _ in durable - plain] == ["/api/operations/<operation_id>"]
-
-
-def test_same_key_twice(twin: RunningTwin) -> None:
-    """A call repeated with its Idempotency-Key gets the same todo in the Restate twin, another in the plain twin."""
-    different_todos = {
-        PLAIN: 2,  # It does not use the key.
-        RESTATE: 1,  # The second call joins the first.
-    }[twin.which]
-    title, headers = new_name("key"), {"Idempotency-Key": new_key()}
-    answers = [twin.call("POST", json={"title": title}, headers=headers) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [201, 201]
-    assert len({answer.json()["id"] for answer in answers}) == different_todos
-    assert twin.tasks(title) == [title] * different_todos
 
 
 def test_form_edited_after_the_back_button(twin: RunningTwin, browser: Browser) -> None:

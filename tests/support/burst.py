@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import requests
-
 from tests.support.history import ClientOperation, Verdict, judge
 from tests.support.running_twin import RunningTwin, new_key
 
@@ -30,14 +28,9 @@ class Burst:
     def run(self, middle: Callable[[], None] | None = None, *, at: float = 0.4) -> None:
         """Do all the work; when the share `at` of it has been answered, call `middle` while the rest goes on."""
         answered = threading.Semaphore(0)
-        local = threading.local()
-        sessions: list[requests.Session] = []
 
         def one(operation: ClientOperation) -> None:
-            if not hasattr(local, "session"):
-                local.session = requests.Session()
-                sessions.append(local.session)
-            self.twin.operate(local.session, operation)
+            self.twin.operate(operation)
             answered.release()
 
         with ThreadPoolExecutor(self.clients) as pool:
@@ -48,8 +41,6 @@ class Burst:
                 middle()
             for future in done:
                 future.result()
-        for session in sessions:
-            session.close()
 
     def verdicts(self) -> Counter[Verdict]:
         """Return how many operations came to what, once nothing is in flight."""

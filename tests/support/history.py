@@ -75,12 +75,7 @@ class ClientOperation:
 
 
 def judge(operation: ClientOperation) -> Verdict:
-    """Return the verdict on an operation whose effect has been counted.
-
-    Raises:
-        ValueError: its effect has not been counted.
-
-    """
+    """Return the verdict on an operation whose effect has been counted; if not, raise ValueError."""
     if operation.effect is None:
         raise ValueError(f"the effect of {operation.kind} {operation.marker} was not counted")
     outcome = operation.outcome
@@ -100,12 +95,7 @@ class NothingProvedError(AssertionError):
 
 
 def count(operations: Iterable[ClientOperation], *, minimum_ok: int) -> Counter[Verdict]:
-    """Return how many operations came to each verdict.
-
-    Raises:
-        NothingProvedError: fewer than minimum_ok were exactly once.
-
-    """
+    """Return how many came to each verdict; raise NothingProvedError if fewer than minimum_ok were exactly once."""
     verdicts = Counter(judge(operation) for operation in operations)
     if verdicts[Verdict.EXACTLY_ONCE] < minimum_ok:
         raise NothingProvedError(

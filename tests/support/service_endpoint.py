@@ -15,11 +15,7 @@ from todo_stack.process import Server
 
 
 def service_endpoint(
-    twin: RunningTwin,
-    module: Sequence[str],
-    port: int,
-    log: Log = no_log,
-    environment: Mapping[str, str] | None = None,
+    twin: RunningTwin, module: Sequence[str], port: int, log: Log = no_log, environment: Mapping[str, str] | None = None
 ) -> Server:
     """Return an endpoint with the settings of the twin's own, these changed; it is not started."""
     env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port), **(environment or {})}

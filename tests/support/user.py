@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import requests
-
 from tests.support.burst import verdicts_on
 from tests.support.history import ClientOperation, Verdict
 from tests.support.running_twin import RunningTwin, new_key
@@ -16,24 +14,19 @@ def new_name(what: str) -> str:
 
 def add(twin: RunningTwin, task: str, key: str = "") -> ClientOperation:
     """Add a todo; with the key of an earlier operation it is that one, submitted again."""
-    return _carry_out(twin, ClientOperation("add", task, key or new_key()))
+    return twin.operate(ClientOperation("add", task, key or new_key()))
 
 
 def update(twin: RunningTwin, todo_id: int, task: str, key: str = "") -> ClientOperation:
     """Change a todo's task."""
-    return _carry_out(twin, ClientOperation("update", task, key or new_key(), todo_id))
+    return twin.operate(ClientOperation("update", task, key or new_key(), todo_id))
 
 
 def delete(twin: RunningTwin, todo: dict[str, Any], key: str = "") -> ClientOperation:
     """Delete a todo."""
-    return _carry_out(twin, ClientOperation("delete", todo["title"], key or new_key(), todo["id"]))
+    return twin.operate(ClientOperation("delete", todo["title"], key or new_key(), todo["id"]))
 
 
 def verdict_on(twin: RunningTwin, operation: ClientOperation) -> Verdict:
     """Return what the operation came to, once nothing is in flight."""
     return verdicts_on(twin, [operation])[0]
-
-
-def _carry_out(twin: RunningTwin, operation: ClientOperation) -> ClientOperation:
-    with requests.Session() as session:
-        return twin.operate(session, operation)

@@ -18,9 +18,7 @@ class StillMissingError(AssertionError):
 def until(condition: Callable[[], T], what: str, seconds: float = 30) -> T:
     """Wait until the condition returns something true, and return that. A server that does not answer is asked again.
 
-    Raises:
-        StillMissingError: it did not in time; with `what` was waited for, and the last answer.
-
+    Raises StillMissingError if it did not in time, with `what` was waited for and the last answer.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -55,9 +55,7 @@ class Reader:
     def follow(self, path: Path) -> None:
         """Do what the document says, from top to bottom.
 
-        Raises:
-            SybilFailure: something else was printed than the page shows; with the line of the block.
-
+        Raises SybilFailure, with the line of the block, if something else was printed than the page shows.
         """
         document = Sybil([self._blocks]).parse(path)
         for example in document:

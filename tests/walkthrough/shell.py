@@ -1,84 +1,62 @@
 """One bash, as a reader's terminal: what a block sets, the next block finds."""
 
 import contextlib
-import queue
+import os
+import select
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
 
 from todo_stack import tree
 
-SECONDS = 120.0
-"""In which a block must be done. Installing a package takes longest."""
+SILENT_SECONDS = 120.0
+"""How long a block may print nothing. Installing a package takes longest."""
 STOP_SECONDS = 20.0
 
 
 class Shell:
     """A bash that runs blocks of commands, one after another."""
 
-    def __init__(self, stdin: IO[str], stdout: IO[str]) -> None:
-        """Talk to a bash that has just been started."""
-        self._stdin, self._lines = stdin, _lines_of(stdout)
+    def __init__(self, bash: "subprocess.Popen[bytes]") -> None:
+        """Take a bash that has just been started, with pipes."""
+        assert bash.stdin
+        assert bash.stdout
+        self._stdin, self._stdout = bash.stdin, bash.stdout
 
     def run(self, commands: str) -> str:
-        """Run a block; return what it printed, errors included. Its exit code is not looked at: the output is.
+        """Run a block; return what it printed, errors included. Its exit code does not count: what it printed does.
 
-        Raises:
-            AssertionError: it is not done in time, or has ended the shell.
-
+        Raises AssertionError if it is not done in time, or has ended the shell.
         """
-        end = f"end of {uuid.uuid4().hex}"
+        end, printed = f"\nend of {uuid.uuid4().hex}\n", b""
         # A command that reads its input must not get the next block.
-        self._stdin.write(f"{{\n{commands}\n}} </dev/null\nprintf '\\n%s\\n' '{end}'\n")
+        self._stdin.write(f"{{\n{commands}\n}} </dev/null\nprintf '{end}'\n".encode())
         self._stdin.flush()
-        printed = ""
-        while not printed.endswith(f"\n{end}\n"):
-            try:
-                line = self._lines.get(timeout=SECONDS)
-            except queue.Empty:
-                raise AssertionError(f"not done after {SECONDS:g} s without output:\n{commands}\n{printed}") from None
-            assert line is not None, f"the shell has ended:\n{commands}\n{printed}"
-            printed += line
-        return printed.removesuffix(f"\n{end}\n").removesuffix("\n")
+        while not printed.endswith(end.encode()):
+            readable, _, _ = select.select([self._stdout], [], [], SILENT_SECONDS)
+            more = os.read(self._stdout.fileno(), 2**16) if readable else b""
+            assert more, f"{'has ended the shell' if readable else 'is not done'}: {commands}\n{printed.decode()}"
+            printed += more
+        return printed.decode().removesuffix(end).removesuffix("\n")
 
 
 @contextlib.contextmanager
 def bash(folder: Path, environment: Mapping[str, str]) -> Iterator[Shell]:
     """Run a bash in this folder; whatever it has left running in the background is ended with it."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["/usr/bin/env", "bash", "--noprofile", "--norc"],
         cwd=folder,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        yield Shell(process.stdin, process.stdout)
-    finally:
-        members = tree.freeze(process.pid)
-        tree.kill(members)
-        process.wait()
-        process.stdin.close()
-        assert not tree.wait_gone(members, STOP_SECONDS)
-
-
-def _lines_of(stdout: IO[str]) -> "queue.Queue[str | None]":
-    """Return a queue that gets each line, and None at the end, so that waiting for one can have a deadline."""
-    lines: queue.Queue[str | None] = queue.Queue()
-
-    def read() -> None:
-        with stdout:
-            for line in stdout:
-                lines.put(line)
-        lines.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    return lines
+    ) as process:
+        try:
+            yield Shell(process)
+        finally:
+            members = tree.freeze(process.pid)
+            tree.kill(members)
+            process.wait()
+            assert not tree.wait_gone(members, STOP_SECONDS)

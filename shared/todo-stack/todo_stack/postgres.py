@@ -43,12 +43,7 @@ class Postgres:
     """A PostgreSQL server on 127.0.0.1 with its data in a folder."""
 
     def __init__(
-        self,
-        data: Path,
-        port: int,
-        env: Mapping[str, str],
-        log: Log,
-        cancelled: threading.Event | None = None,
+        self, data: Path, port: int, env: Mapping[str, str], log: Log, cancelled: threading.Event | None = None
     ) -> None:
         """Find the binaries, and a way to run them as this user; nothing is made or started yet."""
         self._bin = find_binaries()

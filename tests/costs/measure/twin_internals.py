@@ -9,34 +9,15 @@ file named by TRACE_FILE, `<nanoseconds> <event>`. The clock is the system's mon
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from todo_stack.twins import PLAIN, RESTATE, Twin
+from todo_stack.twins import Twin
 
 # Not from todo_stack.applications: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
-
-_OTHER_WRITES = ("clear_todos", "update_todo", "delete_todo")
-_TWIN, _LIBRARY = "flask-todo-restate/flask_todo_restate", "flask-todo-restate/flask-restate/flask_restate"
-_STATUS = ("Operation", "OperationNotFoundError", "StatusUnavailableError", "FlaskRestate.status", "FlaskRestate.check")
-CODE_OF_ADD: dict[Twin, dict[str, Sequence[str]]] = {
-    PLAIN: {"flask-todo/flask_todo/app.py": (), "flask-todo/flask_todo/api.py": _OTHER_WRITES},
-    RESTATE: {
-        **{f"{_TWIN}/{name}.py": () for name in ("app", "restate_server", "services/database")},
-        f"{_TWIN}/api.py": (*_OTHER_WRITES, "read_operation"),
-        f"{_TWIN}/outcomes.py": ("notices", "Notice", "_remember", "WHAT", "MAX_REMEMBERED", "ASK_SECONDS"),
-        f"{_TWIN}/services/todo_service.py": _OTHER_WRITES,
-        f"{_TWIN}/settings.py": ("TodoServiceSettings",),
-        **{f"{_LIBRARY}/{name}.py": () for name in ("errors", "server", "service", "settings")},
-        f"{_LIBRARY}/deployment.py": ("deploy", "_unfinished"),
-        f"{_LIBRARY}/extension.py": (*_STATUS, "FlaskRestate.send"),
-        f"{_LIBRARY}/ledger.py": ("MIGRATIONS", "Ledger.purge", "Ledger.keep_purged"),
-    },
-}
-"""What makes an add, by file, and the definitions in it that have no part in that."""
 
 
 def traced_environment(folder: Path, file: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.costs.lines_of_code import lines_of_code
 from tests.costs.measure.extra_servers import PYTHON_MODULE, ExtraServers, Settings, free_port
-from tests.costs.measure.twin_internals import CODE_OF_ADD, web_setting
+from tests.costs.measure.twin_internals import web_setting
 from tests.costs.peers.records import About
 from tests.support.database import execute
 from tests.support.run_environment import versions
@@ -43,6 +43,8 @@ class Peer(About):
     """Which the stack runs already; None for what is started beside it."""
     start_servers: Callable[[ExtraServers, Settings], Sequence[Server]] = lambda *_: ()
     """Starts, with settings, its servers beside the web, the one that writes last."""
+    code: Mapping[str, Sequence[str]] = {}
+    """What makes a twin's add, by file, and the definitions in it that have no part in that."""
     unfinished: str | Callable[["Contestant"], Sequence[Any]] = ""
     """What it has still to do, by a query on its database or otherwise; nothing for a twin."""
     packages: Sequence[str] = ()
@@ -70,7 +72,7 @@ class Peer(About):
     def lines(self) -> dict[str, int]:
         """Return how many lines make its add durable, by file: of a peer its sketch, and what sketches share."""
         files = (f"peers/{self.name}_peer.py", "peers/sketch.py", "gunicorn_after_fork.py")
-        code = CODE_OF_ADD[self.twin] if self.twin else {f"tests/costs/{file}": () for file in files}
+        code = self.code or {f"tests/costs/{file}": () for file in files}
         return {path: lines_of_code(path, without) for path, without in code.items()}
 
     def start(self, extra: ExtraServers) -> "Contestant":

@@ -60,9 +60,7 @@ class RandomFaults:
     def run(self) -> None:
         """Break and mend until the time is over; a fault that has begun is mended, even where that takes longer.
 
-        Raises:
-            StopRequested: if that was asked for meanwhile.
-
+        Raises StopRequested if that was asked for meanwhile.
         """
         began = time.monotonic()
         end = began + self.settings.seconds

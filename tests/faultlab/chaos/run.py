@@ -29,10 +29,7 @@ QUIET_SECONDS = 60.0
 def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None = None) -> ChaosResult:
     """Run chaos for one twin, and judge.
 
-    Raises:
-        StopRequested: the settings' `stop` was set meanwhile.
-        StackError: a server did not start in the beginning.
-
+    Raises StopRequested if the settings' `stop` was set meanwhile, StackError if a server did not start at first.
     """
     with Laboratory(twin, data, log, cancelled=settings.stop) as lab:
         workload = Workload(lab.twin, settings.seed, settings.seconds)

@@ -52,7 +52,7 @@ class WorkloadClient:
         operation = SubmittedOperation(kind, task if kind == "delete" else text, key, todo_id)
         self.history.append(operation)
         while True:
-            self.twin.operate(session, operation, timeout=CLIENT_TIMEOUT_SECONDS)
+            self.twin.operate(operation, session, timeout=CLIENT_TIMEOUT_SECONDS)
             if operation.outcome in (Outcome.OK, Outcome.PENDING):
                 return operation
             # Drawn in any case, so that the same seed makes the same choices as long as answers are the same.

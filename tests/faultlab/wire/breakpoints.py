@@ -117,15 +117,10 @@ class Breakpoint:
                 f"{self.link}: no {self.match} within {timeout:g} s; since it was awaited, {len(seen)} events:{passed}"
             ) from None
 
-    @on_wire_thread
-    async def cancel(self) -> None:
-        """Stop no further message, and release those that are held."""
-        self.end()
-
     # What follows is called on the thread of the wire.
 
     def end(self) -> None:
-        """Do what `cancel` says."""
+        """Stop no further message, and release those that are held."""
         self.times = 0
         for held in self._held:
             if not held.decision.done():

@@ -63,10 +63,7 @@ def running_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepServ
         program, settings = [sys.executable, "-m", "hypercorn", *application], {**os.environ, "RUNS": str(runs)}
         service = Server("service", program, settings, log, tcp_open(port), cwd=REPOSITORY)
         env = {"TMPDIR": str(folder)}  # killed, it leaves there files
-        for server in (
-            service,
-            restate_server.server(folder / "restate", key, ports=ports, env=env, log=log),
-        ):
+        for server in (service, restate_server.server(folder / "restate", key, ports=ports, env=env, log=log)):
             afterwards.callback(server.kill)
             server.start()
         service_url = f"http://{LOOPBACK}:{link.port}"

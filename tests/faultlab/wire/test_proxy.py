@@ -169,7 +169,7 @@ def test_missing_hit_is_explained(notes: Notes) -> None:
 
 
 def test_times(notes: Notes) -> None:
-    """A breakpoint stops as many messages as it says, once by default, none when it is cancelled."""
+    """A breakpoint stops as many messages as it says, once by default, none when it is cleared."""
     point = notes.link.hold(Sent("COMMIT"), times=2)
     clients = [notes.start_writing(f"note {number}") for number in range(2)]
     first, second = point.wait(), point.wait()
@@ -178,16 +178,16 @@ def test_times(notes: Notes) -> None:
     first.release()
     with pytest.raises(RuntimeError, match="decided before"):
         first.drop()
-    point.cancel()
+    notes.link.clear()
     for client in clients:
         client.result(DEADLINE)
     assert len(notes.bodies()) == 3
     assert second.fate == "released"
-    always = notes.link.cut(Sent("COMMIT"), times=None)
+    notes.link.cut(Sent("COMMIT"), times=None)
     for _ in range(3):
         with pytest.raises(psycopg2.OperationalError):
             notes.write("never")
-    always.cancel()
+    notes.link.clear()
     _, client = notes.hold_write(Sent("COMMIT"), "last")
     notes.link.clear()
     client.result(DEADLINE)
