@@ -133,8 +133,6 @@ class Recovery(Record):
     """The name of the server."""
     meant_seconds: int
     """How long it was to be down."""
-    outage_seconds: float
-    """How long it was: longer where something else had still to be measured."""
     in_flight: int
     applied_after_seconds: float
     lost: int

@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import requests
@@ -96,7 +96,7 @@ class RunningTwin:
         """The process that writes to the database."""
         return self.stack.servers[self.which.writer]
 
-    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the twin's database, past the application."""
         return execute(self.stack.database_url(self.which), query, *parameters)
 
@@ -124,13 +124,13 @@ class RunningTwin:
         self,
         method: str,
         path: str = "",
-        json: Any = None,  # noqa: ANN401 - any JSON
+        json: object = None,
         headers: Mapping[str, str] | None = None,
-        **options: Any,  # noqa: ANN401 - requests' options
+        data: str | bytes | Iterable[bytes] | None = None,
     ) -> requests.Response:
         """Call the JSON API; the path is below /api/todos unless it is absolute."""
         url = path if path.startswith("http") else f"{self.url}/api/todos{path}"
-        return requests.request(method, url, json=json, headers=headers, timeout=TIMEOUT_SECONDS, **options)
+        return requests.request(method, url, json=json, headers=headers, timeout=TIMEOUT_SECONDS, data=data)
 
     def add(self, title: str) -> dict[str, Any]:
         """Add a todo that must succeed."""

@@ -138,7 +138,6 @@ class Outage:
         """Let it last, start the server again, and return what came of it."""
         # This is how long it is, and not a wait for something.
         time.sleep(max(0.0, self._began_at + self.seconds - time.monotonic()))
-        lasted = time.monotonic() - self._began_at
         server, twin = self.stack.servers[self.killed], restate_twin(self.stack)
         self.stack.spawn(server)
         seconds = self._applied_after_seconds()
@@ -149,7 +148,6 @@ class Outage:
         return Recovery(
             killed=self.killed,
             meant_seconds=round(self.seconds),
-            outage_seconds=round(lasted, 1),
             in_flight=self.operations,
             applied_after_seconds=round(seconds, 3),
             lost=self.operations - len(set(tasks)),

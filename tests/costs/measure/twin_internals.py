@@ -9,12 +9,18 @@ file named by TRACE_FILE, `<nanoseconds> <event>`. The clock is the system's mon
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from todo_stack.twins import Twin
+
+Message: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+"""Those of ASGI."""
 
 # Not from todo_stack.applications: what that imports would be in every traced process.
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -69,16 +75,16 @@ def trace() -> None:
     restate.app = lambda *args, **named: _with_noted_messages(create(*args, **named), note)
 
 
-def _with_noted_messages(application: Any, note: Callable[[str], None]) -> Any:  # noqa: ANN401 - ASGI's types
+def _with_noted_messages(application: Application, note: Callable[[str], None]) -> Application:
     """Return the handlers' application, which notes its messages from and to Restate."""
 
-    async def middleware(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
-        async def noted_receive() -> Any:  # noqa: ANN401
+    async def middleware(scope: Message, receive: Receive, send: Send) -> None:
+        async def noted_receive() -> Message:
             message = await receive()
             note("service receives")
             return message
 
-        async def noted_send(message: Any) -> None:  # noqa: ANN401
+        async def noted_send(message: Message) -> None:
             if message.get("body"):
                 note("service sends")
             await send(message)
@@ -89,13 +95,13 @@ def _with_noted_messages(application: Any, note: Callable[[str], None]) -> Any: 
     return middleware
 
 
-def web_setting(twin: Twin, name: str) -> Any:  # noqa: ANN401 - settings are of many types
+def web_setting(twin: Twin, name: str) -> str:
     """Return what a twin's web goes by, from the environment or by default."""
     from flask_todo_restate.settings import WebSettings
     from todo_shared.settings import Settings
 
     settings = WebSettings if twin.durable else Settings
-    return os.environ.get(name.upper(), settings.model_fields[name].default)
+    return str(os.environ.get(name.upper(), settings.model_fields[name].default))
 
 
 def purge_ledger() -> None:

@@ -23,7 +23,7 @@ from tests.costs.peers.records import About, KillOutcome, PeerCost, PeerCosts
 from tests.costs.records import Spread
 from tests.costs.show import text
 from tests.support.burst import adds
-from tests.support.history import NothingProvedError, Outcome, Verdict, count
+from tests.support.history import NothingProvedError, Verdict, count
 from tests.support.run_environment import started_now
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError
@@ -73,7 +73,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
         **found,
         seconds=round(time.monotonic() - began, 1),
         clients=CLIENTS,
-        **{name: web_setting(PLAIN, name) for name in ("web_workers", "web_threads")},
+        **{name: int(web_setting(PLAIN, name)) for name in ("web_workers", "web_threads")},
         waiting_threads=WAITING_THREADS,
         rows=rows,
         skipped=skipped,
@@ -137,17 +137,13 @@ def _kills(contestant: Contestant, times: int, step: Step) -> KillOutcome:
     for first in range(0, BURST * times, BURST):
         burst.part(first, first + BURST).run(contestant.kill_writer)
         step(contestant.peer.title)
-    began = time.monotonic()
     contestant.settle()
-    settled = time.monotonic() - began
     # What seems to be lost may come late, where the contestant only seemed to be done.
     with contextlib.suppress(StillMissingError):
         until(lambda: Verdict.LOST not in burst.verdicts(), "every add", LATE_SECONDS)
     return KillOutcome(
         kills=times,
         operations=len(burst.operations),
-        pending=sum(operation.outcome is Outcome.PENDING for operation in burst.operations),
-        settled_after_seconds=round(settled, 1),
         verdicts=count(burst.operations, minimum_ok=len(burst.operations) // 2),
     )
 

@@ -105,7 +105,7 @@ class Contestant(RunningTwin):
         self.servers = servers
         self._extra = extra
 
-    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - SQL's
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query on its database."""
         return execute(self.settings["DATABASE_URL"], query, *parameters)
 

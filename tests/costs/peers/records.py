@@ -25,10 +25,6 @@ class KillOutcome(Record):
 
     kills: int
     operations: int
-    pending: int
-    """How many of their clients were told that it will be done."""
-    settled_after_seconds: float
-    """From the last answer until nothing was left to do."""
     verdicts: Mapping[Verdict, int]
 
 

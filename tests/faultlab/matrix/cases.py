@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell
@@ -26,7 +25,7 @@ class Case:
         """Its name: twin/operation/seam/fault/client."""
         return f"{self.seam.twin.key}/{self.operation}/{self.seam.name}/{self.fault.name}/{self.client}"
 
-    def cell(self, verdict: Verdict, **found: Any) -> Cell:  # noqa: ANN401 - fields of Cell
+    def cell(self, verdict: Verdict, **found: object) -> Cell:
         """Return the record of a verdict on it, beside what the rules expect, with what else was found."""
         names = {"twin": self.seam.twin.key, "seam": self.seam.name, "fault": self.fault.name}
         wanted, because = expected(self.seam, self.fault, self.operation, self.client)
