@@ -19,6 +19,8 @@ _VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
 published_run = cache(published.read)
 
+RULES = "tests/faultlab/matrix/rules.py"
+
 
 def verdicts(run: MatrixRun) -> str:
     """Return what each verdict means, and how many writes have it, per twin and behaviour of the client."""
@@ -64,9 +66,11 @@ def measured(run: MatrixRun) -> str:
     """Return when this was found, where, and with which versions."""
     versions = ", ".join(f"{name} {run.versions[name]}" for name in _VERSIONS)
     unexpected = len(run.unexpected)
-    predicted = f"{unexpected:,} verdicts are not as predicted" if unexpected else "each verdict is as predicted"
+    predicted = (
+        f"{unexpected:,} verdicts are not as predicted" if unexpected else f"each verdict is as `{RULES}` predicts"
+    )
     return (
-        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted}. "
+        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted} as `{RULES}` predicts. "
         f"Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}."
     )
 
