@@ -65,13 +65,10 @@ def harms(run: MatrixRun) -> str:
 def measured(run: MatrixRun) -> str:
     """Return when this was found, where, and with which versions."""
     versions = ", ".join(f"{name} {run.versions[name]}" for name in _VERSIONS)
-    unexpected = len(run.unexpected)
-    predicted = (
-        f"{unexpected:,} verdicts are not as predicted" if unexpected else f"each verdict is as `{RULES}` predicts"
-    )
+    predicted = f"{len(run.unexpected):,} verdicts are not" if run.unexpected else "each verdict is"
     return (
-        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted} as `{RULES}` predicts. "
-        f"Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}."
+        f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted} as `{RULES}` "
+        f"predicts. Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}."
     )
 
 
