@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import (
-    Operation,
     OperationNotFoundError,
+    OperationState,
     PendingError,
     RejectedError,
     StatusUnavailableError,
@@ -71,7 +71,7 @@ def notices() -> list[Notice]:
     shown, unsettled = [], {}
     asking = True
     for operation_id, what in remembered.items():
-        operation = Operation("pending")
+        operation = OperationState("pending")
         try:
             operation = restate.status(operation_id, timeout=ASK_SECONDS) if asking else operation
         except OperationNotFoundError:

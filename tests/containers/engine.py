@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 from todo_stack.twins import RESTATE
 
 

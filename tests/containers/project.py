@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.twins import TWINS, Twin
 

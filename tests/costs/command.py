@@ -3,13 +3,13 @@
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from todo_stack.applications import REPOSITORY
+from tests.costs.measure import Advance
+from todo_stack.paths import REPOSITORY
 
 DATA = REPOSITORY / ".data" / "bench"
 RESULTS = "results.json"
@@ -17,9 +17,6 @@ RESULTS = "results.json"
 COSTS = REPOSITORY / "tests" / "costs" / RESULTS
 PEER_COSTS = COSTS.parent / "peers" / RESULTS
 """What is kept in the repository, and shown in the READMEs."""
-
-Step: TypeAlias = Callable[..., None]
-"""Is told what has been done, and `of` how many steps this is one, if that is known."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -43,7 +40,7 @@ def progress_on(console: Console) -> Progress:
 
 
 @contextlib.contextmanager
-def line_on(progress: Progress, name: str, of: int | None = None) -> Iterator[Step]:
+def line_on(progress: Progress, name: str, of: int | None = None) -> Iterator[Advance]:
     """Yield what advances the line of one part; it ends with it."""
     task, how = progress.add_task(name, total=of), "failed"
     try:

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Collection
 
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 
 
 def lines_of_code(path: str, without: Collection[str] = ()) -> int:

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, get_args
 
 from tests.support.run_environment import Record, RunRecord
 
-Application: TypeAlias = str
+ApplicationName: TypeAlias = str
 """A twin's key, or MINIMAL."""
 
 MINIMAL = "minimal"
@@ -14,7 +14,7 @@ MINIMAL = "minimal"
 RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
 REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
 
-GrownPart: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
+GrowthFactor: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
 """Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""
 
 PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
@@ -44,7 +44,7 @@ class Latency(Record):
 class Loop(Record):
     """The same kind of request, sent over and over again."""
 
-    application: Application
+    application: ApplicationName
     request: RequestKind
     answers: int
     latency_ms: Latency
@@ -79,7 +79,7 @@ class TwinRatio(Record):
 class ServerUsage(Record):
     """What one server took for one add, all its processes together, at the highest number of clients."""
 
-    application: Application
+    application: ApplicationName
     server: str
     cpu_ms: float
     peak_memory_mb: float
@@ -94,7 +94,7 @@ class ServerUsage(Record):
 class DiskUsage(Record):
     """What reached the machine's disks for one add, with what the file system adds; who wrote it is lost by then."""
 
-    application: Application
+    application: ApplicationName
     written_kb: float
     writes: float
     """As the disk was asked for them."""
@@ -114,7 +114,7 @@ class Hop(Record):
 class Waterfall(Record):
     """Where the time of one add goes, of one client."""
 
-    application: Application
+    application: ApplicationName
     requests: int
     hops: list[Hop]
     total_ms: float
@@ -146,11 +146,11 @@ class Drain(Record):
     seconds: float
 
 
-class Grown(Record):
+class Growth(Record):
     """Adds by many clients after something has grown."""
 
-    what: GrownPart
-    application: Application
+    what: GrowthFactor
+    application: ApplicationName
     size: int
     per_second: float
     p99_ms: float
@@ -172,12 +172,12 @@ class Costs(RunRecord):
     """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
     usage: Sequence[ServerUsage] = ()
     disk: Sequence[DiskUsage] = ()
-    idle_memory_mb: Mapping[Application, dict[str, float]] = {}
+    idle_memory_mb: Mapping[ApplicationName, dict[str, float]] = {}
     """Resident memory (RSS), right after start, by twin and server."""
     waterfalls: Sequence[Waterfall] = ()
     recoveries: Sequence[Recovery] = ()
     drain: Drain | None = None
-    growth: Sequence[Grown] = ()
+    growth: Sequence[Growth] = ()
 
     @property
     def most_clients(self) -> int:

@@ -13,22 +13,21 @@ from tests.costs.show.numbers import figure, in_words, measured_on, ratio, ratio
 from tests.costs.show.tables import Row, Table
 from tests.costs.show.text import sections_in_markdown, table_in_markdown
 from tests.support.page import counted
+from tests.support.run_environment import MAIN_VERSIONS
 from todo_stack.twins import TWINS
-
-_VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
 
 
 def figures_for_readme() -> str:
     """Return all figures that are kept in the repository, as Markdown."""
     costs, peers = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
-    parts = [" ".join(answer(costs)), measured_on(costs, _VERSIONS), sections_in_markdown(sections(costs, peers))]
+    parts = [" ".join(answer(costs)), measured_on(costs, MAIN_VERSIONS), sections_in_markdown(sections(costs, peers))]
     return "\n\n".join(parts)
 
 
 def short_table_for_readme() -> str:
     """Return the table of five rows, and what it was measured on, as Markdown."""
     costs = Costs.read(COSTS)
-    return f"{table_in_markdown(price_of_durability(costs))}\n\n{measured_on(costs, _VERSIONS)}"
+    return f"{table_in_markdown(price_of_durability(costs))}\n\n{measured_on(costs, MAIN_VERSIONS)}"
 
 
 def answer(costs: Costs) -> list[str]:

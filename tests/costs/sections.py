@@ -6,9 +6,9 @@ from typing import get_args
 from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import PERCENTILES, REQUEST_KINDS, Application, Costs, GrownPart, Latency, Waterfall
+from tests.costs.records import PERCENTILES, REQUEST_KINDS, ApplicationName, Costs, GrowthFactor, Latency, Waterfall
 from tests.costs.show.numbers import NONE, figure, ratio_of_rounds
-from tests.costs.show.tables import Cell, Linear, Logarithmic, Plot, Row, Section, Table, Tick, harm
+from tests.costs.show.tables import Linear, Logarithmic, Plot, Row, Section, Table, TableCell, Tick, harm
 from tests.support.page import counted
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
@@ -16,7 +16,7 @@ _PLACES = {"web": "web", "restate": "Restate", "service": "service", "database":
 """Where a server or a hop is, by the class of its colour."""
 
 _COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writer: "service", "db": "database"}
-"""Of the servers whose name is not that of their colour."""
+"""The class of a server's colour, where it is not its name."""
 
 
 def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
@@ -95,7 +95,7 @@ def _usage(costs: Costs) -> Section:
     names = ("CPU time per add, ms", "fsyncs of a log per add", "written per add, kB", "private memory at most, MB")
     rows: list[Row] = []
     for name, field in zip(names, fields, strict=True):
-        taken: dict[Application, dict[str, float]] = {}
+        taken: dict[ApplicationName, dict[str, float]] = {}
         for one in costs.usage:
             if (value := getattr(one, field)) is not None:
                 taken.setdefault(one.application, {})[one.server] = value
@@ -118,7 +118,7 @@ def _usage(costs: Costs) -> Section:
     )
 
 
-def _stacked(what: str, taken: Mapping[Application, Mapping[str, float]]) -> Iterator[Row]:
+def _stacked(what: str, taken: Mapping[ApplicationName, Mapping[str, float]]) -> Iterator[Row]:
     """Return the sums of what servers take, by twin, with a bar for each server."""
     sums = {twin: sum(servers.values()) for twin, servers in taken.items()}
     scale = Linear(sums.values())
@@ -158,7 +158,7 @@ def _recovery(costs: Costs) -> Section:
     rows = []
     for one in sorted(costs.recoveries, key=lambda one: one.killed):
         seconds = one.applied_after_seconds
-        cells: list[Cell] = [one.killed, f"{one.meant_seconds:,} s", f"{one.in_flight:,}", figure(seconds, "s")]
+        cells: list[TableCell] = [one.killed, f"{one.meant_seconds:,} s", f"{one.in_flight:,}", figure(seconds, "s")]
         cells += [harm(one.lost), harm(one.duplicated)]
         css = RESTATE.key if seconds < RECOVERY_SECONDS else "late"
         rows.append(Row(cells, scale.bar(seconds, css, limit=RECOVERY_SECONDS)))
@@ -178,7 +178,7 @@ def _recovery(costs: Costs) -> Section:
 
 def _growth(costs: Costs) -> Section:
     tables = []
-    for what in get_args(GrownPart):
+    for what in get_args(GrowthFactor):
         grown = [one for one in costs.growth if one.what == what]
         scale = Linear(one.per_second for one in grown)
         fields = {"per_second": "adds/s", "p99_ms": "p99 ms"}

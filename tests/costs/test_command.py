@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from tests.costs import __main__ as bench
-from tests.costs.command import COSTS, RESULTS, Step
-from tests.costs.measure import Findings, LoadError
+from tests.costs.command import COSTS, RESULTS
+from tests.costs.measure import Advance, Findings, LoadError
 from tests.costs.measure.all_parts import PARTS, WHOLE, Part
 from tests.costs.measure.workspace import LOG, workspace
 from tests.costs.records import Costs
@@ -26,7 +26,7 @@ Run = Callable[..., tuple[int, str]]
 def part(*fields: str, ends_with: BaseException | None = None) -> Part:
     """Return a part that finds these fields of the kept run, and may come to no end."""
 
-    def find(_folder: Path, step: Step) -> Findings:
+    def find(_folder: Path, step: Advance) -> Findings:
         for field in fields:
             step(field, of=len(fields))
             yield {field: getattr(KEPT, field)}

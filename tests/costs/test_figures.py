@@ -69,13 +69,13 @@ def test_rounds() -> None:
 def test_stretches_add_up() -> None:
     """What the stretches take is what the client waited, whatever else was noted; another way is not made to fit."""
     places = {"begins": "client", "sends": "web", "client answered": "client"}
-    way = [Stretch(f"until {until}", where, until) for until, where in places.items()]
+    stretches = [Stretch(f"until {until}", where, until) for until, where in places.items()]
     noted = [(1_000_000, "begins"), (1_500_000, "noise"), (4_000_000, "sends"), (9_000_000, "begins")]
     mine = between(noted, 500_000, 5_000_000)
     assert mine[0] == (500_000, "client sends")
-    assert durations(way, mine) == [0.5, 3.0, 1.0]
+    assert durations(stretches, mine) == [0.5, 3.0, 1.0]
     with pytest.raises(MeasurementError, match="sends"):
-        durations(way, between([(1, "begins")], 0, 2))
+        durations(stretches, between([(1, "begins")], 0, 2))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.records import MINIMAL, REQUEST_KINDS
 from tests.support.database import execute
-from tests.support.logs import no_log
+from todo_stack.output import no_log
 from todo_stack.stack import Stack
 from todo_stack.twins import TWINS
 

@@ -21,6 +21,8 @@ from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
 from tests.faultlab.published import LAST_RUN
 from tests.support.run_environment import started_now
+from todo_stack.data_folder import locked
+from todo_stack.errors import StackError
 
 JOURNAL = "cells.jsonl"
 
@@ -74,20 +76,8 @@ def show(run: MatrixRun, folder: Path, console: Console) -> None:
     console.print(f"The picture: {folder / 'compare.html'}", soft_wrap=True)
 
 
-@click.command()
-@click.option("--only", default="", help="Only these cells: twin/operation/seam/fault/client, with * and ?.")
-@click.option("--seed", type=int, help="Decides the order; a random one by default.")
-@click.option("--fresh", is_flag=True, help="Begin anew even if a run was interrupted.")
-@click.option("--again", is_flag=True, help="Run nothing: show the last whole run again, or else the published one.")
-def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
-    """Run the matrix and draw the picture."""
-    console = Console()
-    if again:
-        show(MatrixRun.read(LAST_RUN) if LAST_RUN.exists() else published.read(), LAST_RUN.parent, console)
-        return
-    wanted = selected(only)
-    # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
-    folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
+def run_cells(wanted: Sequence[Case], only: str, seed: int | None, fresh: bool, folder: Path, console: Console) -> None:
+    """Try the cells that are left of the last run, or all of them, and show the run. Exit unless all is well."""
     if fresh:
         (folder / JOURNAL).unlink(missing_ok=True)
     began, beginning = time.monotonic(), started_now()
@@ -105,6 +95,28 @@ def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
     show(run, folder, console)
     if run.unexpected:
         sys.exit(1)
+
+
+@click.command()
+@click.option("--only", default="", help="Only these cells: twin/operation/seam/fault/client, with * and ?.")
+@click.option("--seed", type=int, help="Decides the order; a random one by default.")
+@click.option("--fresh", is_flag=True, help="Begin anew even if a run was interrupted.")
+@click.option("--again", is_flag=True, help="Run nothing: show the last whole run again, or else the published one.")
+def main(only: str, seed: int | None, fresh: bool, again: bool) -> None:
+    """Run the matrix and draw the picture."""
+    console = Console()
+    if again:
+        show(MatrixRun.read(LAST_RUN) if LAST_RUN.exists() else published.read(), LAST_RUN.parent, console)
+        return
+    wanted = selected(only)
+    # A part is kept apart: it must not replace a whole run, nor one that was interrupted.
+    folder = LAST_RUN.parent / "part" if only else LAST_RUN.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder):
+            run_cells(wanted, only, seed, fresh, folder, console)
+    except StackError as error:
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -14,14 +14,11 @@ from tests.faultlab.wire.messages import WireProtocol
 from tests.faultlab.wire.postgres import PostgresProtocol
 from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
-from tests.support.logs import no_log
 from tests.support.running_twin import RunningServer, RunningTwin
-from todo_stack.output import Log
-from todo_stack.ports import Ports
+from todo_stack.output import Log, no_log
+from todo_stack.ports import HOST, Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, RESTATE, Twin
-
-HOST = "127.0.0.1"
 
 CLIENT = "client to web"
 INGRESS = "web to ingress"
@@ -49,7 +46,7 @@ ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
 
 PROCESSES = {
     PLAIN: {"web": PLAIN.title, "database": "db"},
-    RESTATE: {"web": RESTATE.title, "Restate": "restate", "service": "restate_app", "database": "db"},
+    RESTATE: {"web": RESTATE.title, "Restate": "restate", "service": RESTATE.writer, "database": "db"},
 }
 """The servers of each twin by what seams and faults call them, in the order in which a write reaches them."""
 

@@ -48,7 +48,7 @@ class Share:
 
     @property
     def percent(self) -> str:
-        """The share, which is 0 and 100 only if it is none and all."""
+        """The share, rounded; 0 % means none and 100 % means all."""
         if 0 < self.number < self.total:
             return f"{min(max(round(100 * self.number / self.total), 1), 99)} %"
         return "100 %" if self.number else "0 %"

@@ -23,7 +23,7 @@ from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.faultlab.submitted import OPERATIONS
 from tests.support.write_path import write_path_hash
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 
 LAST_RUN = REPOSITORY / ".data" / "compare" / "results.json"
 PUBLISHED = Path(__file__).with_name("results.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 
 
 def run(*command: str, **environment: str) -> "subprocess.CompletedProcess[str]":

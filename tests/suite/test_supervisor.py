@@ -178,7 +178,7 @@ def test_stopped_while_it_is_to_be_started_again(supervised: Supervised, monkeyp
 
 
 def test_orders_that_name_nothing(supervised: Supervised) -> None:
-    """An order without a name, or with one that is none, is answered with a line that has the names."""
+    """An order without a name, or with an unknown one, is answered with a line that lists the names."""
     names = f"it is one of {', '.join(SERVERS)}"
     assert supervised.order("start") == (1, f"Error: WHAT is missing: {names}")
     nonsense = f"Error: there is no server 'nonsense' in this stack: {names}"

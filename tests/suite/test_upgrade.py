@@ -9,12 +9,12 @@ import pytest
 
 from tests.suite.next_version import MARK
 from tests.support import restate_admin
-from tests.support.logs import no_log
 from tests.support.running_twin import RunningTwin, restate_twin
 from tests.support.service_endpoint import service_endpoint
 from tests.support.user import new_name
 from tests.support.waiting import until
-from todo_stack.applications import REPOSITORY
+from todo_stack.output import no_log
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
 from todo_stack.stack import Stack

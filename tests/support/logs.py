@@ -7,10 +7,6 @@ from pathlib import Path
 from todo_stack.output import Log
 
 
-def no_log(_name: str, _line: str) -> None:
-    """Drop a line."""
-
-
 @contextlib.contextmanager
 def log_to(file: Path) -> Iterator[Log]:
     """Return what takes the lines of servers, from any thread. Those that come after the end are dropped."""

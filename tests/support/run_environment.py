@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import json
 import os
 import platform
 import subprocess
@@ -14,10 +13,13 @@ from typing import Any, Self
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tests.support.write_path import PACKAGES, write_path_hash
-from todo_stack.applications import REPOSITORY
+from tests.support.write_path import PACKAGES, restate_version, write_path_hash
 from todo_stack.files import write_whole
+from todo_stack.paths import REPOSITORY
 from todo_stack.postgres import find_binaries
+
+MAIN_VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
+"""Those that a reader wants to know of any run."""
 
 
 class Record(BaseModel):
@@ -45,7 +47,7 @@ class RunRecord(Record):
     """The hash of the twins' code that was measured."""
 
     def write(self, path: Path) -> None:
-        """Write it as JSON at once: who reads the file meanwhile sees the old or the new one."""
+        """Write it as JSON, in one step: a reader sees the old file or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, f"{self.model_dump_json(exclude_defaults=True)}\n".encode())
 
@@ -59,7 +61,7 @@ class RunRecord(Record):
         """Return the latest run among these files, if there is one that can still be read."""
         runs = []
         for path in paths:
-            # One that was written before something was added to it is none any more.
+            # An older version may have written a record with other fields.
             with contextlib.suppress(FileNotFoundError, ValidationError):
                 runs.append(cls.read(path))
         return max(runs, key=lambda run: run.started, default=None)
@@ -75,10 +77,8 @@ def machine() -> Machine:
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Return the versions of the Restate server, of Python, and of the packages with these names."""
-    lock = json.loads((REPOSITORY / "flask-todo-restate" / "package-lock.json").read_text())
-    server = lock["packages"]["node_modules/@restatedev/restate-server"]["version"]
     packages = {name: importlib.metadata.version(name) for name in names}
-    return {"Restate": server, "Python": platform.python_version(), **packages}
+    return {"Restate": restate_version(REPOSITORY), "Python": platform.python_version(), **packages}
 
 
 def started_now() -> dict[str, Any]:

@@ -5,11 +5,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.support import restate_admin
-from tests.support.logs import no_log
 from tests.support.running_twin import RunningTwin
-from todo_stack.applications import REPOSITORY
 from todo_stack.checks import tcp_open
-from todo_stack.output import Log
+from todo_stack.output import Log, no_log
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server
 

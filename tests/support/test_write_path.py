@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.write_path import FOLDERS, write_path_hash
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 
 CODE = '"""Old."""\n\n\ndef add(task):\n    return task\n'
 

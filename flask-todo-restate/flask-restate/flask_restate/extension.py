@@ -91,7 +91,7 @@ class OperationNotFoundError(NotFound):
 
 
 @dataclass(frozen=True)
-class Operation:
+class OperationState:
     """The state of a call. `unknown`: it was cancelled or killed, and may have been done."""
 
     status: Literal["pending", "done", "rejected", "unknown"]
@@ -150,7 +150,7 @@ class FlaskRestate:
         response = _post(path, handler_from_callable(handler), message, key, deadline)
         return str(response.json()["invocationId"])
 
-    def status(self, operation_id: str, timeout: float | None = None) -> Operation:
+    def status(self, operation_id: str, timeout: float | None = None) -> OperationState:
         """Return the state of a call, without waiting for its result; `timeout` limits this question, in seconds.
 
         Raises OperationNotFoundError: there is no such call; StatusUnavailableError: the ingress does not answer.
@@ -159,17 +159,17 @@ class FlaskRestate:
         try:
             response = _send("GET", path, timeout or current_app.config["RESTATE_WRITE_BUDGET"])
             if response.status_code == 470:  # Restate's own code: still running
-                return Operation("pending")
+                return OperationState("pending")
             if response.status_code in (400, 404) and not _is_of_the_handler(response):
                 raise OperationNotFoundError(f"There is no operation {operation_id}.")
             _raise_for_outcome(response)
         except RejectedError as error:
-            return Operation("rejected", reason=error.reason)
+            return OperationState("rejected", reason=error.reason)
         except OutcomeUnknownError:
-            return Operation("unknown")
+            return OperationState("unknown")
         except (requests.RequestException, UnavailableError) as error:
             raise StatusUnavailableError from error
-        return Operation("done", json.loads(response.content) if response.content else None)
+        return OperationState("done", json.loads(response.content) if response.content else None)
 
     def check(self) -> None:
         """Raise requests.RequestException unless the ingress is healthy."""

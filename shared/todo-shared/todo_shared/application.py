@@ -22,7 +22,7 @@ from todo_shared.settings import Settings
 HERE = Path(__file__).parent
 MAX_BODY_BYTES = 64 * 1024
 
-Check = Callable[[], object]
+HealthCheck = Callable[[], object]
 """Checks one thing that the application needs, and raises if it cannot be reached."""
 
 
@@ -30,7 +30,7 @@ def build_app(
     name: str,
     title: str,
     settings: Settings,
-    checks: Mapping[str, Check] | None = None,
+    checks: Mapping[str, HealthCheck] | None = None,
     migrations: Sequence[Path] = (),
 ) -> Flask:
     """Return an application that is complete except for its routes.
@@ -102,7 +102,7 @@ def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:
         return config
 
 
-def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:
+def _add_health(app: Flask, checks: Mapping[str, HealthCheck]) -> None:
     @app.get("/healthz")
     def healthz() -> ResponseReturnValue:
         """Say that this process serves requests."""
@@ -115,7 +115,7 @@ def _add_health(app: Flask, checks: Mapping[str, Check]) -> None:
         return jsonify(status="unavailable" if missing else "ok", unreachable=missing), 503 if missing else 200
 
 
-def _passes(app: Flask, name: str, check: Check) -> bool:
+def _passes(app: Flask, name: str, check: HealthCheck) -> bool:
     try:
         check()
     except errors.UNREACHABLE as error:

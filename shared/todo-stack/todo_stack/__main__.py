@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from todo_stack import data_folder, orders
-from todo_stack.applications import DATA
 from todo_stack.errors import StackError, StopRequested
+from todo_stack.paths import DATA
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor

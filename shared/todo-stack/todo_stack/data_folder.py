@@ -20,8 +20,8 @@ VERSION = 1
 """Goes up with each change after which an earlier content must be converted, which is then done by held()."""
 
 _BEFORE_THE_SECRETS = frozenset({"lock", "secret_key", "compare", "bench"})
-"""What a folder of ours has that has no mark and no data of a stack yet: of make compare, of make bench, or of
-a first start that was interrupted. Beside data there are the lock and the secret key, which are made first."""
+"""What a folder of ours can contain before it has its mark: results of make compare and make bench, or what a first
+start had made when it was interrupted. Beside data there are always the lock and the secret key, made first."""
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def held(data: Path) -> Iterator[None]:
     if mark.exists() and (found := mark.read_text().strip()) != str(VERSION):
         raise StackError(
             f"{data} is in format {found!r}, and this version knows only {VERSION}: "
-            "use the version that made it, or another folder with --data"
+            "use the version that made it, or another folder (TODO_DATA)"
         )
     data.mkdir(parents=True, exist_ok=True)
     with locked(data):
@@ -45,7 +45,7 @@ def check_ours(data: Path) -> None:
     """Make sure that this is one of our data folders, or can become one; write nothing."""
     names = {entry.name.removesuffix(".new") for entry in data.iterdir()} if data.exists() else set()
     if not (MARK in names or {"lock", "secret_key"} <= names or names <= _BEFORE_THE_SECRETS):
-        raise StackError(f"{data} holds something that is not ours: --data takes an empty folder, or a new one")
+        raise StackError(f"{data} holds something that is not ours: TODO_DATA takes an empty folder, or a new one")
 
 
 @contextlib.contextmanager

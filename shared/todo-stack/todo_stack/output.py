@@ -8,6 +8,11 @@ from collections.abc import Callable
 Log = Callable[[str, str], None]
 """Takes the name of a process and one line of its output."""
 
+
+def no_log(_name: str, _line: str) -> None:
+    """Drop a line."""
+
+
 LAST_LINES = 20
 
 _JOIN_SECONDS = 2.0

@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 
 from todo_stack.errors import StackError
-from todo_stack.output import Log
+from todo_stack.output import Log, no_log
 from todo_stack.process import Server, Step
 
 USER = "postgres"
@@ -103,7 +103,7 @@ class Postgres:
         ]
         command = [*self._as_user, str(self._bin / "initdb"), *options]
         # Its twenty lines say only that all is well; if it is not, the last ones are in the error.
-        Step("initdb", command, self._env, lambda _name, _line: None, cancelled=self._cancelled).run()
+        Step("initdb", command, self._env, no_log, cancelled=self._cancelled).run()
         new.rename(self._data)
 
     def create_databases(self, names: Iterable[str]) -> None:

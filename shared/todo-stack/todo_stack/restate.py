@@ -8,10 +8,10 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from todo_stack.applications import REPOSITORY
 from todo_stack.checks import all_of, http_ok
 from todo_stack.errors import StackError
 from todo_stack.output import Log
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server
 from todo_stack.twins import RESTATE

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from todo_stack import data_folder, restate, tree
-from todo_stack.applications import Applications, inherited
+from todo_stack.description import StackDescription, inherited
 from todo_stack.postgres import Postgres, check_url
 from todo_stack.process import Process, Server
 from todo_stack.twins import RESTATE
 
 
 @dataclass(eq=False, repr=False)
-class Stack(Applications):
+class Stack(StackDescription):
     """Real servers for one twin or both, on one data folder.
 
     One that ends stays down, unless a Supervisor watches the stack.
@@ -22,7 +22,7 @@ class Stack(Applications):
     """By name, those that are called before those that call: `db`, `restate_app`, `restate`, `flask-todo`,
     `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept."""
     _postgres: Postgres | None = field(default=None, init=False)
-    """Whose server is `db`; None where the database is somebody else's."""
+    """The server `db` is its; None if an external database is used."""
     _steps: list[Process] = field(default_factory=list, init=False)
     _folder: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
@@ -111,12 +111,12 @@ class Stack(Applications):
         for migration in migrations:
             migration.finish()
         if RESTATE in self.twins:
-            self.spawn(self.servers["restate_app"])
+            self.spawn(self.servers[RESTATE.writer])
         for twin in self.twins:
             self.spawn(self.servers[twin.title])
         if RESTATE in self.twins:
             self.servers["restate"].wait_ready()
-            self.servers["restate_app"].wait_ready()
+            self.servers[RESTATE.writer].wait_ready()
             registration = self.registration()
             self.spawn(registration)
             registration.finish()

@@ -60,8 +60,7 @@ class Watched:
     def kill(self, order: Order) -> None:
         """Kill it (SIGKILL); it is started again."""
         pid = self.server.pid
-        if not self.server.running:
-            order.refused(f"{self.server.name} does not run: make start WHAT={self.server.name}")
+        if not self._runs(order):
             return
         self.server.kill()
         self._start_at = time.monotonic() + FIRST_PAUSE_SECONDS
@@ -86,8 +85,7 @@ class Watched:
     def pause(self, order: Order) -> None:
         """Freeze it (SIGSTOP); connections stay open, unanswered."""
         until = f"until make start WHAT={self.server.name}"
-        if not self.server.running:
-            order.refused(f"{self.server.name} does not run, and stays so {until}")
+        if not self._runs(order):
             return
         self.server.pause()
         self._say(f"(process {self.server.pid}) was frozen by order, and stays so {until}")
@@ -102,6 +100,13 @@ class Watched:
             self._quick_ends, self._pause = 0, FIRST_PAUSE_SECONDS
             self._wanted = True
             self._start()
+
+    def _runs(self, order: Order) -> bool:
+        """Return whether it runs; if not, refuse the order."""
+        if not self.server.running:
+            then = "it is started again in a moment" if self._wanted else f"make start WHAT={self.server.name}"
+            order.refused(f"{self.server.name} does not run: {then}")
+        return self.server.running
 
     def _start(self) -> None:
         self._start_at = None

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.costs.command import Step
-from tests.costs.measure import Findings, growth, load, recovery, usage, waterfall
+from tests.costs.measure import Advance, Findings, growth, load, recovery, usage, waterfall
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_setting
@@ -24,11 +23,11 @@ _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sy
 _RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
 _WEB_SETTINGS = ("web_workers", "web_threads", "db_pool_size", "log_level")
 
-Part: TypeAlias = Callable[[Path, Step], Findings]
+Part: TypeAlias = Callable[[Path, Advance], Findings]
 """Measures in a folder of its own."""
 
 
-def load_and_usage(folder: Path, step: Step) -> Findings:
+def load_and_usage(folder: Path, step: Advance) -> Findings:
     """Measure throughput, latency and usage."""
     plan = load.LoadPlan()
     with workspace(folder) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as stack:
@@ -69,7 +68,7 @@ def _settings(database_url: str, restate: Server) -> dict[str, str]:
     }
 
 
-def recovery_and_growth(folder: Path, step: Step) -> Findings:
+def recovery_and_growth(folder: Path, step: Advance) -> Findings:
     """Measure both in the time of one."""
     yield from recovery.measure(folder, step, meanwhile=growth.measure(folder / "growth", step))
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from tests.support.database import execute
-from todo_stack.applications import REPOSITORY, inherited
 from todo_stack.checks import Check, http_ok
+from todo_stack.description import inherited
 from todo_stack.output import Log
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN
 
-Settings = Mapping[str, str]
+Environment = Mapping[str, str]
 
 PYTHON_MODULE = (sys.executable, "-m")
 
@@ -30,7 +31,7 @@ class ExtraServers:
     stack: Stack
     """PostgreSQL and the twins, running."""
     log: Log
-    environment: Settings = field(default_factory=dict)
+    environment: Environment = field(default_factory=dict)
     """What is set for all servers beside the defaults."""
 
     def database(self, name: str) -> str:
@@ -42,14 +43,14 @@ class ExtraServers:
         Step(f"migration {name}", command, self._environment({"DATABASE_URL": url}), self.log, cwd=REPOSITORY).run()
         return url
 
-    def web(self, name: str, factory: str, settings: Settings) -> tuple[Server, str]:
+    def web(self, name: str, factory: str, settings: Environment) -> tuple[Server, str]:
         """Return a started web application, `module:function()`, and its address."""
         port = free_port()
         address = f"http://{HOST}:{port}"
         command = [*PYTHON_MODULE, "gunicorn", "--config", "python:tests.costs.gunicorn_after_fork", factory]
         return self.start(name, command, {**settings, "PORT": str(port)}, http_ok(f"{address}/readyz")), address
 
-    def start(self, name: str, command: Sequence[str], settings: Settings, ready: Check | None = None) -> Server:
+    def start(self, name: str, command: Sequence[str], settings: Environment, ready: Check | None = None) -> Server:
         """Return a started server; without a check it is ready when it says so."""
         said = ready or (lambda: any(line.endswith(READY) for line in server.last_lines))
         server = Server(name, command, self._environment(settings), self.log, said, cwd=REPOSITORY)
@@ -61,7 +62,7 @@ class ExtraServers:
         self.stack.spawn(server)
         server.wait_ready()
 
-    def _environment(self, settings: Settings) -> dict[str, str]:
+    def _environment(self, settings: Environment) -> dict[str, str]:
         # Applications do not start without a port, even if they do not listen.
         ours = {"PYTHONUNBUFFERED": "1", "SECRET_KEY": "x" * 32, "HOST": HOST, "PORT": "1"}
         return {**inherited(os.environ), **ours, **self.environment, **settings}

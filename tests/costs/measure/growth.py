@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from tests.costs.command import Step
-from tests.costs.measure import Findings, LoadError, twin_internals
+from tests.costs.measure import Advance, Findings, LoadError, twin_internals
 from tests.costs.measure.load_generator import ADD, LIST, Sample, add_by_message, again_if_wrong, put_load
 from tests.costs.measure.rounds import in_turns, latency, throughput
 from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import Application, Grown, GrownPart
+from tests.costs.records import ApplicationName, Growth, GrowthFactor
 from tests.support import restate_admin
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
-from todo_stack.applications import REPOSITORY
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
@@ -45,7 +44,7 @@ _LEDGER = """
 _sample = again_if_wrong(put_load)
 
 
-def measure(folder: Path, step: Step) -> Findings:
+def measure(folder: Path, step: Advance) -> Findings:
     """Measure all three."""
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
@@ -62,8 +61,8 @@ def measure(folder: Path, step: Step) -> Findings:
 
 
 def _with_processes(
-    what: GrownPart, servers: Mapping[RunningApp, Server], counts: Sequence[int], step: Step
-) -> Iterator[Grown]:
+    what: GrowthFactor, servers: Mapping[RunningApp, Server], counts: Sequence[int], step: Advance
+) -> Iterator[Growth]:
     """Measure adds with several numbers of processes of these servers, in turns, and leave one of each."""
     setting = {"web processes": "WEB_WORKERS", "service processes": "RESTATE_SERVICE_WORKERS"}[what]
 
@@ -75,7 +74,7 @@ def _with_processes(
             server.start()
         _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
 
-    samples: dict[tuple[Application, int], list[Sample]] = defaultdict(list)
+    samples: dict[tuple[ApplicationName, int], list[Sample]] = defaultdict(list)
     for count, twin in in_turns(list(product(counts, servers)), ROUNDS):
         warm(twin, count)
         samples[twin.name, count].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
@@ -83,10 +82,10 @@ def _with_processes(
     for twin in servers:
         warm(twin, 1)
     for (application, count), taken in sorted(samples.items()):
-        yield _grown(what, application, count, taken)
+        yield _growth(what, application, count, taken)
 
 
-def _with_rows(twins: Sequence[RunningApp], rows: int, step: Step) -> Iterator[Grown]:
+def _with_rows(twins: Sequence[RunningApp], rows: int, step: Advance) -> Iterator[Growth]:
     """Measure adds and the list on tables that have so many rows in the beginning, and the purge of half the ledger."""
     for twin in twins:
         fill(twin.database, rows)
@@ -105,7 +104,7 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, step: Step) -> Iterator[G
     for twin in twins:
         purge = _purge_seconds(twin.servers[RESTATE.writer].env, rows // 2) if twin.name == RESTATE.key else None
         list_p50 = latency(lists[twin]).p50
-        yield _grown("rows", twin.name, rows, adds[twin], list_p50_ms=list_p50, purge_seconds=purge)
+        yield _growth("rows", twin.name, rows, adds[twin], list_p50_ms=list_p50, purge_seconds=purge)
 
 
 def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
@@ -118,7 +117,7 @@ def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
     return round(float(seconds), 3)
 
 
-def _with_journals(few: Stack, many: Stack, step: Step) -> Iterator[Grown]:
+def _with_journals(few: Stack, many: Stack, step: Advance) -> Iterator[Growth]:
     """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
     if (missing := JOURNALS - _remembered_calls(many)) > 0:
         message = add_by_message("grown")
@@ -134,7 +133,7 @@ def _with_journals(few: Stack, many: Stack, step: Step) -> Iterator[Grown]:
         samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=ADD_SECONDS))
         step(f"{journals[stack]:,} journals")
     for stack in stacks:
-        yield _grown("journals", RESTATE.key, journals[stack], samples[stack])
+        yield _growth("journals", RESTATE.key, journals[stack], samples[stack])
 
 
 def _remembered_calls(stack: Stack) -> int:
@@ -142,10 +141,10 @@ def _remembered_calls(stack: Stack) -> int:
     return int(row["number"])
 
 
-def _grown(
-    what: GrownPart, application: Application, size: int, samples: Sequence[Sample], **others: float | None
-) -> Grown:
+def _growth(
+    what: GrowthFactor, application: ApplicationName, size: int, samples: Sequence[Sample], **others: float | None
+) -> Growth:
     if (p99 := latency(samples).p99) is None:
         raise LoadError("the answers are too few to tell the p99")
     per_second = throughput(samples).median
-    return Grown(what=what, application=application, size=size, per_second=per_second, p99_ms=round(p99, 3), **others)
+    return Growth(what=what, application=application, size=size, per_second=per_second, p99_ms=round(p99, 3), **others)

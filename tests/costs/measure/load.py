@@ -7,11 +7,10 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from tests.costs import records
-from tests.costs.command import Step
-from tests.costs.measure import rounds
+from tests.costs.measure import Advance, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import MINIMAL, REQUEST_KINDS, Application, RequestKind
+from tests.costs.records import MINIMAL, REQUEST_KINDS, ApplicationName, RequestKind
 from todo_stack.twins import PLAIN, RESTATE
 
 _MOST_PER_SECOND = 2500
@@ -45,13 +44,13 @@ class Turn(NamedTuple):
 
     request: RequestKind
     clients: int
-    application: Application
+    application: ApplicationName
 
 
 Samples = Mapping[Turn, Sequence[Sample]]
 
 
-def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Step) -> dict[str, Any]:
+def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> dict[str, Any]:
     """Measure all kinds of requests, and return the fields of the record.
 
     The twins always, others only at adding, with the fewest and most clients.
@@ -93,13 +92,13 @@ def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 
 
 
 def _open_loops(
-    twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, step: Step
+    twins: Sequence[RunningApp], plan: LoadPlan, kind: RequestKind, closed: Samples, step: Advance
 ) -> list[records.OpenLoop]:
     """Measure a kind of request in an open loop, at the same rate for both twins."""
     slowest = min(rounds.throughput(closed[Turn(kind, plan.most_clients, twin.name)]).median for twin in twins)
     rate = float(f"{plan.open_load * slowest:.2g}")
     seconds = min(plan.open_seconds[kind], rounds.ENOUGH / rate) / plan.open_slices
-    samples: dict[Application, list[Sample]] = defaultdict(list)
+    samples: dict[ApplicationName, list[Sample]] = defaultdict(list)
     for app in rounds.in_turns(twins, plan.open_slices):
         samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
         step(f"open loop, {kind}, {rate:g} a second")

@@ -11,8 +11,7 @@ from uuid import uuid4
 
 import psycopg2
 
-from tests.costs.command import Step
-from tests.costs.measure import Findings, MeasurementError
+from tests.costs.measure import Advance, Findings, MeasurementError
 from tests.costs.measure.load_generator import add_by_message, put_load
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import Drain, Recovery
@@ -46,7 +45,10 @@ RECOVERY_SECONDS = 60.0
 
 
 def measure(
-    folder: Path, step: Step, outages: Sequence[float] = (1, 10, 60, 300), meanwhile: Iterable[Mapping[str, Any]] = ()
+    folder: Path,
+    step: Advance,
+    outages: Sequence[float] = (1, 10, 60, 300),
+    meanwhile: Iterable[Mapping[str, Any]] = (),
 ) -> Findings:
     """Measure the recovery from outages of each server that last so many seconds, and the drain of a backlog.
 
@@ -95,7 +97,7 @@ def _running_twin(ending: contextlib.ExitStack, data: Path, log: Log) -> Stack:
     return stack
 
 
-def _finish(outages: Sequence["Outage"], step: Step) -> Iterator[Recovery]:
+def _finish(outages: Sequence["Outage"], step: Advance) -> Iterator[Recovery]:
     """Wait until they have lasted long enough, and measure one recovery after the other."""
     for outage in outages:
         yield outage.end()

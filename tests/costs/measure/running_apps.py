@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
-from tests.costs.records import Application, RequestKind
+from tests.costs.records import ApplicationName, RequestKind
 from tests.support.database import execute
 from todo_stack.process import Server
 from todo_stack.stack import Stack
@@ -25,7 +25,7 @@ _REQUESTS: Mapping[RequestKind, Request] = {
 class RunningApp:
     """An application that is up, with a database of its own."""
 
-    name: Application
+    name: ApplicationName
     url: str
     database: str
     servers: Mapping[str, Server]

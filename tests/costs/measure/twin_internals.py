@@ -14,16 +14,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from todo_stack.paths import REPOSITORY
 from todo_stack.twins import Twin
 
-Message: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+AsgiMessage: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[AsgiMessage]]
+Send: TypeAlias = Callable[[AsgiMessage], Awaitable[None]]
+AsgiApplication: TypeAlias = Callable[[AsgiMessage, Receive, Send], Awaitable[None]]
 """Those of ASGI."""
-
-# Not from todo_stack.applications: what that imports would be in every traced process.
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def traced_environment(folder: Path, file: Path) -> dict[str, str]:
@@ -40,7 +38,7 @@ def trace() -> None:
     """Note from now on what happens in this process."""
     file = os.open(os.environ["TRACE_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-    def note(what: str) -> None:
+    def record(what: str) -> None:
         # One system call: threads and processes share the file.
         os.write(file, f"{time.monotonic_ns()} {what}\n".encode())
 
@@ -55,11 +53,11 @@ def trace() -> None:
 
     @contextlib.contextmanager
     def noted(begins: str, ends: str) -> Iterator[None]:
-        note(begins)
+        record(begins)
         try:
             yield
         finally:
-            note(ends)
+            record(ends)
 
     for owner, name, what in (
         (flask.Flask, "wsgi_app", noted("flask begins", "flask ends")),
@@ -67,29 +65,29 @@ def trace() -> None:
         (Ledger, "apply", noted("step begins", "step ends")),
     ):
         setattr(owner, name, what(getattr(owner, name)))
-    event.listen(Pool, "checkout", lambda *_: note("pool checkout"))
-    event.listen(Engine, "commit", lambda *_: note("commit begins"))
+    event.listen(Pool, "checkout", lambda *_: record("pool checkout"))
+    event.listen(Engine, "commit", lambda *_: record("commit begins"))
     # The end of a commit is when the connection goes back.
-    event.listen(Pool, "checkin", lambda *_: note("pool checkin"))
+    event.listen(Pool, "checkin", lambda *_: record("pool checkin"))
     create = restate.app
-    restate.app = lambda *args, **named: _with_noted_messages(create(*args, **named), note)
+    restate.app = lambda *args, **named: _with_noted_messages(create(*args, **named), record)
 
 
-def _with_noted_messages(application: Application, note: Callable[[str], None]) -> Application:
+def _with_noted_messages(application: AsgiApplication, record: Callable[[str], None]) -> AsgiApplication:
     """Return the handlers' application, which notes its messages from and to Restate."""
 
-    async def middleware(scope: Message, receive: Receive, send: Send) -> None:
-        async def noted_receive() -> Message:
+    async def middleware(scope: AsgiMessage, receive: Receive, send: Send) -> None:
+        async def noted_receive() -> AsgiMessage:
             message = await receive()
-            note("service receives")
+            record("service receives")
             return message
 
-        async def noted_send(message: Message) -> None:
+        async def noted_send(message: AsgiMessage) -> None:
             if message.get("body"):
-                note("service sends")
+                record("service sends")
             await send(message)
 
-        note("service called")
+        record("service called")
         await application(scope, noted_receive, noted_send)
 
     return middleware

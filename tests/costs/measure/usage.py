@@ -15,10 +15,10 @@ from uuid import uuid4
 import psutil
 import requests
 
-from tests.costs.command import Step
+from tests.costs.measure import Advance
 from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import Application, DiskUsage, ServerUsage
+from tests.costs.records import ApplicationName, DiskUsage, ServerUsage
 from tests.support.database import execute
 from tests.support.waiting import until
 from todo_stack import tree
@@ -90,7 +90,7 @@ def _peak_memory(servers: Mapping[str, Server]) -> Iterator[dict[str, float]]:
         watching.result()
 
 
-def idle_memory(twins: Sequence[RunningApp]) -> dict[Application, dict[str, float]]:
+def idle_memory(twins: Sequence[RunningApp]) -> dict[ApplicationName, dict[str, float]]:
     """Return the resident memory of each server of each twin, in MB.
 
     What processes share, such as PostgreSQL's buffers, counts in each of them: it is more than what would become free.
@@ -100,7 +100,7 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[Application, dict[str, floa
 
 
 def measure(
-    twins: Sequence[RunningApp], node_port: int, clients: int, seconds: float, step: Step
+    twins: Sequence[RunningApp], node_port: int, clients: int, seconds: float, step: Advance
 ) -> dict[str, list[Any]]:
     """Return what an add takes, with so many clients, by server and on the disk: fields of the record."""
     usage, disk = [], []

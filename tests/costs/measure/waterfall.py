@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from tests.costs.command import Step
-from tests.costs.measure import Findings, MeasurementError
+from tests.costs.measure import Advance, Findings, MeasurementError
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
@@ -70,7 +69,7 @@ STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
 }
 
 
-def measure(folder: Path, step: Step, number: int = REQUESTS) -> Findings:
+def measure(folder: Path, step: Advance, number: int = REQUESTS) -> Findings:
     """Measure the waterfall of an add in each twin, of one client."""
     found = []
     for twin in TWINS:
@@ -123,11 +122,11 @@ def between(noted: Sequence[Noted], began: int, ended: int) -> list[Noted]:
     return [(began, "client sends"), *inside, (ended, "client answered")]
 
 
-def durations(way: Sequence[Stretch], noted: Sequence[Noted]) -> list[float]:
+def durations(stretches: Sequence[Stretch], noted: Sequence[Noted]) -> list[float]:
     """Return how long each stretch took, in milliseconds, without a gap; raises MeasurementError on any other way."""
     left = iter(noted)
     (before, _), times = next(left), []
-    for stretch in way:
+    for stretch in stretches:
         end = next((at for at, what in left if what == stretch.until), None)
         if end is None:
             raise MeasurementError(f"no {stretch.until!r} ends {stretch.name!r}: {[what for _, what in noted]}")

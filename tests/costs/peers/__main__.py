@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from tests.costs.command import DATA, RESULTS, Step, line_on, progress_on, stop_in_order
-from tests.costs.measure import MeasurementError
+from tests.costs.command import DATA, RESULTS, line_on, progress_on, stop_in_order
+from tests.costs.measure import Advance, MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import ADD, put_load
 from tests.costs.measure.rounds import in_turns, spread
@@ -19,7 +19,7 @@ from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.workspace import workspace
 from tests.costs.peers import report
 from tests.costs.peers.contestants import FOR_ALL, PEERS, WAITING_THREADS, Contestant, Peer
-from tests.costs.peers.records import About, KillOutcome, PeerCost, PeerCosts
+from tests.costs.peers.records import KillOutcome, PeerCost, PeerCosts
 from tests.costs.records import Spread
 from tests.costs.show import text
 from tests.support.burst import adds
@@ -102,7 +102,7 @@ def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, cons
         with line_on(progress, "kills", number * kills) as step:
             return [
                 PeerCost(
-                    **one.peer.model_dump(include=set(About.model_fields)),
+                    name=one.peer.name,
                     code=one.peer.lines(),
                     components=[server.name for server in one.servers],
                     kills=_kills(one, kills, step),
@@ -112,7 +112,9 @@ def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, cons
             ]
 
 
-def _speeds(contestants: Sequence[Contestant], rounds: int, seconds: float, step: Step) -> dict[str, dict[str, Spread]]:
+def _speeds(
+    contestants: Sequence[Contestant], rounds: int, seconds: float, step: Advance
+) -> dict[str, dict[str, Spread]]:
     """Return the speed of each by name, as fields of its record."""
     for contestant in contestants:
         put_load(contestant.url, ADD, clients=WARM_UP_CLIENTS, seconds=WARM_UP_SECONDS)
@@ -127,7 +129,7 @@ def _speeds(contestants: Sequence[Contestant], rounds: int, seconds: float, step
     return {name: {"p50_ms": spread(alone[name]), "adds_per_second": spread(together[name])} for name in alone}
 
 
-def _kills(contestant: Contestant, times: int, step: Step) -> KillOutcome:
+def _kills(contestant: Contestant, times: int, step: Advance) -> KillOutcome:
     """Return what becomes of bursts in whose middle the writing process is killed; no client asks a second time.
 
     Raises NothingProvedError if not even half of the adds were done exactly once.

@@ -6,15 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.costs.lines_of_code import lines_of_code
-from tests.costs.measure.extra_servers import PYTHON_MODULE, ExtraServers, Settings, free_port
+from tests.costs.measure.extra_servers import PYTHON_MODULE, Environment, ExtraServers, free_port
 from tests.costs.measure.twin_internals import web_setting
-from tests.costs.peers.records import About
+from tests.costs.peers.records import PEERS_FILE, About
 from tests.support.database import execute
 from tests.support.run_environment import versions
 from tests.support.running_twin import RunningTwin
@@ -40,8 +39,8 @@ class Peer(About):
     """Something that a user can pick, and that can be started here if what it needs is there."""
 
     twin: Twin | None = None
-    """Which the stack runs already; None for what is started beside it."""
-    start_servers: Callable[[ExtraServers, Settings], Sequence[Server]] = lambda *_: ()
+    """The twin, which the stack runs already; None for a peer, which is started beside it."""
+    start_servers: Callable[[ExtraServers, Environment], Sequence[Server]] = lambda *_: ()
     """Starts, with settings, its servers beside the web, the one that writes last."""
     code: Mapping[str, Sequence[str]] = {}
     """What makes a twin's add, by file, and the definitions in it that have no part in that."""
@@ -95,7 +94,7 @@ class Contestant(RunningTwin):
     """An application with the twins' JSON API, running."""
 
     def __init__(
-        self, peer: Peer, extra: ExtraServers, web: tuple[Server, str], settings: Settings, servers: Sequence[Server]
+        self, peer: Peer, extra: ExtraServers, web: tuple[Server, str], settings: Environment, servers: Sequence[Server]
     ) -> None:
         """Take the web with its address, and the servers beside it: the last of them writes, without any the web."""
         self._web, url = web
@@ -144,7 +143,7 @@ _OUTBOX = [*PYTHON_MODULE, "tests.costs.peers.outbox_peer"]
 TEMPORAL = str(Path(sys.executable).parent / "temporal")
 
 
-def _celery_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
+def _celery_servers(extra: ExtraServers, settings: Environment) -> list[Server]:
     host, _, port = settings["SERVER_ADDRESS"].rpartition(":")
     data = extra.stack.data / "redis"
     data.mkdir()
@@ -167,7 +166,7 @@ def _celery_unfinished(contestant: Contestant) -> list[Any]:
     return [(name, length) for name, length in lengths.items() if length]
 
 
-def _temporal_servers(extra: ExtraServers, settings: Settings) -> list[Server]:
+def _temporal_servers(extra: ExtraServers, settings: Environment) -> list[Server]:
     host, _, port = settings["SERVER_ADDRESS"].rpartition(":")
     command = [TEMPORAL, "server", "start-dev", "--headless", "--ip", host, "--port", port, "--log-level", "error"]
     command += ["--db-filename", str(extra.stack.data / "temporal.db")]
@@ -189,11 +188,10 @@ def _temporal_unfinished(contestant: Contestant) -> Sequence[Any]:
 
 
 _STARTED: Mapping[str, Mapping[str, Any]] = {
-    PLAIN.key: {"title": PLAIN.title, "twin": PLAIN},
-    RESTATE.key: {"title": RESTATE.title, "twin": RESTATE},
+    PLAIN.key: {"twin": PLAIN},
+    RESTATE.key: {"twin": RESTATE},
     "celery": {"start_servers": _celery_servers, "unfinished": _celery_unfinished},
     "temporal": {"start_servers": _temporal_servers, "unfinished": _temporal_unfinished, "program": TEMPORAL},
     "outbox": {"start_servers": lambda extra, settings: [extra.start("outbox worker", _OUTBOX, settings)]},
 }
-_ABOUT = tomllib.loads(Path(__file__).with_name("peers.toml").read_text(encoding="utf-8"))
-PEERS = [Peer(name=name, **about, **_STARTED.get(name, {})) for name, about in _ABOUT.items()]
+PEERS = [Peer(**about, **_STARTED.get(name, {})) for name, about in PEERS_FILE.items()]

@@ -1,11 +1,14 @@
-"""What `make bench-peers` has measured: the form of peers/results.json."""
+"""What `make bench-peers` has measured: the form of peers/results.json; and what peers.toml says of each contestant."""
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from tests.costs.records import Spread
 from tests.support.history import Verdict
 from tests.support.run_environment import Record, RunRecord
-from todo_stack.twins import RESTATE
+from todo_stack.twins import RESTATE, TWINS
 
 
 class About(Record):
@@ -20,6 +23,15 @@ class About(Record):
     not_comparable: str
 
 
+_TITLES = {twin.key: {"title": twin.title} for twin in TWINS}
+_FILE = Path(__file__).with_name("peers.toml")
+PEERS_FILE: Mapping[str, Mapping[str, Any]] = {
+    name: {"name": name, **_TITLES.get(name, {}), **about} for name, about in tomllib.loads(_FILE.read_text()).items()
+}
+"""What peers.toml says of each contestant."""
+ABOUT = {name: About(**{field: about[field] for field in About.model_fields}) for name, about in PEERS_FILE.items()}
+
+
 class KillOutcome(Record):
     """What became of the adds of the bursts in whose middle the writing process was killed."""
 
@@ -28,9 +40,10 @@ class KillOutcome(Record):
     verdicts: Mapping[Verdict, int]
 
 
-class PeerCost(About):
+class PeerCost(Record):
     """One contestant."""
 
+    name: str
     code: Mapping[str, int]
     """The lines that make its add durable, by file."""
     components: Sequence[str]

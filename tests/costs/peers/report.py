@@ -1,8 +1,8 @@
 """The table of the peers, for the page, the terminal and the README."""
 
-from tests.costs.peers.records import PeerCost, PeerCosts
+from tests.costs.peers.records import ABOUT, PeerCost, PeerCosts
 from tests.costs.show.numbers import figure, measured_on, ratio
-from tests.costs.show.tables import Cell, Judged, Row, Section, Table, harm
+from tests.costs.show.tables import Judged, Row, Section, Table, TableCell, harm
 from tests.support.burst import CLIENTS
 from tests.support.history import Verdict
 from tests.support.page import counted
@@ -23,8 +23,8 @@ def section(costs: PeerCosts) -> Section:
         [Table("One add, made durable", head, [Row(_cells(row)) for row in costs.rows], words=2, note=note)],
         notes=[
             *(
-                (row.title, f"Its promise rests on {row.durable}. Killed was {row.killed}. {row.not_comparable}")
-                for row in costs.rows
+                (one.title, f"Its promise rests on {one.durable}. Killed was {one.killed}. {one.not_comparable}")
+                for one in (ABOUT[row.name] for row in costs.rows)
             ),
             *((f"{title} is missing", reason) for title, reason in costs.skipped.items()),
         ],
@@ -45,11 +45,11 @@ def _explanation(costs: PeerCosts) -> str:
     )
 
 
-def _cells(row: PeerCost) -> list[Cell]:
+def _cells(row: PeerCost) -> list[TableCell]:
     verdicts = row.kills.verdicts
     lost, stuck = (verdicts.get(verdict, 0) for verdict in (Verdict.LOST, Verdict.STUCK))
     return [
-        row.title,
+        ABOUT[row.name].title,
         ", ".join(row.components) or "none",
         str(sum(row.code.values())),
         figure(row.p50_ms.median),

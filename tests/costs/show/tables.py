@@ -88,10 +88,10 @@ class Judged(NamedTuple):
         return self.text
 
 
-Cell: TypeAlias = str | Judged
+TableCell: TypeAlias = str | Judged
 
 
-def harm(number: int) -> Cell:
+def harm(number: int) -> TableCell:
     """Return how often something happened that must not."""
     return Judged(f"{number:,}") if number else "0"
 
@@ -99,7 +99,7 @@ def harm(number: int) -> Cell:
 class Row(NamedTuple):
     """A line of a table, with what is drawn on the page between the words and the numbers."""
 
-    cells: Sequence[Cell]
+    cells: Sequence[TableCell]
     plot: Plot | None = None
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 from rich.text import Text
 
-from tests.costs.show.tables import Cell, Judged, Section, Table
+from tests.costs.show.tables import Judged, Section, Table, TableCell
 
 _STYLES = {"good": "green", "bad": "bold red", "unknown": "dim"}
 
@@ -58,6 +58,6 @@ def table_in_markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _line(cells: Sequence[Cell]) -> str:
+def _line(cells: Sequence[TableCell]) -> str:
     strong = (f"**{cell}**" if isinstance(cell, Judged) and cell.judgement == "bad" else str(cell) for cell in cells)
     return f"| {' | '.join(strong)} |"

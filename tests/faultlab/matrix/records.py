@@ -65,15 +65,15 @@ class Cell(Record):
     @property
     def as_expected(self) -> bool:
         """Whether the verdict, and what the client was told at first, are as the rules say."""
-        told = {answer.outcome for answer in self.answers[:1]} if self.expected_outcomes else set()
-        return self.verdict is self.expected and told <= {*self.expected_outcomes}
+        first = {answer.outcome for answer in self.answers[:1]} if self.expected_outcomes else set()
+        return self.verdict is self.expected and first <= {*self.expected_outcomes}
 
     @property
     def comparison(self) -> str:
         """What was found beside what the rules say: the verdicts, and what the client was told at first."""
-        told = f", told {self.answers[0].outcome.value}" if self.answers else ""
-        may_be_told = f", told {' or '.join(o.value for o in self.expected_outcomes)}" if self.expected_outcomes else ""
-        return f"{self.verdict.value}{told}; expected: {self.expected.value}{may_be_told}"
+        outcome = f", told {self.answers[0].outcome.value}" if self.answers else ""
+        outcomes = f", told {' or '.join(o.value for o in self.expected_outcomes)}" if self.expected_outcomes else ""
+        return f"{self.verdict.value}{outcome}; expected: {self.expected.value}{outcomes}"
 
 
 class MatrixRun(RunRecord):

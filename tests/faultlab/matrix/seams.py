@@ -9,7 +9,7 @@ from todo_stack.twins import TWINS, Twin
 
 _STATEMENTS = {"add": "INSERT INTO todo", "update": "UPDATE todo", "delete": "DELETE FROM todo"}
 
-Direction = type[Sent] | type[Answer]
+MatchKind = type[Sent] | type[Answer]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Seam:
     twin: Twin
     name: str
     link: str
-    direction: Direction
+    direction: MatchKind
     message: str
     """What it is called on the link, as a format for the operation's {method}, {statement} and {kind}."""
     explains: str
@@ -62,7 +62,7 @@ def trace_on(link: str, operation: ClientOperation) -> str | int:
 
 def _seams(twin: Twin) -> list[Seam]:
     database, call = database_link(twin), "POST /restate/call/TodoService/{kind}_todo"
-    every: list[tuple[str, str, Direction, str, str]] = [
+    every: list[tuple[str, str, MatchKind, str, str]] = [
         ("request", CLIENT, Sent, "{method} /api/todos", "the request on its way to the web application"),
         ("call", INGRESS, Sent, call, "the call on its way to Restate's ingress"),
         ("invocation", SERVICE, Sent, "invoke TodoService/{kind}_todo", "the invocation on its way to the service"),

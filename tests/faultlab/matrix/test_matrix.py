@@ -38,7 +38,7 @@ def run(wanted: list[Case], folder: Path, injector: type[FaultInjector] = FaultI
     return found
 
 
-def parts(chosen: list[Case]) -> list[set[str]]:
+def values_of_each_part(chosen: list[Case]) -> list[set[str]]:
     """Return which seams, faults, operations and clients occur, each with its twin."""
     names = [[f"{case.seam.twin} {part}" for part in case.id.split("/")] for case in chosen]
     return [set(column) for column in zip(*names, strict=True)]
@@ -46,7 +46,7 @@ def parts(chosen: list[Case]) -> list[set[str]]:
 
 def test_part_covers_everything() -> None:
     """The part has each seam, fault, operation and client of both twins at least once."""
-    assert parts(covering()) == parts(every_case())
+    assert values_of_each_part(covering()) == values_of_each_part(every_case())
 
 
 def test_rules_promise_what_the_design_promises() -> None:

@@ -9,11 +9,7 @@ const linkTo = (hash) => links.find((link) => link.hash === hash);
 
 function show(cell) {
   const [symbol, css] = data.verdicts[cell.verdict];
-  const id = [cell.twin, cell.operation, cell.seam, cell.fault, cell.client].join("/");
-  const unexpected =
-    cell.verdict === cell.expected
-      ? ""
-      : `<p class="card alarm"><b>! Not as predicted:</b> the rules predicted <b>${escaped(cell.expected)}</b>.</p>`;
+  const unexpected = cell.odd ? `<p class="card alarm"><b>! Not as predicted:</b> ${escaped(cell.odd)}</p>` : "";
   const events = cell.events
     ? `<div class="sequence" tabindex="0" role="group" aria-label="Sequence diagram">${new Sequence(cell, data.lanes[cell.twin]).svg()}</div>
     <details><summary>The same as text</summary><table class="story">${tableRows(cell)}</table></details>`
@@ -21,7 +17,7 @@ function show(cell) {
   body.innerHTML = `<h2 id="cell-name">${escaped(cell.operation)} · ${escaped(data.titles[cell.twin])}</h2>
     <p>Held at the seam <b>${escaped(cell.seam)}</b>. Fault: <b>${escaped(cell.fault)}</b>. The client <b>${escaped(cell.client)}</b>.</p>
     <p><span class="chip v-${css}">${symbol} ${escaped(cell.verdict)}</span> ${escaped(cell.because)}</p>${unexpected}${events}
-    <p>Repeat it: <code>make compare ONLY="${escaped(id)}"</code></p>`;
+    <p>Repeat it: <code>${escaped(cell.command)}</code></p>`;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }

@@ -10,12 +10,10 @@ from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
+from tests.faultlab.picture.findings import findings
 from tests.support.history import Verdict
 from tests.support.page import counted
-
-from .findings import findings
-
-_VERSIONS = ("PostgreSQL", "Restate", "Python", "Flask")
+from tests.support.run_environment import MAIN_VERSIONS
 
 published_run = cache(published.read)
 
@@ -64,7 +62,7 @@ def harms(run: MatrixRun) -> str:
 
 def measured(run: MatrixRun) -> str:
     """Return when this was found, where, and with which versions."""
-    versions = ", ".join(f"{name} {run.versions[name]}" for name in _VERSIONS)
+    versions = ", ".join(f"{name} {run.versions[name]}" for name in MAIN_VERSIONS)
     predicted = f"{len(run.unexpected):,} verdicts are not" if run.unexpected else "each verdict is"
     return (
         f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted} as `{RULES}` "

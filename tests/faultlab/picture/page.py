@@ -17,12 +17,11 @@ from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS, Seam
+from tests.faultlab.picture.findings import findings
 from tests.faultlab.submitted import OPERATIONS
 from tests.support import page
 from tests.support.page import counted
 from todo_stack.twins import TWINS
-
-from .findings import findings
 
 
 def render(run: MatrixRun) -> str:
@@ -82,7 +81,14 @@ def _left_out() -> dict[str, list[str]]:
 def _packed(run: MatrixRun) -> str:
     """Return all that opening a cell needs, in few bytes of which none can be taken for markup."""
     data = {
-        "cells": {cell.anchor: cell.model_dump(mode="json", exclude_defaults=True) for cell in run.cells},
+        "cells": {
+            cell.anchor: {
+                **cell.model_dump(mode="json", exclude_defaults=True),
+                "command": cell.command,
+                "odd": "" if cell.as_expected else cell.comparison,
+            }
+            for cell in run.cells
+        },
         "lanes": {twin.key: ("client", *processes) for twin, processes in PROCESSES.items()},
         "titles": {twin.key: twin.title for twin in TWINS},
         "verdicts": {verdict.value: (entry.symbol, entry.css) for verdict, entry in LEGEND.items()},

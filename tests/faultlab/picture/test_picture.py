@@ -217,7 +217,7 @@ def test_opening_a_cell(page: Page) -> None:
     page.goto(f"{page.url}#{cell.anchor}")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(cell.because)
-    expect(dialog).to_contain_text(f"the rules predicted {cell.expected.value}")
+    expect(dialog).to_contain_text(f"Not as predicted: {cell.comparison}")
     expect(dialog.locator("code")).to_have_text(cell.command)
     drawing = dialog.locator("svg")
     messages = "POST /add|</script> COMMIT held|row stalled|row let go|row dropped|row cut off|row: nobody there"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from anyio.from_thread import BlockingPortal
 
-from .events import EventKind, EventLog
-from .messages import Match, Message, Side
-from .wire_thread import on_wire_thread
+from tests.faultlab.wire.events import EventKind, EventLog
+from tests.faultlab.wire.messages import Match, Message
+from tests.faultlab.wire.wire_thread import on_wire_thread
 
 _SETTLING_SECONDS = 1.0  # to carry out a decision where the link is silent or the receiver asleep
 _SHOWN = 12  # the last messages named when a breakpoint was not hit
@@ -20,14 +20,10 @@ _SHOWN = 12  # the last messages named when a breakpoint was not hit
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a message, after a delay in seconds: RELEASED, DROPPED or RESET.
-
-    `toward` is the only side to be reset, None both.
-    """
+    """What becomes of a message, after a delay in seconds: RELEASED, DROPPED or RESET."""
 
     fate: EventKind
     delay: float = 0.0
-    toward: Side | None = None
 
 
 @dataclass(eq=False)
@@ -51,12 +47,9 @@ class Held:
         """Swallow the message and leave the connection open: its receiver never learns of it."""
         self._decide(Decision(EventKind.DROPPED))
 
-    def reset(self, toward: Side | None = None) -> None:
-        """Swallow the message and reset the connection (RST) on both sides, or toward one.
-
-        With one side reset, the other keeps its connection, on which it hears nothing more.
-        """
-        self._decide(Decision(EventKind.RESET, toward=toward))
+    def reset(self) -> None:
+        """Swallow the message and reset the connection (RST) on both sides."""
+        self._decide(Decision(EventKind.RESET))
 
     def stall(self, seconds: float) -> None:
         """Pass the message on after so many seconds from now. Returns at once."""

@@ -87,5 +87,5 @@ def pass_through(sender: socket.socket, receiver: socket.socket, data: bytes) ->
 
 
 def still_waits(future: "Future[Any]") -> bool:
-    """Whether nothing comes of it for a moment."""
+    """Whether it is still not done after a moment."""
     return bool(wait([future], MOMENT).not_done)

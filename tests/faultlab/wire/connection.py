@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .breakpoints import Breakpoint, Held
-from .events import EventKind, EventLog, LinkEvent
-from .messages import Direction, Message, Side, WireProtocol
+from tests.faultlab.wire.breakpoints import Breakpoint, Held
+from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
+from tests.faultlab.wire.messages import Direction, Message, Side, WireProtocol
 
 _CHUNK = 256 * 1024
 _BACKLOG = 16 * 1024 * 1024  # bytes that may wait behind a held message before the sender is made to wait
@@ -58,16 +58,14 @@ class Connection:
         await asyncio.wait(self._readers.values())
         self.close()
 
-    def reset(self, toward: Side | None = None) -> None:
-        """Send RST to one side or both. A side that is left keeps its connection and hears nothing more."""
-        sides = [side for side in self.sockets if toward in (None, side)]
-        if sides:
-            self._record(EventKind.RESET, f"reset toward {toward}" if toward else "")
-        for side in sides:
+    def reset(self) -> None:
+        """Send RST to both sides."""
+        if self.sockets:
+            self._record(EventKind.RESET)
+        for side in tuple(self.sockets):
             self.sockets[side].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
             self._close_socket(side)
-        if not self.sockets:
-            self._cancel_tasks()
+        self._cancel_tasks()
 
     def close(self) -> None:
         """End the connection in order on both sides; what is held is gone."""
@@ -188,7 +186,7 @@ class Connection:
             else:
                 self._record_message(fate, message)
                 if fate is EventKind.RESET:
-                    self.reset(decision.toward)
+                    self.reset()
         finally:
             held.settle(fate)
 

@@ -7,9 +7,17 @@ from collections.abc import Iterator
 import hpack
 from hyperframe import frame as frame_types
 
-from .http2_streams import FRAME_HEAD, LIMIT, Http2Stream, Invocation, StreamMessage, data_frames, header_frames
-from .messages import Direction, Message, NotUnderstoodError, WireProtocol
-from .restate import MessageReader
+from tests.faultlab.wire.http2_streams import (
+    FRAME_HEAD,
+    LIMIT,
+    Http2Stream,
+    Invocation,
+    StreamMessage,
+    data_frames,
+    header_frames,
+)
+from tests.faultlab.wire.messages import Direction, Message, NotUnderstoodError, WireProtocol
+from tests.faultlab.wire.restate import MessageReader
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NEVER = 2**31 - 1  # the last stream of a GOAWAY that only announces the end
@@ -143,7 +151,7 @@ class Http2Protocol(WireProtocol):
             yield from self._close_opening(stream)
 
     def _end(self, direction: Direction, stream: Http2Stream) -> None:
-        """Forget a stream that both sides have ended; what is held of it knows it."""
+        """Forget a stream that both sides have ended. A held message keeps its own reference to it."""
         stream.ended.add(direction)
         if len(stream.ended) == len(Direction):
             self._streams.pop(stream.number, None)

@@ -82,7 +82,6 @@ Match: TypeAlias = Callable[[Message], bool]
 class _Description:
     name: str = ""
     mentioning: Marker | None = None
-    where: Match | None = None
     direction: ClassVar[Direction]
 
     def __call__(self, message: Message) -> bool:
@@ -91,12 +90,11 @@ class _Description:
             and bool(message.name)
             and (not self.name or message.is_called(self.name))
             and (self.mentioning is None or message.mentions(self.mentioning))
-            and (self.where is None or self.where(message))
         )
 
 
 class Sent(_Description):
-    """A message that the client sends: by its first words, by what its operation mentions, by any other condition.
+    """A message that the client sends: by its first words, and by what its operation mentions.
 
     `Sent("COMMIT", mentioning="buy milk")` is the COMMIT of the transaction in which that text occurs.
     """

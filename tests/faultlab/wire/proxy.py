@@ -7,11 +7,11 @@ import contextlib
 import socket
 from typing import Self
 
-from .breakpoints import Breakpoint, Decision
-from .connection import Connection
-from .events import EventKind, EventLog, LinkEvent
-from .messages import Match, Side, WireProtocol
-from .wire_thread import WIRE_THREAD, on_wire_thread
+from tests.faultlab.wire.breakpoints import Breakpoint, Decision
+from tests.faultlab.wire.connection import Connection
+from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
+from tests.faultlab.wire.messages import Match, Side, WireProtocol
+from tests.faultlab.wire.wire_thread import WIRE_THREAD, on_wire_thread
 
 
 class Proxy:
@@ -71,13 +71,9 @@ class Proxy:
         """Swallow the next matching message and leave its connection open."""
         return self._add(match, Decision(EventKind.DROPPED), times)
 
-    def cut(self, match: Match, *, toward: Side | None = None, times: int | None = 1) -> Breakpoint:
-        """Swallow the next matching message and reset its connection, on both sides or toward one."""
-        return self._add(match, Decision(EventKind.RESET, toward=toward), times)
-
-    def stall(self, match: Match, seconds: float, *, times: int | None = 1) -> Breakpoint:
-        """Delay the next matching message."""
-        return self._add(match, Decision(EventKind.RELEASED, delay=seconds), times)
+    def cut(self, match: Match, *, times: int | None = 1) -> Breakpoint:
+        """Swallow the next matching message and reset its connection."""
+        return self._add(match, Decision(EventKind.RESET), times)
 
     # What happens to the link as a whole.
 
@@ -94,10 +90,10 @@ class Proxy:
         self._record(EventKind.BLACKHOLED)
 
     @on_wire_thread
-    async def reset_connections(self, toward: Side | None = None) -> None:
-        """Reset all open connections, on both sides or toward one."""
+    async def reset_connections(self) -> None:
+        """Reset all open connections."""
         for connection in self._connections.values():
-            connection.reset(toward)
+            connection.reset()
 
     @on_wire_thread
     async def heal(self) -> None:

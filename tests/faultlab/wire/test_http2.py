@@ -21,8 +21,8 @@ from tests.support import restate_admin
 from tests.support.logs import log_to
 from tests.support.waiting import until
 from todo_stack import restate as restate_server
-from todo_stack.applications import REPOSITORY
 from todo_stack.checks import tcp_open
+from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 
@@ -124,10 +124,12 @@ def test_journalled_result_held(steps: StepService, pool: ThreadPoolExecutor) ->
     assert steps.runs("once") == 1
 
 
-def test_big_invocations(steps: StepService) -> None:
+def test_big_invocations(steps: StepService, pool: ThreadPoolExecutor) -> None:
     """Inputs and results larger than every window pass unchanged, also when they are held on their way."""
     name = "big " + "x" * 700_000
     assert steps.take(name) == name
-    steps.link.stall(Sent("invoke Steps/take"), 0.1)
-    steps.link.stall(Answer("ProposeRunCompletion"), 0.1)
-    assert steps.take(name) == name
+    held = [steps.link.hold(Sent("invoke Steps/take")), steps.link.hold(Answer("ProposeRunCompletion"))]
+    client = pool.submit(steps.take, name)
+    for point in held:
+        point.wait().release()
+    assert client.result(DEADLINE) == name

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import requests
 from pydantic import BaseModel
 
-from tests.faultlab.laboratory import HOST, Laboratory
+from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.wire.events import EventKind
 from tests.faultlab.wire.http2 import Http2Protocol
 from tests.faultlab.wire.proxy import Proxy
 from tests.support import restate_admin
 from tests.support.service_endpoint import registered, service_endpoint
 from todo_stack.output import Log
-from todo_stack.ports import Ports
+from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server
 
 LINK = "Restate to article"

@@ -13,13 +13,11 @@ from todo_stack import postgres
 from todo_stack.checks import Check, http_ok
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
-from todo_stack.output import Log
+from todo_stack.output import Log, no_log
+from todo_stack.paths import DATA, REPOSITORY
 from todo_stack.ports import HOST, SETTINGS, Ports
 from todo_stack.process import Server, Step
 from todo_stack.twins import RESTATE, TWINS, Twin
-
-REPOSITORY = Path(__file__).resolve().parents[3]
-DATA = REPOSITORY / ".data"
 
 _SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
 """What a process gets from us or not at all, whatever the environment says."""
@@ -31,7 +29,7 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass(eq=False, repr=False)
-class Applications:
+class StackDescription:
     """Describes a stack and makes the processes of its twins; looks for nothing, and starts none."""
 
     twins: Sequence[Twin] = TWINS
@@ -42,7 +40,7 @@ class Applications:
     ports: Ports = field(default_factory=Ports)
     external_database: str | None = None
     """The address of one PostgreSQL database for all; without it a server is started here, with one for each twin."""
-    log: Log = lambda _name, _line: None
+    log: Log = no_log
     """Takes the name of a process and a line of its output, from threads."""
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Environment variables that win over ours, by the name of the server or step. An address may lead through a proxy;
@@ -74,7 +72,7 @@ class Applications:
         """Return the endpoint at which Restate calls the handlers."""
         # By HTTP: another process on its port may accept connections, too.
         healthy = http_ok(f"{self.ports.service_url}/health")
-        return self._server("restate_app", ["flask_todo_restate.restate_server"], RESTATE, healthy)
+        return self._server(RESTATE.writer, ["flask_todo_restate.restate_server"], RESTATE, healthy)
 
     def web(self, twin: Twin) -> Server:
         """Return the server of a twin's pages and JSON API."""
