@@ -24,7 +24,9 @@ from tests.support.waiting import StillMissingError, until
 from tests.walkthrough.shell import Shell
 from todo_stack.ports import Ports
 
-TESTED_ELSEWHERE = re.compile(r"\s*make (up|up-basic|up-restate|test|compare|chaos|bench|bench-peers)\b")
+TESTED_ELSEWHERE = re.compile(
+    r"make (up|up-basic|up-restate|test|compare|chaos|bench|bench-peers)( [A-Z]+=('[^']*'|\S+))*( +#.*)?"
+)
 """Commands that take long, or do not end; other tests run these targets."""
 
 _BLOCK = re.compile(
@@ -33,6 +35,8 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _FILE = re.compile(r'file (\S+)(?: before "(.*?)"| from "(.*?)" to "(.*?)")?')
+_IN_CONTAINERS, _A_MOMENT_LATER = "in containers", "a moment later"
+_OF_COMMANDS = re.compile(rf"|{_IN_CONTAINERS}|{_A_MOMENT_LATER}|not executed: \S.*")
 _PICTURES = {"mermaid"}
 
 
@@ -47,8 +51,8 @@ class Reader:
     """From each port that a document names to the reader's own."""
     printed_elsewhere: Mapping[str, str] = field(default_factory=dict)
     """What commands have printed that run in another terminal."""
-    containers: bool = False
-    """Whether the reader tries the blocks for containers, and only these."""
+    containers: bool | None = None
+    """Whether the reader tries the blocks for containers, and only these; None where no page may have any."""
     executed: int = 0
     """How many blocks of commands were executed."""
 
@@ -62,7 +66,7 @@ class Reader:
             example.evaluate()
         prose = _BLOCK.sub("", document.text)
         assert "```" not in prose, f"{path.name}: ``` must be at the start of a line, and only there"
-        assert not re.search(r"\n\n {4}\S", prose), f"{path.name}: an indented block has no language"
+        assert not re.search(r"\n\n( {4}|\t)|~~~|<pre", prose), f"{path.name}: a block of code has no language"
 
     def _blocks(self, document: Document) -> Iterator[Region]:
         for block in _BLOCK.finditer(document.text):
@@ -71,20 +75,24 @@ class Reader:
     def _evaluate(self, example: Example) -> str | None:
         """Return what is wrong with the block, if anything."""
         block, comment = example.parsed, example.parsed["comment"] or ""
-        if block["language"] == "bash":
+        if block["language"] == "bash" and _OF_COMMANDS.fullmatch(comment):
             return self._try(block["source"], block["expected"] or "", comment)
         if change := _FILE.fullmatch(comment):
             self._write(block["source"], *change.groups())
-        elif block["language"] not in _PICTURES:
+        elif block["language"] not in _PICTURES or comment:
             return f"nobody knows what to do with a block of {block['language']!r} and the comment {comment!r}"
         return None
 
     def _try(self, commands: str, expected: str, comment: str) -> str | None:
         if printed := self.printed_elsewhere.get(commands.strip()):
             return self._difference(printed, expected)
-        if comment.startswith("not executed: ") or all(map(TESTED_ELSEWHERE.match, commands.splitlines())):
+        if comment.startswith("not executed") or all(map(TESTED_ELSEWHERE.fullmatch, commands.splitlines())):
             return "nobody compares this output" if expected else None
-        if self.containers != (comment == "in containers"):
+        if expected.strip() == "...":
+            return "an output of any lines says nothing"
+        if comment == _IN_CONTAINERS and self.containers is None:
+            return "nobody executes the containers of this page"
+        if bool(self.containers) != (comment == _IN_CONTAINERS):
             return None
         self.executed += 1
         difference = None
@@ -94,7 +102,7 @@ class Reader:
             difference = self._difference(self.shell.run(self._renumbered(commands)), expected)
             return difference is None
 
-        if not agrees() and comment == "a moment later":
+        if not agrees() and comment == _A_MOMENT_LATER:
             with contextlib.suppress(StillMissingError):
                 until(agrees, "what the page shows")
         return difference
@@ -116,6 +124,7 @@ class Reader:
             head, found, tail = file.read_text().partition(begin)
             assert found, f"{name} has no {begin}"
             if last:
+                assert last in tail, f"{name} has no {last}"
                 tail = tail.partition(last)[2].partition("\n")[2]
             source = head + source + (found + tail if before else tail)
         file.write_text(source)

@@ -9,9 +9,10 @@ from tests.faultlab.legend import LEGEND
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
-from tests.faultlab.picture.findings import findings
 from tests.support.history import Verdict
 from tests.support.page import counted
+
+from .findings import findings
 
 
 def print_run(run: MatrixRun, console: Console) -> None:

@@ -10,10 +10,11 @@ from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
-from tests.faultlab.picture.findings import findings
 from tests.support.history import Verdict
 from tests.support.page import counted
 from tests.support.run_environment import MAIN_VERSIONS
+
+from .findings import findings
 
 published_run = cache(published.read)
 

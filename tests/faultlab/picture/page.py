@@ -17,11 +17,12 @@ from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS, Seam
-from tests.faultlab.picture.findings import findings
 from tests.faultlab.submitted import OPERATIONS
 from tests.support import page
 from tests.support.page import counted
 from todo_stack.twins import TWINS
+
+from .findings import findings
 
 
 def render(run: MatrixRun) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from anyio.from_thread import BlockingPortal
 
-from tests.faultlab.wire.events import EventKind, EventLog
-from tests.faultlab.wire.messages import Match, Message
-from tests.faultlab.wire.wire_thread import on_wire_thread
+from .events import EventKind, EventLog
+from .messages import Match, Message
+from .wire_thread import on_wire_thread
 
 _SETTLING_SECONDS = 1.0  # to carry out a decision where the link is silent or the receiver asleep
 _SHOWN = 12  # the last messages named when a breakpoint was not hit

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.faultlab.wire.breakpoints import Breakpoint, Held
-from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
-from tests.faultlab.wire.messages import Direction, Message, Side, WireProtocol
+from .breakpoints import Breakpoint, Held
+from .events import EventKind, EventLog, LinkEvent
+from .messages import Direction, Message, Side, WireProtocol
 
 _CHUNK = 256 * 1024
 _BACKLOG = 16 * 1024 * 1024  # bytes that may wait behind a held message before the sender is made to wait

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
-from tests.faultlab.wire.messages import Direction, Message
+from .messages import Direction, Message
 
 
 class EventKind(StrEnum):

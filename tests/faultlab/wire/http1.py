@@ -11,15 +11,7 @@ from dataclasses import dataclass, field
 
 import h11
 
-from tests.faultlab.wire.messages import (
-    Direction,
-    Marker,
-    Message,
-    NotUnderstoodError,
-    WireProtocol,
-    as_bytes,
-    begins_with,
-)
+from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, as_bytes, begins_with
 
 _LIMIT = 1024 * 1024  # bytes of a message that are kept together; what is longer passes in parts after the first
 

@@ -7,17 +7,9 @@ from collections.abc import Iterator
 import hpack
 from hyperframe import frame as frame_types
 
-from tests.faultlab.wire.http2_streams import (
-    FRAME_HEAD,
-    LIMIT,
-    Http2Stream,
-    Invocation,
-    StreamMessage,
-    data_frames,
-    header_frames,
-)
-from tests.faultlab.wire.messages import Direction, Message, NotUnderstoodError, WireProtocol
-from tests.faultlab.wire.restate import MessageReader
+from .http2_streams import FRAME_HEAD, LIMIT, Http2Stream, Invocation, StreamMessage, data_frames, header_frames
+from .messages import Direction, Message, NotUnderstoodError, WireProtocol
+from .restate import MessageReader
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _NEVER = 2**31 - 1  # the last stream of a GOAWAY that only announces the end

@@ -9,8 +9,8 @@ from typing import Self
 import hpack
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
 
-from tests.faultlab.wire.messages import Direction, Marker, Message, as_bytes, begins_with
-from tests.faultlab.wire.restate import MessageReader, known_entries
+from .messages import Direction, Marker, Message, as_bytes, begins_with
+from .restate import MessageReader, known_entries
 
 LIMIT = 16 * 1024  # bytes kept together: well below the smallest window, or the sender would wait for us for ever
 _REMEMBERED = 64 * 1024  # bytes of a stream in which markers are looked for

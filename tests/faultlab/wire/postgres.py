@@ -13,15 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.faultlab.wire.messages import (
-    Direction,
-    Marker,
-    Message,
-    NotUnderstoodError,
-    WireProtocol,
-    as_bytes,
-    begins_with,
-)
+from .messages import Direction, Marker, Message, NotUnderstoodError, WireProtocol, as_bytes, begins_with
 
 _LIMIT = 1024 * 1024  # bytes of an answer that are kept together; what is longer passes in parts
 _CANCEL, _ENCRYPTED = 80877102, (80877103, 80877104)  # in place of a version: cancel; TLS and GSSAPI

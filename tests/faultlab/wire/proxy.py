@@ -7,11 +7,11 @@ import contextlib
 import socket
 from typing import Self
 
-from tests.faultlab.wire.breakpoints import Breakpoint, Decision
-from tests.faultlab.wire.connection import Connection
-from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
-from tests.faultlab.wire.messages import Match, Side, WireProtocol
-from tests.faultlab.wire.wire_thread import WIRE_THREAD, on_wire_thread
+from .breakpoints import Breakpoint, Decision
+from .connection import Connection
+from .events import EventKind, EventLog, LinkEvent
+from .messages import Match, Side, WireProtocol
+from .wire_thread import WIRE_THREAD, on_wire_thread
 
 
 class Proxy:
