@@ -1,6 +1,8 @@
 """The Restate twin does not give up a write, however many attempts an outage takes."""
 
-from tests.support.running_twin import restate_twin
+import requests
+
+from tests.support.running_twin import RunningTwin, restate_twin
 from tests.support.service_endpoint import endpoint_beside
 from tests.support.user import new_name
 from tests.support.waiting import until
@@ -33,3 +35,10 @@ def test_more_attempts_than_restate_would_make(native_stack: Stack) -> None:
         database.start()
         assert twin.settle() == []
     assert [twin.tasks(task) for task in (added, before, changed)] == [[added], [], [changed]]
+
+
+def test_policy_in_force(durable: RunningTwin) -> None:
+    """The policy that Restate has registered does not end, and looks again twice a second."""
+    service = requests.get(f"{durable.stack.ports.admin_url}/services/TodoService", timeout=10).json()
+    assert service["retry_policy"]["max_attempts"] == 2**31
+    assert service["retry_policy"]["max_interval"] == "500ms"

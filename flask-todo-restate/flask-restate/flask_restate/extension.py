@@ -141,7 +141,7 @@ class FlaskRestate:
             accepted = _post(SEND, target, message, key, deadline + budget * CONFIRMATION_SHARE)
             raise PendingError(accepted.json()["invocationId"], target.name) from None
         _raise_for_outcome(response)
-        return target.handler_io.output_serde.deserialize(response.content)  # type: ignore[return-value]
+        return target.handler_io.output_serde.deserialize(response.content)  # type: ignore[return-value]  # untyped
 
     def send(self, handler: Handles[Message, Any], message: Message, key: str, delay: timedelta = NOW) -> str:
         """Hand over a call, to be made after the delay. Return its operation id or raise UnavailableError."""

@@ -59,7 +59,7 @@ class Ledger:
 
     def __init__(self, model: type[LedgerMixin], sessions: Callable[[], AbstractContextManager[Session]]) -> None:
         # The table, not the model: a statement costs half as much without the unit of work.
-        self._table = cast(Table, model.__table__)  # type: ignore[attr-defined]
+        self._table = cast(Table, model.__table__)  # type: ignore[attr-defined]  # of a mapped subclass
         self._sessions = sessions
 
     def once(self, ctx: restate.Context, change: Callable[[Session], T]) -> Callable[[], T]:

@@ -77,7 +77,7 @@ def build_app(
     )
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
     app.jinja_env.globals["notices"] = list
     errors.register(app)
     _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})})

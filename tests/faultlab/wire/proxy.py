@@ -27,7 +27,6 @@ class Proxy:
         protocol: type[WireProtocol],
         *,
         upstream: tuple[str, int],
-        port: int = 0,
         log: EventLog | None = None,
     ) -> None:
         self.name = name
@@ -45,7 +44,7 @@ class Proxy:
             # Bound but never listening: it keeps the port ours while connections are refused.
             address = opening.enter_context(socket.socket())
             address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            address.bind(("127.0.0.1", port))
+            address.bind(("127.0.0.1", 0))
             self.port: int = address.getsockname()[1]
             opening.callback(self._stop)
             self.portal.call(self._listen)
@@ -66,10 +65,6 @@ class Proxy:
     def watch(self, match: Match, *, times: int | None = 1) -> Breakpoint:
         """Let the next matching message pass; `wait` returns when it has passed."""
         return self._add(match, Decision(EventKind.RELEASED), times)
-
-    def drop(self, match: Match, *, times: int | None = 1) -> Breakpoint:
-        """Swallow the next matching message and leave its connection open."""
-        return self._add(match, Decision(EventKind.DROPPED), times)
 
     def cut(self, match: Match, *, times: int | None = 1) -> Breakpoint:
         """Swallow the next matching message and reset its connection."""
