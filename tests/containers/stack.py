@@ -115,11 +115,12 @@ class ContainerStack:
 
     def kill(self) -> None:
         """Kill everything at one moment, as a power cut does."""
-        # Frozen first, and callers before what they call, so that none of them lives on to see another one die.
-        for server in reversed(self.servers.values()):
-            if server.running:
-                server.pause()
-        at_once(ContainerServer.kill, self.servers.values())
+        # Frozen first, and callers before what they call, so that none of them lives on to see another one die. Killed
+        # in that order too: to kill a frozen container the engine lets it go on, for a moment.
+        callers_first = [server for server in reversed(self.servers.values()) if server.running]
+        for action in (ContainerServer.pause, ContainerServer.kill):
+            for server in callers_first:
+                action(server)
 
     def database_url(self, twin: Twin) -> str:
         """Return the address of a twin's database."""
