@@ -1,7 +1,8 @@
 """Registers a service endpoint with Restate, and switches to a new version without losing a call.
 
 Restate finishes a call on the version that started it, at that version's address. So a new version needs its own
-address: it is registered and takes the new calls, and the old one is removed when no call needs it any more.
+address: it is registered and takes the new calls, and the old one is removed when no call needs it any more. Calls
+at an address that is gone are stranded, and would wait for ever: they are moved, or their number and address reported.
 """
 
 import logging
@@ -17,13 +18,25 @@ class DeploymentError(SystemExit):
     """The deployment failed. If nothing catches this, it ends the program with its message."""
 
 
+class StrandedError(DeploymentError):
+    """Calls wait for an address where no service answers."""
+
+    def __init__(self, waiting: int, address: str) -> None:
+        self.what = f"calls ({waiting}) wait for {address}, where no service answers"
+        super().__init__(
+            f"{self.what}: start the version there again that began them, or move them to a new one with "
+            "python -m flask_restate register --force true (RESTATE_REGISTER_FORCE)"
+        )
+
+
 def register(admin_url: str, service_url: str, *, force: bool, timeout: float) -> dict[str, Any]:
     """Register the endpoint and return Restate's description of the deployment. Repeating this changes nothing.
 
-    `force` replaces what is registered at the same address. It is for development: calls in flight continue with the
-    new code. In production, a new version gets a new address instead.
+    `force` replaces what is registered at the same address, and moves calls here that are stranded. It is for
+    development: calls in flight continue with the new code. In production, a new version gets a new address instead.
 
-    Raises DeploymentError: one of the servers did not answer within the time-out, in seconds, or Restate refused.
+    Raises DeploymentError: one of the servers did not answer within the time-out, in seconds, or Restate refused;
+    StrandedError: without `force`, there are stranded calls, and nothing has changed.
     """
     admin_url = admin_url.rstrip("/")
     retry = tenacity.Retrying(
@@ -39,50 +52,76 @@ def register(admin_url: str, service_url: str, *, force: bool, timeout: float) -
         stop=tenacity.stop_after_delay(timeout),
         reraise=True,
     )
+    endpoint = {"uri": service_url, "force": force}
     try:
-        response = retry(_ask, "POST", f"{admin_url}/deployments", json={"uri": service_url, "force": force})
+        new = retry(_ask, "POST", f"{admin_url}/deployments", json={**endpoint, "dry_run": True}).json()
+        for old in _deployments(admin_url, new):
+            try:
+                _waiting(admin_url, old)
+            except StrandedError as stranded:
+                if not force:
+                    raise
+                log.warning("%s: moved to %s", stranded.what, service_url)
+                # Before it is registered: that then replaces this deployment, and does not add one at its address.
+                _ask("PATCH", f"{admin_url}/deployments/{old['id']}", json={"uri": service_url})
+        return dict(retry(_ask, "POST", f"{admin_url}/deployments", json=endpoint).json())
     except requests.HTTPError as error:
         raise DeploymentError(f"Restate did not register the service: {error.response.text[:500]}") from None
     except requests.RequestException:
         raise DeploymentError(f"Restate's admin API cannot be reached at {admin_url}.") from None
-    return dict(response.json())
 
 
 def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: float) -> list[str]:
     """Register the endpoint, wait until older ones have finished, remove them, and return their addresses.
 
     It is safe to repeat this after any error. Raises DeploymentError: the new endpoint could not be registered, and
-    nothing has changed; or an older endpoint still has calls after `drain_timeout`, and must keep running.
+    nothing has changed; or an older endpoint still has calls after `drain_timeout`, and must keep running;
+    StrandedError: it has calls, and does not run.
     """
     admin_url = admin_url.rstrip("/")
     new = register(admin_url, service_url, force=False, timeout=timeout)
-    services = {service["name"] for service in new["services"]}
-    registered = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
-    known = [one for one in registered if services & {service["name"] for service in one["services"]}]
+    known = _deployments(admin_url, new)
     if max(known, key=lambda one: str(one["created_at"]))["id"] != new["id"]:
         raise DeploymentError(f"{service_url} was registered before newer ones: a new version needs a new address.")
-    old = {one["id"]: one["uri"] for one in known if one["id"] != new["id"]}
     drained = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
         wait=tenacity.wait_fixed(0.5),
         stop=tenacity.stop_after_delay(drain_timeout),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
     )
-    for deployment, address in old.items():
-        log.info("waiting for the calls that started at %s to finish", address)
-        if left := drained(_unfinished, admin_url, deployment):
-            raise DeploymentError(f"{left} calls that started at {address} have not finished: keep it running.")
+    old = {one["id"]: one for one in known if one["id"] != new["id"]}
+    for deployment, one in old.items():
+        log.info("waiting for the calls that started at %s to finish", one["uri"])
+        if left := drained(_waiting, admin_url, one):
+            raise DeploymentError(f"{left} calls that started at {one['uri']} have not finished: keep it running.")
         # Restate insists on force, and does not check whether the deployment is in use.
         _ask("DELETE", f"{admin_url}/deployments/{deployment}?force=true")
-        log.info("%s has finished and was removed", address)
-    return list(old.values())
+        log.info("%s has finished and was removed", one["uri"])
+    return [one["uri"] for one in old.values()]
 
 
-def _unfinished(admin_url: str, deployment: str) -> int:
-    """Return how many calls have started at this endpoint and not finished."""
+def _deployments(admin_url: str, new: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the deployments that have a service of the new one, with itself if it is registered."""
+    services = {service["name"] for service in new["services"]}
+    known = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
+    return [one for one in known if services & {service["name"] for service in one["services"]}]
+
+
+def _waiting(admin_url: str, deployment: dict[str, Any]) -> int:
+    """Return how many calls have started at this deployment and not finished.
+
+    Raises StrandedError: there are such calls, and no service answers there.
+    """
     query = "SELECT pinned_deployment_id AS id FROM sys_invocation WHERE status <> 'completed'"
     rows = _ask("POST", f"{admin_url}/query", json={"query": query}).json()["rows"]
-    return sum(row.get("id") == deployment for row in rows)
+    waiting: int = sum(row.get("id") == deployment["id"] for row in rows)
+    if waiting:
+        try:
+            # Restate looks, not we: it may be in another network. It tries for some two seconds.
+            _ask("POST", f"{admin_url}/deployments", json={"uri": deployment["uri"], "force": True, "dry_run": True})
+        except (requests.HTTPError, requests.ReadTimeout):
+            raise StrandedError(waiting, deployment["uri"]) from None
+    return waiting
 
 
 def _ask(method: str, url: str, json: object = None) -> requests.Response:
