@@ -1,7 +1,10 @@
-"""A new version of the service while calls are in flight: how it is deployed, and what a careless deployment breaks."""
+"""A new version of the service, or a new address, while calls are in flight: done right, and done carelessly."""
 
 import contextlib
+import dataclasses
+import http.server
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,14 +13,18 @@ import pytest
 from tests.suite.next_version import MARK
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, restate_twin
-from tests.support.service_endpoint import service_endpoint
+from tests.support.service_endpoint import endpoint_beside, service_endpoint
+from tests.support.table_lock import todos_locked
 from tests.support.user import new_name
 from tests.support.waiting import until
+from todo_stack.description import StackDescription
+from todo_stack.errors import StackError
 from todo_stack.output import no_log
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
 from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
 
 CALLS = 4
 JOURNAL_MISMATCH = "RT0016"
@@ -100,6 +107,11 @@ def test_deployed_with_calls_in_flight(durable: RunningTwin, run_next_version: C
     assert added_by(durable, begun) == begun
     assert added_by(durable, later) == [title + MARK for title in later]
     assert durable.add(last := new_name("afterwards"))["title"] == last + MARK
+    # Repeating it changes nothing, and other services are none of its business, whenever they came.
+    with endpoint_beside(durable, ["tests.suite.failing_service"]):
+        both = restate_admin.deployments(admin_url)
+        command(durable, "deploy", new_port).run()
+        assert restate_admin.deployments(admin_url) == both
 
 
 def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
@@ -125,4 +137,76 @@ def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: C
     durable.writer.start()
     command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
     assert durable.settle() == []
+    assert added_by(durable, begun) == begun
+
+
+@contextlib.contextmanager
+def another_program(port: int) -> Iterator[None]:
+    """Run a server that has nothing to do with Restate."""
+    with http.server.HTTPServer((HOST, port), http.server.SimpleHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_started_at_another_address(durable: RunningTwin, native_stack: Stack) -> None:
+    """Calls whose address is gone are made at the new one, if that is forced; else the start says what waits where."""
+    stack, admin_url = native_stack, native_stack.ports.admin_url
+    # A stack that is started again with another RESTATE_SERVICE_PORT.
+    ports = dataclasses.replace(stack.ports, restate_service=Ports.free().restate_service)
+    moved = StackDescription((RESTATE,), data=native_stack.data, ports=ports)
+    service, address = moved.service(), stack.ports.service_url
+    registered = restate_admin.deployments(admin_url)
+    with contextlib.ExitStack() as afterwards:
+        afterwards.callback(service.kill)
+        with todos_locked(stack.database_url(RESTATE)):
+            begun = pending_adds(durable)
+            durable.writer.kill()
+        service.start()
+        refusal = rf"calls \({CALLS}\) wait for {address}/, where no service answers: start"
+        nobody, others = contextlib.nullcontext(), another_program(stack.ports.restate_service)
+        for verb, at_the_old in (("register", nobody), ("deploy", others)):
+            with at_the_old, pytest.raises(StackError, match=refusal):
+                command(durable, verb, ports.restate_service).run()
+        assert restate_admin.deployments(admin_url) == registered
+        assert added_by(durable, begun) == []
+
+        moved.registration().run()
+        assert durable.settle() == []
+        assert added_by(durable, begun) == begun
+        # It is the same deployment with another address, and takes new calls too.
+        assert restate_admin.deployments(admin_url) == dict.fromkeys(registered, ports.service_url)
+        durable.add(new_name("afterwards"))
+
+
+def test_forced_beside_an_address_that_answers(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+    """Calls whose address answers stay there, also when another one is registered by force."""
+    stack, port = durable.stack, Ports.free().restate_service
+    with todos_locked(stack.database_url(RESTATE)):
+        begun = pending_adds(durable)
+        run_next_version(port)
+        command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
+        addresses = {stack.ports.service_url, f"http://{HOST}:{port}"}
+        assert set(restate_admin.deployments(stack.ports.admin_url).values()) == addresses
+    assert durable.settle() == []
+    assert added_by(durable, begun) == begun
+
+
+def test_deployed_while_the_old_version_dies(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+    """If the old version dies before its calls are finished, the deployment ends at once, and can be repeated later."""
+    stack, port = durable.stack, Ports.free().restate_service
+    deploy = command(durable, "deploy", port)
+    run_next_version(port)
+    with todos_locked(stack.database_url(RESTATE)), contextlib.ExitStack() as afterwards:
+        begun = pending_adds(durable)
+        afterwards.callback(deploy.kill)
+        deploy.spawn()
+        until(lambda: any("waiting for" in line for line in deploy.last_lines), "it waits for the old version")
+        durable.writer.kill()
+        with pytest.raises(StackError, match=rf"calls \({CALLS}\) wait for {stack.ports.service_url}/"):
+            deploy.finish()
+    durable.writer.start()
+    command(durable, "deploy", port).run()
     assert added_by(durable, begun) == begun

@@ -81,7 +81,9 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
     admin_url = admin_url.rstrip("/")
     new = register(admin_url, service_url, force=False, timeout=timeout)
     known = _deployments(admin_url, new)
-    if max(known, key=lambda one: str(one["created_at"]))["id"] != new["id"]:
+    # Compared by address: a deployment that was moved has one that is there already.
+    address = next(one["uri"] for one in known if one["id"] == new["id"])
+    if max(known, key=lambda one: str(one["created_at"]))["uri"] != address:
         raise DeploymentError(f"{service_url} was registered before newer ones: a new version needs a new address.")
     drained = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
@@ -89,15 +91,15 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
         stop=tenacity.stop_after_delay(drain_timeout),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
     )
-    old = {one["id"]: one for one in known if one["id"] != new["id"]}
-    for deployment, one in old.items():
+    old = [one for one in known if one["uri"] != address]
+    for one in old:
         log.info("waiting for the calls that started at %s to finish", one["uri"])
         if left := drained(_waiting, admin_url, one):
             raise DeploymentError(f"{left} calls that started at {one['uri']} have not finished: keep it running.")
         # Restate insists on force, and does not check whether the deployment is in use.
-        _ask("DELETE", f"{admin_url}/deployments/{deployment}?force=true")
+        _ask("DELETE", f"{admin_url}/deployments/{one['id']}?force=true")
         log.info("%s has finished and was removed", one["uri"])
-    return [one["uri"] for one in old.values()]
+    return [one["uri"] for one in old]
 
 
 def _deployments(admin_url: str, new: dict[str, Any]) -> list[dict[str, Any]]:

@@ -84,7 +84,8 @@ def translate(error: Exception) -> Exception:
         if (seconds := error.response.headers.get("retry-after", "")).isdecimal():
             return RetryableError(text, retry_after=timedelta(seconds=int(seconds)))
     if isinstance(rule, Ends):
-        return TerminalError(rule.message or text, status_code=rule.status)
+        # With metadata, which the ends that an operator orders do not have: see extension._raise_for_outcome.
+        return TerminalError(rule.message or text, rule.status, metadata={"error": type(error).__name__})
     if rule is Repeats.SOON:
         return TemporaryError(text)
     *_, frame = traceback.extract_tb(error.__traceback__) or [None]

@@ -35,6 +35,8 @@ HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,255}")
 OPERATION_HEADER = "operation-id"
 # Short, because the ingress is on this machine or network and is tried again while the budget lasts.
 CONNECT_TIMEOUT_SECONDS = 0.5
+# What the SDK says of a call that an operator cancelled, and the server of one that was not begun, or was killed.
+STOPPED = ("cancelled", "canceled", "killed")
 # As many as a process can have threads, so that every connection is reused.
 MAX_IDLE_CONNECTIONS = 256
 # How long to wait, after the write budget, for the ingress to confirm the call; a share of that budget.
@@ -248,7 +250,9 @@ def _raise_for_outcome(response: requests.Response) -> None:
     _raise_for_ingress(response)
     if response.ok:
         return
-    reason = str(response.json()["message"])
-    if response.status_code == 409 and reason in ("cancelled", "killed"):
+    answer = response.json()
+    reason = str(answer["message"])
+    # The step may still run, and commit. A refusal of the application in the same words has metadata.
+    if response.status_code == 409 and reason in STOPPED and not answer.get("metadata"):
         raise OutcomeUnknownError
     raise RejectedError(response.status_code, reason)
