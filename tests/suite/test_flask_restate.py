@@ -1,11 +1,14 @@
 """The extension FlaskRestate tells its caller what became of a call, and makes it once per key."""
 
+import io
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import requests
 from flask import Flask
+from requests.adapters import HTTPAdapter
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import (
@@ -100,6 +103,32 @@ def test_killed_call(restate: FlaskRestate, durable: RunningTwin, message: TodoR
     with pytest.raises(OutcomeUnknownError):
         restate.call(add_todo, message, key)
     assert durable.tasks(message.task) == []
+
+
+class Answers(HTTPAdapter):
+    """Gives each request this answer of a call that ended with 409."""
+
+    def __init__(self, **answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def send(self, *_: object, **__: object) -> requests.Response:
+        """Answer."""
+        response = requests.Response()
+        response.status_code = 409
+        response.headers["x-restate-error-source"] = "invocation"
+        response.raw = io.BytesIO(json.dumps({"code": 409, "source": "invocation", **self.answer}).encode())
+        return response
+
+
+@pytest.mark.parametrize("word", ["cancelled", "canceled", "killed"])
+def test_words_for_a_call_that_was_stopped(app: Flask, restate: FlaskRestate, word: str) -> None:
+    """Each word that the SDK or the server has for it makes a call unknown, unless metadata says who refused."""
+    app.extensions["restate"].mount(app.config["RESTATE_ENDPOINT"], Answers(message=word))
+    assert restate.status("inv_x").status == "unknown"
+    app.extensions["restate"].mount(app.config["RESTATE_ENDPOINT"], Answers(message=word, metadata={"error": "x"}))
+    refused = restate.status("inv_x")
+    assert (refused.status, refused.reason) == ("rejected", word)
 
 
 def test_restart_as_new(restate: FlaskRestate, durable: RunningTwin, message: TodoRequest) -> None:
