@@ -20,6 +20,7 @@ BACK_SECONDS = 60
 only_restate = pytest.mark.parametrize("project", [RESTATE], ids=str, indirect=True)
 VERSION = "deployed"
 """Of the image that is deployed: always the same, so that images do not pile up."""
+OTHER_VERSION = "other"
 ABSENT = {"todo_stack", "tests", "pytest", "pip", "setuptools", "wheel"}
 """What an image has no use for: the native stack, the tests, and what installs or builds."""
 
@@ -218,3 +219,23 @@ def test_deploy_with_work_in_flight(project: Project) -> None:
     project.up()
     assert addresses(project) == [new]
     assert add(project, f"afterwards {uuid4()}").status_code == 201
+
+
+@only_restate
+def test_other_version_without_deploy(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If calls wait for a version that is not there any more, the start of another says so, or moves them if forced."""
+    title = f"stranded {uuid4()}"
+    (old,), new = addresses(project), f"http://restate-app-{OTHER_VERSION}:9080"
+    project.run("docker", "tag", project.containers()["web"]["Config"]["Image"], f"{RESTATE.title}:{OTHER_VERSION}")
+    with locked(project):
+        assert add(project, title).status_code == 202
+        monkeypatch.setitem(project.env, "VERSION", OTHER_VERSION)
+        with pytest.raises(AssertionError, match="register"):
+            project.up()
+        said = project.run("docker", "compose", "logs", "--no-log-prefix", "register")
+        assert f"calls (1) wait for {old}/, where no service answers: start" in said
+        assert addresses(project) == [old]
+        monkeypatch.setitem(project.env, "RESTATE_REGISTER_FORCE", "true")
+        project.up()
+        assert addresses(project) == [new]
+    until(lambda: titles(project).count(title) == 1, "the promised todo", BACK_SECONDS)
