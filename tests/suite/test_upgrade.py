@@ -181,17 +181,23 @@ def test_started_at_another_address(durable: RunningTwin, native_stack: Stack) -
         durable.add(new_name("afterwards"))
 
 
-def test_forced_beside_an_address_that_answers(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
-    """Calls whose address answers stay there, also when another one is registered by force."""
+def test_registered_by_turns(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+    """Calls stay where they can be made; new ones go to the address that was registered last, unless it is gone."""
     stack, port = durable.stack, Ports.free().restate_service
+    here, there = stack.ports.service_url, f"http://{HOST}:{port}"
     with todos_locked(stack.database_url(RESTATE)):
         begun = pending_adds(durable)
-        run_next_version(port)
+        next_version = run_next_version(port)
         command(durable, "register", port, RESTATE_REGISTER_FORCE="true").run()
-        addresses = {stack.ports.service_url, f"http://{HOST}:{port}"}
-        assert set(restate_admin.deployments(stack.ports.admin_url).values()) == addresses
+        assert set(restate_admin.deployments(stack.ports.admin_url).values()) == {here, there}
     assert durable.settle() == []
     assert added_by(durable, begun) == begun
+
+    next_version.kill()
+    with pytest.raises(StackError, match=f"new calls would go to {there}/, where no service answers"):
+        command(durable, "register", stack.ports.restate_service).run()
+    command(durable, "register", stack.ports.restate_service, RESTATE_REGISTER_FORCE="true").run()
+    durable.add(new_name("here again"))
 
 
 def test_deployed_while_the_old_version_dies(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:

@@ -19,12 +19,13 @@ class DeploymentError(SystemExit):
 
 
 class StrandedError(DeploymentError):
-    """Calls wait for an address where no service answers."""
+    """Calls wait for an address where no service answers, or new ones would."""
 
     def __init__(self, waiting: int, address: str) -> None:
-        self.what = f"calls ({waiting}) wait for {address}, where no service answers"
+        calls = f"calls ({waiting}) wait for" if waiting else "new calls would go to"
+        self.what = f"{calls} {address}, where no service answers"
         super().__init__(
-            f"{self.what}: start the version there again that began them, or move them to a new one with "
+            f"{self.what}: start the version there again that was there, or move them to a new one with "
             "python -m flask_restate register --force true (RESTATE_REGISTER_FORCE)"
         )
 
@@ -36,7 +37,7 @@ def register(admin_url: str, service_url: str, *, force: bool, timeout: float) -
     development: calls in flight continue with the new code. In production, a new version gets a new address instead.
 
     Raises DeploymentError: one of the servers did not answer within the time-out, in seconds, or Restate refused;
-    StrandedError: without `force`, there are stranded calls, and nothing has changed.
+    StrandedError: without `force`, there are stranded calls, or new ones would be, and nothing has changed.
     """
     admin_url = admin_url.rstrip("/")
     retry = tenacity.Retrying(
@@ -55,9 +56,12 @@ def register(admin_url: str, service_url: str, *, force: bool, timeout: float) -
     endpoint = {"uri": service_url, "force": force}
     try:
         new = retry(_ask, "POST", f"{admin_url}/deployments", json={**endpoint, "dry_run": True}).json()
-        for old in _deployments(admin_url, new):
+        known = _deployments(admin_url, new)
+        address = _address(known, new)
+        for old in (one for one in known if one["uri"] != address):
             try:
-                _waiting(admin_url, old)
+                # Without force, registering an address again leaves the new calls to the newest.
+                _waiting(admin_url, old, takes_new=bool(address) and not force and old is known[-1])
             except StrandedError as stranded:
                 if not force:
                     raise
@@ -81,9 +85,8 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
     admin_url = admin_url.rstrip("/")
     new = register(admin_url, service_url, force=False, timeout=timeout)
     known = _deployments(admin_url, new)
-    # Compared by address: a deployment that was moved has one that is there already.
-    address = next(one["uri"] for one in known if one["id"] == new["id"])
-    if max(known, key=lambda one: str(one["created_at"]))["uri"] != address:
+    address = _address(known, new)
+    if known[-1]["uri"] != address:
         raise DeploymentError(f"{service_url} was registered before newer ones: a new version needs a new address.")
     drained = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
@@ -103,21 +106,27 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
 
 
 def _deployments(admin_url: str, new: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the deployments that have a service of the new one, with itself if it is registered."""
+    """Return the deployments that have a service of the new one, with itself if it is registered; the newest last."""
     services = {service["name"] for service in new["services"]}
-    known = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
-    return [one for one in known if services & {service["name"] for service in one["services"]}]
+    registered = _ask("GET", f"{admin_url}/deployments").json()["deployments"]
+    known = [one for one in registered if services & {service["name"] for service in one["services"]}]
+    return sorted(known, key=lambda one: str(one["created_at"]))
 
 
-def _waiting(admin_url: str, deployment: dict[str, Any]) -> int:
+def _address(known: list[dict[str, Any]], new: dict[str, Any]) -> str:
+    """Return the new deployment's address, which moved ones may share; an empty text if it is not registered."""
+    return next((str(one["uri"]) for one in known if one["id"] == new["id"]), "")
+
+
+def _waiting(admin_url: str, deployment: dict[str, Any], *, takes_new: bool = False) -> int:
     """Return how many calls have started at this deployment and not finished.
 
-    Raises StrandedError: there are such calls, and no service answers there.
+    Raises StrandedError: there are such calls, or it takes the new ones, and no service answers there.
     """
     query = "SELECT pinned_deployment_id AS id FROM sys_invocation WHERE status <> 'completed'"
     rows = _ask("POST", f"{admin_url}/query", json={"query": query}).json()["rows"]
     waiting: int = sum(row.get("id") == deployment["id"] for row in rows)
-    if waiting:
+    if waiting or takes_new:
         try:
             # Restate looks, not we: it may be in another network. It tries for some two seconds.
             _ask("POST", f"{admin_url}/deployments", json={"uri": deployment["uri"], "force": True, "dry_run": True})
