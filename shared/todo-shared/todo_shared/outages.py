@@ -44,7 +44,7 @@ class Outage:
             return
         with self._lock:
             if self._told:
-                log.warning("%s works again, after %d failed attempts", self._what, self._count)
+                log.warning("%s works again (failed attempts: %d)", self._what, self._count)
                 self._told, self._count = False, 0
 
     @contextmanager
