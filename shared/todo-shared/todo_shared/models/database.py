@@ -47,7 +47,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "23": (409, "This contradicts something that is stored already."),
     "54": (422, "The database cannot hold this."),
     "2200H": (507, "The list is full: there is no number left for another todo."),
-    "P0001": (409, "The database does not allow this."),  # RAISE in a function or trigger
+    "P0001": (409, ""),  # RAISE in a function or trigger, with the words of whoever wrote that
 }
 """What no repeat can mend, with the HTTP status and what the user is told: PostgreSQL's codes or their classes."""
 
@@ -56,8 +56,10 @@ outage = Outage("the database")
 
 def refusal(error: BaseException) -> tuple[int, str] | None:
     """Return the status and the words for an error that no repeat can mend; None if one may."""
-    state = getattr(getattr(error, "orig", error), "pgcode", None) or ""
-    return REFUSALS.get(state) or REFUSALS.get(state[:2])
+    original = getattr(error, "orig", error)
+    state = getattr(original, "pgcode", None) or ""
+    refused = REFUSALS.get(state) or REFUSALS.get(state[:2])
+    return refused and (refused[0], refused[1] or str(original).partition("\n")[0])
 
 
 @event.listens_for(Engine, "handle_error")
