@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from psycopg2 import errorcodes
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from flask_todo.app import create_app as plain_app
 from flask_todo_restate.app import create_app as restate_app
@@ -19,7 +20,8 @@ from tests.support.browser import Browser
 from tests.support.database import execute
 from tests.support.running_twin import RunningStack, RunningTwin
 from tests.support.user import new_name
-from todo_shared.models import db
+from todo_shared.models import database, db
+from todo_shared.outages import Outage
 from todo_shared.settings import Settings
 from todo_stack.twins import TWINS
 
@@ -160,6 +162,17 @@ def test_no_connection_free(app: InProcess) -> None:
     with app.engine.connect():
         assert app.client.get("/api/todos").status_code == 503
     assert app.client.get("/api/todos").status_code == 200
+
+
+@pytest.mark.parametrize(("code", "lines"), [("2200H", 1), ("42P01", 1), ("22001", 0), ("23505", 0), ("P0001", 0)])
+def test_log(
+    app: InProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: str, lines: int
+) -> None:
+    """The log has a line of what an operator must mend, with PostgreSQL's words, and none of what a user did wrong."""
+    monkeypatch.setattr(database, "outage", Outage("the database"))
+    with app.engine.connect() as connection, pytest.raises(DBAPIError):
+        connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION '{ITS_WORDS}' USING ERRCODE = '{code}'; END $$")
+    assert caplog.messages == [f"the database fails (failed attempts: 1): {ITS_WORDS}"] * lines
 
 
 def test_table_that_does_not_fit(app: InProcess) -> None:

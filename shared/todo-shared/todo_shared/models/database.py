@@ -64,8 +64,10 @@ def refusal(error: BaseException) -> tuple[int, str] | None:
 
 @event.listens_for(Engine, "handle_error")
 def _failed(context: ExceptionContext) -> None:
+    refused = refusal(context.original_exception)
+    users_fault = refused and refused[0] < 500
     # The ping of a pooled connection may fail: another connection is made, and that may fail in earnest.
-    if not context.is_pre_ping and not refusal(context.original_exception):
+    if not context.is_pre_ping and not users_fault:
         outage.failed(context.original_exception)
 
 
