@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import playwright.sync_api
 import pytest
 
+from tests.support import logs
 from tests.support.browser import Browser
 from tests.support.database import execute
-from tests.support.logs import log_to
 from tests.support.running_twin import RunningStack, RunningTwin, new_key, restate_twin
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
@@ -48,7 +48,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with container_stack(folder) as containers:
             yield containers
         return
-    with log_to(folder / "servers.log") as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as running:
+    with logs.log_to(folder / logs.FILE) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as running:
         yield running
 
 

@@ -2,21 +2,44 @@
 
 from dataclasses import dataclass
 
+import requests
 from flask import Flask, jsonify, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import (
+    Handles,
+    Message,
     OperationNotFoundError,
     OperationState,
     PendingError,
     RejectedError,
+    Result,
     StatusUnavailableError,
     UnavailableError,
 )
 from todo_shared.errors import failure, is_api, problem, unavailable
+from todo_shared.outages import Outage
 
-restate = FlaskRestate()
+
+class WatchedRestate(FlaskRestate):
+    """Tells the log when calls begin to fail, and when they succeed again."""
+
+    ingress = Outage("Restate's ingress")
+    service = Outage("the TodoService")
+
+    def call(self, handler: Handles[Message, Result], message: Message, key: str) -> Result:
+        """Call a handler. One that is late may be waiting for the database."""
+        with self.service.watched(PendingError), self.ingress.watched(UnavailableError):
+            return super().call(handler, message, key)
+
+    def check(self) -> None:
+        """Check the ingress."""
+        with self.ingress.watched(requests.RequestException):
+            super().check()
+
+
+restate = WatchedRestate()
 """Calls the TodoService."""
 
 # How long a page waits for the state of an operation.
@@ -49,16 +72,17 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(RejectedError)
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
-        if outcome.code != 503:
-            return failure(outcome.code or 500, outcome.reason)
+        status = outcome.code or 500
+        if status == 404:
+            return failure(status, outcome.reason)
         # This operation has ended, so another try needs a new one.
-        if is_api():
-            return problem(503, outcome.reason, retry="with a new Idempotency-Key")
-        return unavailable(outcome.reason, keep_request_id=False)
+        if is_api() and status >= 500:
+            return problem(status, outcome.reason, retry="with a new Idempotency-Key")
+        return unavailable(outcome.reason, status, keep_request_id=False)
 
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:
-        app.logger.warning("Restate's ingress did not accept a call: %s", outcome.__cause__)
+        del outcome
         # The ingress may have accepted the call: perhaps only its answer was lost.
         return unavailable("Your change may not have been saved. It is safe to submit it again: it is made only once.")
 

@@ -4,6 +4,7 @@ python -m tests.suite.next_version runs it as flask_todo_restate.restate_server 
 """
 
 import restate
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from flask_restate import durable_service, serve
@@ -16,6 +17,9 @@ from todo_shared.settings import load
 
 MARK = " (next version)"
 
+EXPAND, CONTRACT = "ALTER TABLE todo ADD added_by text", "ALTER TABLE todo DROP added_by"
+"""It needs another column, which the current version does not know."""
+
 next_service = durable_service("TodoService")
 
 
@@ -24,7 +28,9 @@ async def add_todo(ctx: restate.Context, req: TodoRequest) -> TodoData:
     """Add a todo with a mark."""
 
     def db_add(session: Session) -> TodoData:
-        return operations.add(session, req.task + MARK, req.order)
+        todo = operations.add(session, req.task + MARK, req.order)
+        session.execute(text("UPDATE todo SET added_by = 'the next version' WHERE id = :id"), {"id": todo.id})
+        return todo
 
     def choose_mark() -> str:
         return MARK

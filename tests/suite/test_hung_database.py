@@ -103,6 +103,24 @@ def test_server_that_never_answers() -> None:
             assert seconds <= time.monotonic() - began < MUCH_LONGER
 
 
+def test_several_hosts(stack: RunningStack) -> None:
+    """Of several hosts, the first that answers is taken: one refuses, one hangs for its time, the third is the one."""
+    url = stack.database_url(PLAIN)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dead = f"127.0.0.1:1,127.0.0.1:{silent.getsockname()[1]}"
+        before, at, after = url.rpartition("@")
+        began = time.monotonic()
+        with engine_for(f"{before}{at}{dead},{after}?target_session_attrs=read-write") as engine:
+            with engine.connect() as connection:
+                assert backend(connection)
+            assert SHORT["db_connect_timeout_seconds"] <= time.monotonic() - began < MUCH_LONGER
+        with (
+            engine_for(f"{before}{at}{dead}/todos") as engine,
+            pytest.raises(OperationalError, match="has not answered for 2 s"),
+        ):
+            engine.connect()
+
+
 @pytest.mark.parametrize("state", TEMPORARY, ids=errorcodes.lookup)
 def test_error_that_may_soon_be_over(engine: Engine, state: str) -> None:
     """An error that may be over in a moment is known as one."""

@@ -1,6 +1,7 @@
 """Migrations make the schema, also where several processes begin at once."""
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -14,13 +15,31 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
 import flask_todo_restate.services.database  # noqa: F401 - the ledger is a model, too
+from tests.support import burst
 from tests.support.database import execute
+from tests.support.history import Verdict
+from tests.support.running_twin import RunningTwin
 from tests.support.table_lock import waiting_for_locks
 from tests.support.waiting import until
 from todo_shared.models.database import Base
 
 PROCESSES = 4
 SILENCE_SECONDS = 2
+
+EXPANSIONS = {
+    "a wider column": (
+        "ALTER TABLE todo ALTER task TYPE varchar(300)",
+        "ALTER TABLE todo ALTER task TYPE varchar(200)",
+    ),
+    "larger numbers": ("ALTER TABLE todo ALTER id TYPE bigint", "ALTER TABLE todo ALTER id TYPE integer"),
+    "another column": ("ALTER TABLE todo ADD note text NOT NULL DEFAULT ''", "ALTER TABLE todo DROP note"),
+    "another index": ("CREATE INDEX CONCURRENTLY new_index ON todo (task)", "DROP INDEX CONCURRENTLY new_index"),
+}
+"""What a migration may do beneath running code, and the way back, as a contraction does it."""
+
+OF_EACH_KIND = 12
+READERS = 8
+"""As many as the pool has connections: each of them has run its statements before the schema changes."""
 
 EARLIER = """
     CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
@@ -63,6 +82,28 @@ def test_ledger_of_an_earlier_version(new_database: str) -> None:
     assert execute(new_database, "SELECT operation_id FROM operation") == [("inv_1/db_add",)]
     versions = execute(new_database, "SELECT version_num FROM alembic_version ORDER BY 1")
     assert versions == [("0001",), ("flask_restate_0001",)]
+
+
+def readings(twin: RunningTwin) -> set[int]:
+    """Return the statuses of all readers at once, of the page and of the API."""
+    urls = [f"{twin.url}/", f"{twin.url}/api/todos"] * READERS
+    with ThreadPoolExecutor(READERS) as pool:
+        return {answer.status_code for answer in pool.map(lambda url: twin.call("GET", url), urls)}
+
+
+@pytest.mark.parametrize("change", EXPANSIONS)
+def test_beneath_running_code(twin: RunningTwin, change: str) -> None:
+    """Old code runs on the expanded schema, and new code, which needs no more than that, on the contracted one.
+
+    Writes that are under way when the schema changes, there and back, are made once; no reader meets an error.
+    """
+    url = twin.stack.database_url(twin.which)
+    for statement in EXPANSIONS[change]:
+        work = burst.mixed(twin, OF_EACH_KIND)
+        assert readings(twin) == {200}
+        work.run(functools.partial(execute, url, statement))
+        assert readings(twin) == {200}
+        assert work.verdicts() == {Verdict.EXACTLY_ONCE: 3 * OF_EACH_KIND}
 
 
 def test_long_statement(new_database: str, monkeypatch: pytest.MonkeyPatch) -> None:

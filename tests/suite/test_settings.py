@@ -18,6 +18,7 @@ KEY = "RESTATE_IDENTITY_KEY"
 
 WRONG: list[tuple[type[BaseSettings], str, str]] = [
     *((Settings, "DATABASE_URL", value) for value in ("sqlite:///todos.db", "postgresql://db:5432", "nonsense")),
+    *((Settings, "DATABASE_URL", f"postgresql://u@{hosts}/todos") for hosts in ("a,", "a:1,b:x", "a,b:c:1", "a:x")),
     (Settings, "SECRET_KEY", "short"),
     (Settings, "PORT", "http"),
     (Settings, "PORT", "70000"),
@@ -46,6 +47,27 @@ def test_good_settings() -> None:
     assert settings.port == 5040
     assert GOOD["SECRET_KEY"] not in repr(settings)
     assert ":secret@" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "port"),
+    [
+        ("u:p@a:1,b:2/todos", "a,b", "1,2"),
+        ("u:p@a,b:2/todos?target_session_attrs=read-write", "a,b", "5432,2"),
+        ("u:p@[::1]:1,[::2]/todos", "::1,::2", "1,5432"),
+        ("u:p@/todos?host=a:1&host=b:2", "a,b", "1,2"),
+        ("u:p@/todos?host=a,b&port=1,2", "a,b", "1,2"),
+        ("u:p%40,@a:1/todos", "a", 1),
+        ("u:p,q@a:1/todos", "a", 1),
+    ],
+)
+def test_several_hosts(monkeypatch: pytest.MonkeyPatch, given: str, host: str, port: object) -> None:
+    """Several hosts are taken as PostgreSQL writes them and as SQLAlchemy does; a comma elsewhere is just a comma."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://{given}")
+    url = load(Settings).database_url
+    _, parameters = url.get_dialect()().create_connect_args(url)
+    assert (parameters["dbname"], parameters["user"]) == ("todos", "u")
+    assert (parameters["host"], parameters["port"]) == (host, port)
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), WRONG)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.suite.next_version import MARK
+from tests.suite.next_version import CONTRACT, EXPAND, MARK
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, restate_twin
 from tests.support.service_endpoint import endpoint_beside, service_endpoint
@@ -32,8 +32,9 @@ JOURNAL_MISMATCH = "RT0016"
 
 @pytest.fixture
 def durable(native_stack: Stack) -> Iterator[RunningTwin]:
-    """The Restate twin; afterwards its own version alone is registered again."""
+    """The Restate twin, its schema expanded for the next version; afterwards its own version alone is registered."""
     durable, admin_url = restate_twin(native_stack), native_stack.ports.admin_url
+    durable.rows(EXPAND)
     yield durable
     for server in (native_stack.servers["db"], durable.writer):
         if not server.running:
@@ -43,6 +44,7 @@ def durable(native_stack: Stack) -> Iterator[RunningTwin]:
     for deployment, address in restate_admin.deployments(admin_url).items():
         if address != native_stack.ports.service_url:
             restate_admin.forget(admin_url, deployment)
+    durable.rows(CONTRACT)
 
 
 @pytest.fixture
@@ -112,6 +114,10 @@ def test_deployed_with_calls_in_flight(durable: RunningTwin, run_next_version: C
         both = restate_admin.deployments(admin_url)
         command(durable, "deploy", new_port).run()
         assert restate_admin.deployments(admin_url) == both
+    # On the expanded schema each version has done its part in its own way.
+    by_version = dict(durable.rows("SELECT task, added_by FROM todo"))
+    assert {by_version[task] for task in begun} == {None}
+    assert {by_version[title + MARK] for title in later} == {"the next version"}
 
 
 def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:

@@ -25,7 +25,7 @@ class Burst:
         """Return the operations from this one on and before that one as a burst of their own."""
         return Burst(self.twin, self.operations[first:end], self.clients)
 
-    def run(self, middle: Callable[[], None] | None = None, *, at: float = 0.4) -> None:
+    def run(self, middle: Callable[[], object] | None = None, *, at: float = 0.4) -> None:
         """Do all the work; when the share `at` of it has been answered, call `middle` while the rest goes on."""
         answered = threading.Semaphore(0)
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from todo_stack.output import Log
 
+FILE = "servers.log"
+"""The name of this file."""
+
 
 @contextlib.contextmanager
 def log_to(file: Path) -> Iterator[Log]:
@@ -17,3 +20,12 @@ def log_to(file: Path) -> Iterator[Log]:
                 print(f"{name}: {line}", file=lines, flush=True)
 
         yield write
+
+
+def printed(data: Path, after: int = 0) -> dict[str, list[str]]:
+    """Return the lines of servers with this data folder, by server, without the first so many lines of all."""
+    by_server: dict[str, list[str]] = {}
+    for line in data.with_name(FILE).read_text().splitlines()[after:]:
+        name, _, text = line.partition(": ")
+        by_server.setdefault(name, []).append(text)
+    return by_server

@@ -1,9 +1,19 @@
 """What a Flask application needs to use Restate: the extension, the service, the ledger and the server."""
 
-from flask_restate.errors import ERRORS, Ends, translated
+from flask_restate.errors import ERRORS, SQLSTATES, Ends, translated
 from flask_restate.extension import FlaskRestate
 from flask_restate.ledger import Ledger, LedgerMixin
 from flask_restate.server import serve
 from flask_restate.service import durable_service
 
-__all__ = ["ERRORS", "Ends", "FlaskRestate", "Ledger", "LedgerMixin", "durable_service", "serve", "translated"]
+__all__ = [
+    "ERRORS",
+    "SQLSTATES",
+    "Ends",
+    "FlaskRestate",
+    "Ledger",
+    "LedgerMixin",
+    "durable_service",
+    "serve",
+    "translated",
+]

@@ -54,6 +54,8 @@ ERRORS: dict[type[BaseException], Ends | Repeats] = {
 SQLSTATES: dict[str, Ends | Repeats] = {
     "P0001": Ends(409),  # RAISE in a function or trigger of the application, with its message
     "54": Ends(422, "The database cannot hold this."),  # a limit of PostgreSQL, such as the size of an index entry
+    "2200H": Ends(507, "The database has no number left for this."),  # a sequence has reached its end
+    "0A000": Repeats.SOON,  # a prepared statement whose table was altered; it is prepared anew
     "25P02": Repeats.SLOWLY,  # a statement after one that failed, without a rollback
 }
 """PostgreSQL's codes, or the classes that they begin with. They win over the table of exceptions."""

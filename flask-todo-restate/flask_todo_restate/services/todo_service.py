@@ -5,14 +5,16 @@ from datetime import timedelta
 import restate
 from sqlalchemy.orm import Session
 
-from flask_restate import ERRORS, Ends, durable_service
+from flask_restate import ERRORS, SQLSTATES, Ends, durable_service
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
+from todo_shared.models.database import REFUSALS
 from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
 from todo_shared.settings import load
 
 ERRORS[operations.TodoNotFoundError] = Ends(404)
+SQLSTATES.update({state: Ends(*refusal) for state, refusal in REFUSALS.items()})
 
 settings = load(TodoServiceSettings)
 todo_service = durable_service("TodoService", settings)

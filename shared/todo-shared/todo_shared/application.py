@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic.config import Config
 from flask import Blueprint, Flask, jsonify
+from flask.logging import default_handler
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_migrate import Migrate
@@ -14,16 +15,16 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import errors
+from todo_shared import errors, outages
 from todo_shared.models import db
-from todo_shared.models.database import complete_url, engine_options
+from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
 
 HERE = Path(__file__).parent
 MAX_BODY_BYTES = 64 * 1024
 
 HealthCheck = Callable[[], object]
-"""Checks one thing that the application needs, and raises if it cannot be reached."""
+"""Checks one thing that the application needs, tells the log if it cannot be reached, and raises."""
 
 
 def build_app(
@@ -40,6 +41,8 @@ def build_app(
     """
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
+    outages.log.setLevel(app.logger.level)
+    outages.log.addHandler(default_handler)
     app.config.update(
         TITLE=title,
         SECRET_KEY=settings.secret_key.get_secret_value(),
@@ -111,14 +114,13 @@ def _add_health(app: Flask, checks: Mapping[str, HealthCheck]) -> None:
     @app.get("/readyz")
     def readyz() -> ResponseReturnValue:
         """Say whether everything that the application needs can be reached."""
-        missing = [name for name, check in checks.items() if not _passes(app, name, check)]
+        missing = [name for name, check in checks.items() if not _passes(check)]
         return jsonify(status="unavailable" if missing else "ok", unreachable=missing), 503 if missing else 200
 
 
-def _passes(app: Flask, name: str, check: HealthCheck) -> bool:
+def _passes(check: HealthCheck) -> bool:
     try:
         check()
-    except errors.UNREACHABLE as error:
-        app.logger.warning("%s cannot be reached: %s", name, error)
+    except (*DATABASE_ERRORS, OSError):  # The exceptions of requests are OSErrors.
         return False
     return True

@@ -4,16 +4,14 @@ from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from pydantic import JsonValue
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from todo_shared import pages
 from todo_shared.forms import AddForm, InvalidFormError, UpdateForm
-from todo_shared.models.database import DATABASE_UNAVAILABLE
+from todo_shared.models.database import DATABASE_ERRORS, DATABASE_UNAVAILABLE, outage, refusal
 from todo_shared.operations import TodoNotFoundError
-
-UNREACHABLE: tuple[type[Exception], ...] = (*DATABASE_UNAVAILABLE, OSError)
-"""What a health check may raise. The exceptions of requests are OSErrors."""
 
 
 def is_api() -> bool:
@@ -38,14 +36,14 @@ def failure(status: int, detail: str) -> ResponseReturnValue:
     return render_template("error.html", status=status, title=title, detail=detail), status
 
 
-def unavailable(detail: str, *, keep_request_id: bool = True) -> ResponseReturnValue:
-    """Return a 503 that loses nothing: the page contains what was submitted, ready to be submitted again.
+def unavailable(detail: str, status: int = 503, *, keep_request_id: bool = True) -> ResponseReturnValue:
+    """Return an error that loses nothing: the page contains what was submitted, ready to be submitted again.
 
     With `keep_request_id`, submitting it repeats the same request; otherwise, it makes a new one.
     """
     if is_api():
-        return problem(503, detail)
-    return pages.retry_later(detail, keep_request_id=keep_request_id), 503
+        return problem(status, detail)
+    return pages.retry_later(detail, keep_request_id=keep_request_id), status
 
 
 def register(app: Flask) -> None:
@@ -63,7 +61,7 @@ def register(app: Flask) -> None:
     def invalid_form(error: InvalidFormError) -> ResponseReturnValue:
         try:
             return pages.form_again(error.form, str(error)), 400
-        except DATABASE_UNAVAILABLE:
+        except DATABASE_ERRORS:
             # The list cannot be shown, but the message about the form can.
             return failure(400, str(error))
 
@@ -78,9 +76,16 @@ def register(app: Flask) -> None:
     def not_found(error: TodoNotFoundError) -> ResponseReturnValue:
         return failure(404, str(error))
 
-    def database_unavailable(error: Exception) -> ResponseReturnValue:
-        app.logger.warning("the database is unavailable: %s", error)
-        return unavailable("The database cannot be reached at the moment.")
+    def database_error(error: Exception) -> ResponseReturnValue:
+        # What the database says itself is not for users. It is in the log, by todo_shared.models.database.
+        if refused := refusal(error):
+            status, words = refused
+            return unavailable(words, status)
+        if isinstance(error, PoolTimeoutError):
+            outage.failed("no connection of the pool became free in time")
+        if isinstance(error, DATABASE_UNAVAILABLE):
+            return unavailable("The database cannot be reached at the moment.")
+        return unavailable("The database does not fit this version of the application at the moment.")
 
-    for kind in DATABASE_UNAVAILABLE:
-        app.register_error_handler(kind, database_unavailable)
+    for kind in DATABASE_ERRORS:
+        app.register_error_handler(kind, database_error)

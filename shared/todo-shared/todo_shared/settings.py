@@ -1,6 +1,7 @@
 """Settings of the web applications, read from the environment once at start."""
 
 import os
+import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
@@ -14,17 +15,44 @@ SECRET_FOLDERS = [folder for folder in ("/run/secrets", "/run/identity") if os.a
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
+SEVERAL_HOSTS = re.compile(
+    r"(?P<before>[^/]*//(?:[^/?]*@)?)(?P<hosts>[^@/?]*,[^@/?]*)(?P<after>(?:[/?].*)?)", re.DOTALL
+)
+HOST = re.compile(r"(?:\[(?P<ipv6>[^]]+)\]|(?P<name>[^][:]+))(?::(?P<port>\d+))?")
+
+
 def _database_url(value: object) -> URL:
-    """Parse a PostgreSQL URL. The bare `postgresql://` of the article means the psycopg2 driver here."""
+    """Parse a PostgreSQL URL. The bare `postgresql://` of the article means the psycopg2 driver here.
+
+    Several hosts may be given as PostgreSQL's own programs take them, `host1:port1,host2:port2`, or as SQLAlchemy does.
+    """
     if isinstance(value, URL):
         return value
     try:
-        url = make_url(str(value))
-    except ArgumentError:
+        url = _url_of_several_hosts(str(value)) or make_url(str(value))
+        url.set(drivername="postgresql+psycopg2").get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        # Not repeated here: there may be a password in it.
         raise ValueError("not a database URL: postgresql://user:password@host:port/database") from None
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise ValueError("must be a PostgreSQL URL that names a database: postgresql://user@host:port/database")
     return url.set(drivername="postgresql+psycopg2")
+
+
+def _url_of_several_hosts(value: str) -> URL | None:
+    """Parse `postgresql://host1:port1,host2:port2/database`, PostgreSQL's own form; return None for any other.
+
+    Raises ValueError: a host or port is none.
+    """
+    several = SEVERAL_HOSTS.fullmatch(value)
+    if not several:
+        return None
+    hosts = [HOST.fullmatch(host) for host in several["hosts"].split(",")]
+    if not all(hosts):
+        raise ValueError("not a list of hosts")
+    names = ",".join(host["ipv6"] or host["name"] for host in hosts if host)
+    ports = ",".join(host["port"] or "5432" for host in hosts if host)
+    return make_url(several["before"] + several["after"]).update_query_dict({"host": names, "port": ports})
 
 
 def _lower(value: object) -> object:

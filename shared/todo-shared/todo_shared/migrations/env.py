@@ -9,8 +9,11 @@ from todo_shared.models import db
 LOCK = 7_030_517
 """Key of the advisory lock that a migrating process holds. Any number works that nobody else uses."""
 
-# Not the application's engine, whose time-outs are for requests that somebody waits for.
-engine = create_engine(current_app.config["MIGRATION_URL"], poolclass=NullPool)
+# Not the application's engine, whose time-outs are for requests that somebody waits for. Only that for connecting is
+# good here too: where the address has several hosts, it is the time for each.
+arguments = current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
+connecting = {name: value for name, value in arguments.items() if name == "connect_timeout"}
+engine = create_engine(current_app.config["MIGRATION_URL"], poolclass=NullPool, connect_args=connecting)
 
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=db.metadata, transaction_per_migration=False)

@@ -1,5 +1,6 @@
 """How both twins connect to the database."""
 
+import contextlib
 import functools
 import select
 import time
@@ -8,11 +9,12 @@ from typing import Any
 import psycopg2
 from flask_sqlalchemy import SQLAlchemy
 from psycopg2.extensions import POLL_OK, POLL_WRITE, STATUS_SETUP, connection, set_wait_callback
-from sqlalchemy import URL, DateTime, MetaData
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy import URL, DateTime, Dialect, Engine, ExceptionContext, MetaData, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
 
+from todo_shared.outages import Outage
 from todo_shared.settings import DatabaseSettings
 
 Moment = DateTime(timezone=True)
@@ -36,6 +38,42 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 """What SQLAlchemy raises when the database is unavailable: down, read-only, out of space, out of connections."""
+
+DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
+"""Everything that goes wrong with the database."""
+
+REFUSALS: dict[str, tuple[int, str]] = {
+    "22": (422, "The database cannot hold this."),
+    "23": (409, "This contradicts something that is stored already."),
+    "54": (422, "The database cannot hold this."),
+    "2200H": (507, "The list is full: there is no number left for another todo."),
+    "P0001": (409, ""),  # RAISE in a function or trigger, with the words of whoever wrote that
+}
+"""What no repeat can mend, with the HTTP status and what the user is told: PostgreSQL's codes or their classes."""
+
+outage = Outage("the database")
+
+
+def refusal(error: BaseException) -> tuple[int, str] | None:
+    """Return the status and the words for an error that no repeat can mend; None if one may."""
+    original = getattr(error, "orig", error)
+    state = getattr(original, "pgcode", None) or ""
+    refused = REFUSALS.get(state) or REFUSALS.get(state[:2])
+    return refused and (refused[0], refused[1] or str(original).partition("\n")[0])
+
+
+@event.listens_for(Engine, "handle_error")
+def _failed(context: ExceptionContext) -> None:
+    refused = refusal(context.original_exception)
+    users_fault = refused and refused[0] < 500
+    # The ping of a pooled connection may fail: another connection is made, and that may fail in earnest.
+    if not context.is_pre_ping and not users_fault:
+        outage.failed(context.original_exception)
+
+
+@event.listens_for(Engine, "after_cursor_execute")
+def _succeeded(*_: object) -> None:
+    outage.ended()
 
 
 class ImpatientConnection(connection):
@@ -73,6 +111,21 @@ def wait(waiting: connection) -> None:
         left = max(0, deadline - time.monotonic()) if seconds > 0 else None
         if not sockets.poll(None if left is None else left * 1000):
             raise psycopg2.OperationalError(f"the database has not answered for {seconds:g} s")
+
+
+@event.listens_for(Engine, "do_connect")
+def connect_to_one(dialect: Dialect, _record: object, _arguments: object, parameters: dict[str, Any]) -> object:
+    """Try the hosts of an address in turn, each with its own time to connect, as libpq does where it waits itself."""
+    hosts = str(parameters.get("host", "")).split(",")
+    ports = str(parameters.get("port", "")).split(",")
+    if len(hosts) == 1:
+        return None  # SQLAlchemy connects.
+    addresses = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+    for host, port in addresses[:-1]:
+        with contextlib.suppress(psycopg2.OperationalError):
+            return dialect.connect(**{**parameters, "host": host, "port": port})
+    host, port = addresses[-1]
+    return dialect.connect(**{**parameters, "host": host, "port": port})
 
 
 def complete_url(settings: DatabaseSettings) -> URL:

@@ -1,0 +1,58 @@
+"""Tells the log of an outage: a line when it begins, at most one a minute, and one when it ends, with the count."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+INTERVAL_SECONDS = 60.0
+CALM_SECONDS = 10.0
+"""A failure that comes sooner after another one is no news: something works now and then, and fails now and then."""
+
+log = logging.getLogger(__name__)
+
+
+class Outage:
+    """Counts the failures of one thing in this process, from all threads. Each process has its own lines."""
+
+    def __init__(self, what: str) -> None:
+        """Name what may fail, as the subject of a sentence."""
+        self._what = what
+        self._lock = threading.Lock()
+        self._count = 0
+        """Failures since the last line that told of an end."""
+        self._told = False
+        """Whether the last line says that it fails."""
+        self._last_failure = self._last_line = -INTERVAL_SECONDS
+
+    def failed(self, why: object) -> None:
+        """Count a failure. Only the first line of its reason is logged."""
+        with self._lock:
+            now = time.monotonic()
+            begins = not self._told and now - self._last_failure >= CALM_SECONDS
+            self._count += 1
+            self._last_failure = now
+            if begins or now - self._last_line >= INTERVAL_SECONDS:
+                self._told, self._last_line = True, now
+                reason = str(why).partition("\n")[0] or type(why).__name__
+                log.warning("%s fails (failed attempts: %d): %s", self._what, self._count, reason)
+
+    def ended(self) -> None:
+        """Say that it works. This is cheap, for it is said of every success."""
+        if not self._told:
+            return
+        with self._lock:
+            if self._told:
+                log.warning("%s works again (failed attempts: %d)", self._what, self._count)
+                self._told, self._count = False, 0
+
+    @contextmanager
+    def watched(self, *kinds: type[Exception]) -> Iterator[None]:
+        """Count these errors, which are raised all the same, as failures; other errors say nothing about this."""
+        try:
+            yield
+        except kinds as error:
+            self.failed(error.__cause__ or error)
+            raise
+        self.ended()
