@@ -15,13 +15,12 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import errors, outages
+from todo_shared import edge, errors, outages
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
 
 HERE = Path(__file__).parent
-MAX_BODY_BYTES = 64 * 1024
 
 HealthCheck = Callable[[], object]
 """Checks one thing that the application needs, tells the log if it cannot be reached, and raises."""
@@ -49,7 +48,6 @@ def build_app(
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         MIGRATION_URL=complete_url(settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
-        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         # Users open both twins on one host, and cookies do not distinguish ports.
         SESSION_COOKIE_NAME=f"{title}-session",
         SESSION_COOKIE_SAMESITE="Lax",
@@ -58,6 +56,7 @@ def build_app(
     )
     db.init_app(app)
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
+    edge.register(app, settings.trusted_hosts)
     CSRFProtect(app)
     CORS(
         app,

@@ -5,13 +5,17 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from pydantic import JsonValue
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from todo_shared import pages
 from todo_shared.forms import AddForm, InvalidFormError, UpdateForm
 from todo_shared.models.database import DATABASE_ERRORS, DATABASE_UNAVAILABLE, outage, refusal
 from todo_shared.operations import TodoNotFoundError
+
+
+class ForeignFormError(BadRequest):
+    """A form is from another site's page, or its browser does not say from which. The message tells the user."""
 
 
 def is_api() -> bool:
@@ -53,7 +57,7 @@ def register(app: Flask) -> None:
     def http_error(error: HTTPException) -> ResponseReturnValue:
         response = app.make_response(failure(error.code or 500, error.description or ""))
         for name, value in error.get_headers():
-            if name in ("Allow", "Retry-After"):
+            if name in ("Accept-Encoding", "Allow", "Retry-After"):
                 response.headers[name] = value
         return response
 
@@ -65,10 +69,12 @@ def register(app: Flask) -> None:
             # The list cannot be shown, but the message about the form can.
             return failure(400, str(error))
 
+    @app.errorhandler(ForeignFormError)
     @app.errorhandler(CSRFError)
-    def csrf_error(error: CSRFError) -> ResponseReturnValue:
-        del error
+    def csrf_error(error: BadRequest) -> ResponseReturnValue:
         message = "This page was open for too long, or in another browser. Please submit the form once more."
+        if isinstance(error, ForeignFormError):
+            message = error.description or message
         form = {pages.ADD_ENDPOINT: AddForm, pages.UPDATE_ENDPOINT: UpdateForm}.get(request.endpoint or "")
         return invalid_form(InvalidFormError(form(), message)) if form else failure(400, message)
 

@@ -4,16 +4,26 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flask import request
 from flask_wtf import FlaskForm
 from pydantic import TypeAdapter, ValidationError
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, HiddenField, StringField
-from wtforms.validators import UUID, Optional, StopValidation
+from wtforms.validators import Optional, StopValidation
 
 from todo_shared.schemas import TodoChanges
 from todo_shared.validation import TASK_MAX_LENGTH, clean_task
 
 _BOOLEAN = TypeAdapter(bool)
 """Reads the usual ways to write a boolean: true, on, 1, ..."""
+
+TASK_INPUT = {
+    "required": True,
+    # Not maxlength, which counts an emoji twice and silently cuts off what is pasted.
+    "pattern": rf"\s*.{{1,{TASK_MAX_LENGTH}}}\s*",
+    "title": f"At most {TASK_MAX_LENGTH} characters",
+}
+"""Attributes of an input for a task, so that browsers apply the server's rule."""
 
 
 class InvalidFormError(Exception):
@@ -36,13 +46,30 @@ def _task(_form: FlaskForm, field: Field) -> None:
         raise StopValidation(str(error)) from None
 
 
+def _request_id(_form: FlaskForm, field: Field) -> None:
+    try:
+        canonical = str(uuid.UUID(field.data))
+    except ValueError:
+        canonical = ""
+    # Python also takes other ways to write a UUID, and the digits of other scripts.
+    if field.data != canonical:
+        # The form is shown again, and may then be submitted.
+        field.data = new_request_id()
+        raise StopValidation("This form's request id was not valid. Please submit it once more.")
+
+
 class TodoForm(FlaskForm):
     """A form with an id that identifies its submission."""
 
-    request_id = HiddenField(
-        default=new_request_id,
-        validators=[Optional(), UUID(message="This form's request id is not valid. Please reload the page.")],
-    )
+    class Meta(FlaskForm.Meta):
+        """How it is read."""
+
+        def wrap_formdata(self, form: FlaskForm, formdata: object) -> MultiDict[str, str] | None:
+            """Return the fields to read. Flask-WTF would also read files and JSON, of which the values are no texts."""
+            del form
+            return formdata if formdata is None or isinstance(formdata, MultiDict) else request.form or None
+
+    request_id = HiddenField(default=new_request_id, validators=[Optional(), _request_id])
 
     @property
     def message(self) -> str:
@@ -64,7 +91,7 @@ class TodoForm(FlaskForm):
 class AddForm(TodoForm):
     """Add a todo."""
 
-    task = StringField("Task", [_task], render_kw={"maxlength": TASK_MAX_LENGTH, "required": True})
+    task = StringField("Task", [_task], render_kw=TASK_INPUT)
 
     @property
     def text(self) -> str:
@@ -75,7 +102,7 @@ class AddForm(TodoForm):
 class UpdateForm(TodoForm):
     """Change a todo's task, or whether it is completed, or both. What is not submitted stays as it is."""
 
-    task = StringField("Task", render_kw={"maxlength": TASK_MAX_LENGTH, "required": True})
+    task = StringField("Task", render_kw=TASK_INPUT)
     completed = StringField("Completed")
 
     def validate(self, extra_validators: Mapping[str, Sequence[Any]] | None = None) -> bool:

@@ -12,6 +12,10 @@ loglevel = _settings.log_level
 accesslog = "-" if _settings.log_level in ("debug", "info") else None
 # The application is created once, before workers are forked, so a wrong setting ends the start with one line.
 preload_app = True
+# Only TRUSTED_PROXIES says whose X-Forwarded-* count. gunicorn itself would believe anybody on this machine.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 # All applications of this user would share one file in the home folder.
 control_socket_disable = True
 # Longer than browsers and HTTP libraries keep idle connections, so that they close them first. A request that meets a

@@ -1,10 +1,11 @@
 """The todo operations on a session. The caller owns the transaction: these functions do not commit."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete as delete_from
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy import update as update_table
 from sqlalchemy.orm import Session, scoped_session
 
@@ -33,6 +34,11 @@ def page(session: AnySession, number: int, size: int) -> list[Todo]:
     """Return page `number` (from 1) of the todos, newest first, plus one more todo if another page follows."""
     newest_first = select(Todo).order_by(Todo.id.desc())
     return list(session.scalars(newest_first.offset((number - 1) * size).limit(size + 1)))
+
+
+def last_page(session: AnySession, size: int) -> int:
+    """Return the number of the last page, which is the first one if there are no todos."""
+    return max(1, math.ceil((session.scalar(select(func.count()).select_from(Todo)) or 0) / size))
 
 
 def everything(session: AnySession) -> list[Todo]:

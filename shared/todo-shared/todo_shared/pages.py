@@ -1,13 +1,14 @@
 """The pages of both twins."""
 
+import re
+
 from flask import render_template, request
 from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
-from todo_shared.forms import AddForm, TodoForm, UpdateForm, new_request_id
+from todo_shared.forms import TASK_INPUT, AddForm, TodoForm, UpdateForm, new_request_id
 from todo_shared.models import db
-from todo_shared.validation import TASK_MAX_LENGTH
 
 PAGE_SIZE = 100
 ADD_ENDPOINT = "todo_routes.add_todo"
@@ -20,8 +21,11 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
     A form that was not accepted is shown as it was submitted, with the message: either the form that adds, or the one
     that edits the todo with this id.
     """
-    number = max(1, min(request.args.get("page", 1, type=int), 1_000_000))
+    number = _page_number()
     todos = operations.page(db.session, number, PAGE_SIZE)
+    if number > 1 and not todos:
+        number = operations.last_page(db.session, PAGE_SIZE)
+        todos = operations.page(db.session, number, PAGE_SIZE)
     # Return the connection to the pool before the page is rendered, which may take a while.
     db.session.commit()
     return render_template(
@@ -34,8 +38,14 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
         message=message,
         csrf=generate_csrf(),
         new_request_id=new_request_id,
-        task_max_length=TASK_MAX_LENGTH,
+        task_input=TASK_INPUT,
     )
+
+
+def _page_number() -> int:
+    """Return the number of the page that is asked for; the first if it is none."""
+    given = request.args.get("page", "")
+    return int(given) if re.fullmatch("[1-9][0-9]{0,6}", given) else 1
 
 
 def form_again(form: TodoForm, message: str) -> str:

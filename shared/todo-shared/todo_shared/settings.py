@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from todo_shared.hosts import split_hosts
+
 SECRET_FOLDERS = [folder for folder in ("/run/secrets", "/run/identity") if os.access(folder, os.R_OK | os.X_OK)]
 """Where containers keep secrets: a file named like a setting holds its value, unless the environment has one."""
 
@@ -115,6 +117,9 @@ class Settings(DatabaseSettings):
 
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies in front to trust for the client's address, scheme and host."""
+
+    trusted_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_hosts)] = ()
+    """The hosts that clients may ask for, of which links are made; none means any. A dot in front means those below."""
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

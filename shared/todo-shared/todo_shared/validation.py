@@ -1,5 +1,6 @@
 """The rules for tasks and ids, the same for forms, JSON bodies and the Restate service."""
 
+import re
 import unicodedata
 from typing import Annotated
 
@@ -10,6 +11,12 @@ TASK_MAX_LENGTH = 200
 INTEGER_MAX = 2**31 - 1
 """Largest value of PostgreSQL's integer type, which ids and `order` have."""
 
+# Default_Ignorable_Code_Point of Unicode, other spaces and joiners, and letters and signs that are drawn as nothing.
+_INVISIBLE = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+)
+
 TodoOrder = Annotated[int, Field(ge=-INTEGER_MAX - 1, le=INTEGER_MAX)]
 
 
@@ -17,14 +24,14 @@ def clean_task(task: str) -> str:
     """Return the task without leading and trailing blanks.
 
     Raises:
-        ValueError: it is blank or longer than TASK_MAX_LENGTH, or has characters that cannot be shown or stored.
+        ValueError: it shows nothing, is longer than TASK_MAX_LENGTH, or has characters that cannot be shown or stored.
 
     """
-    # Cc: control characters, including NUL, which PostgreSQL refuses. Cs: halves of surrogate pairs.
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in task):
-        raise ValueError("A task may not contain control characters.")
+    # Cc: control characters, including NUL, which PostgreSQL refuses. Cs: halves of surrogate pairs. Zl, Zp: new lines.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in task):
+        raise ValueError("A task may not contain control characters or line breaks.")
     task = task.strip()
-    if not task:
+    if _INVISIBLE.fullmatch(task):
         raise ValueError("A task may not be blank.")
     if len(task) > TASK_MAX_LENGTH:
         raise ValueError(f"A task may have at most {TASK_MAX_LENGTH} characters, this one has {len(task)}.")
