@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Flask, request
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    ClientDisconnected,
+    HTTPException,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 """The largest body that is accepted."""
 
+_CUT_OFF = "The request ended before its body was complete."
 # Their clients are probes, which know the address but not the name.
 _HEALTH_CHECKS = ("/healthz", "/readyz")
 
@@ -25,7 +32,7 @@ _HEALTH_CHECKS = ("/healthz", "/readyz")
 class EncodedBodyError(UnsupportedMediaType):
     """A body is compressed."""
 
-    description = "Send the body as it is, without a Content-Encoding."
+    description = "Send the body as it is, not compressed or encoded."
 
     def get_headers(
         self, environ: "WSGIEnvironment | None" = None, scope: dict[str, Any] | None = None
@@ -87,6 +94,8 @@ def _check_body() -> None:
         body = request.get_data()
         # Werkzeug stops at the limit if the length is not declared.
         more = len(body) == MAX_BODY_BYTES and request.content_length is None and request.environ["wsgi.input"].read(1)
+    except ClientDisconnected:
+        raise BadRequest(_CUT_OFF) from None
     except HTTPException:
         raise
     except Exception as error:
@@ -95,8 +104,9 @@ def _check_body() -> None:
     if more:
         raise RequestEntityTooLarge
     if len(body) < (request.content_length or 0):
-        raise BadRequest("The request ended before its body was complete.")
-    if body and request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BadRequest(_CUT_OFF)
+    codings = [request.headers.get("Content-Encoding", "identity"), request.headers.get("Transfer-Encoding", "chunked")]
+    if body and [coding.lower() for coding in codings] != ["identity", "chunked"]:
         raise EncodedBodyError
     if request.mimetype == "multipart/form-data" and not is_api() and request.files:
         raise BadRequest("A file was sent where a text belongs.")
