@@ -11,7 +11,7 @@ from tests.support.user import new_name
 
 JSON = {"content-type": "application/json"}
 
-BAD_TITLES = ["  ", "", "x" * 201, "a\x00b", "a\x07b", 5, None, ["a"]]
+BAD_TITLES = ["  ", "", "\u200b", "\u3164\ufeff", "a\u2028b", "x" * 201, "a\x00b", "a\x07b", 5, None, ["a"]]
 
 REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
     # Method, what goes with it, and the status of the answer.
@@ -23,6 +23,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
     "form that is declared as JSON": ("POST", {"headers": JSON, "data": b"title=x"}, 400),
     "not UTF-8": ("POST", {"headers": JSON, "data": b'{"title": "\xff"}'}, 400),
     "half a surrogate pair": ("POST", {"headers": JSON, "data": b'{"title": "\\ud800"}'}, 400),
+    **{
+        f"JSON with {what}": ("POST", {"headers": JSON, "data": f'{{"title": "x", "mine": [{what}]}}'}, 400)
+        for what in ("NaN", "Infinity", "-Infinity", "01", "0x1", "'a'", "1,", '"\t"')
+    },
+    "byte order mark": ("POST", {"headers": JSON, "data": b'\xef\xbb\xbf{"title": "x"}'}, 400),
+    "UTF-16": ("POST", {"headers": JSON, "data": '{"title": "x"}'.encode("utf-16")}, 400),
     "too deep": ("POST", {"headers": JSON, "data": b"[" * 60_000}, 400),
     # So that no form of another site can be a call.
     **{
@@ -134,7 +140,10 @@ def test_any_origin_may_call(twin: RunningTwin) -> None:
     }
     preflight = twin.call("OPTIONS", "/1", headers=headers)
     assert preflight.status_code == 200
-    assert "PATCH" in preflight.headers["access-control-allow-methods"]
+    methods = {"": {"GET", "HEAD", "OPTIONS", "POST", "DELETE"}, "/1": {"GET", "HEAD", "OPTIONS", "PATCH", "DELETE"}}
+    for path, offered in methods.items():
+        allowed = twin.call("OPTIONS", path, headers=headers).headers["access-control-allow-methods"]
+        assert set(allowed.split(", ")) == offered
     assert "idempotency-key" in preflight.headers["access-control-allow-headers"].lower()
     for response in (preflight, twin.call("GET", headers=headers), twin.call("DELETE", "/x", headers=headers)):
         assert response.headers["access-control-allow-origin"] in ("*", headers["origin"])

@@ -46,6 +46,47 @@ def test_a_day_with_todos(twin: RunningTwin, page: Page) -> None:
     assert twin.tasks(task) == []
 
 
+def test_emoji_are_one_character_each(twin: RunningTwin, page: Page) -> None:
+    """A title of 200 emoji can be added and edited; the browser itself refuses one more, and says why."""
+    task = new_name("emoji").ljust(200, "\U0001f600")
+    page.goto(twin.url)
+    new = page.get_by_label("New task")
+    new.fill(task + "\U0001f600")
+    page.get_by_role("button", name="Add", exact=True).click()
+    assert new.evaluate("input => [input.validity.patternMismatch, input.title]") == [True, "At most 200 characters"]
+    assert twin.tasks(task) == []
+    new.fill(f"  {task}  ")
+    page.get_by_role("button", name="Add", exact=True).click()
+
+    todo = page.get_by_role("listitem").filter(has_text=task)
+    todo.get_by_text("Edit").click()
+    edited = todo.get_by_label("Task", exact=True)
+    edited.fill(task + "x")
+    todo.get_by_role("button", name="Save").click()
+    assert edited.evaluate("input => input.validity.patternMismatch")
+    edited.fill(f"{task[:-1]}\U0001f680")
+    todo.get_by_role("button", name="Save").click()
+    expect(page.get_by_text(f"{task[:-1]}\U0001f680", exact=True)).to_be_visible()
+    assert twin.tasks(task[:-1]) == [f"{task[:-1]}\U0001f680"]
+
+
+def test_browser_that_hides_where_it_was(twin: RunningTwin, chromium: Browser) -> None:
+    """A browser that sends no Referer can submit forms."""
+    task = new_name("no referrer")
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(twin.url)
+        page.evaluate(
+            "document.head.append(Object.assign(document.createElement('meta'), META))".replace(
+                "META", "{name: 'referrer', content: 'no-referrer'}"
+            )
+        )
+        page.get_by_label("New task").fill(task)
+        page.get_by_role("button", name="Add", exact=True).click()
+        expect(page.get_by_role("listitem").filter(has_text=task)).to_be_visible()
+    assert twin.tasks(task) == [task]
+
+
 def test_both_side_by_side(stack: RunningStack, page: Page) -> None:
     """Both twins can be used in turn in one browser: the session of one does not disturb the other's forms."""
     tasks = {RunningTwin(which, stack): new_name("side by side") for which in TWINS}

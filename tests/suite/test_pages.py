@@ -9,12 +9,29 @@ from tests.support.browser import Browser, Form
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 
-BAD_TASKS = ["   ", "", "x" * 201, "a\x00b", "a\x1bb", "a\nb", "a\x7fb"]
+BAD_TASKS = ["   ", "", "\u200b", "\u2800 \ufeff", "x" * 201, "a\x00b", "a\x1bb", "a\nb", "a\x7fb"]
+
+BAD_REQUEST_IDS = [
+    "no uuid",
+    "\u0660" * 32,
+    "\uff10" * 8 + "-0000-4000-8000-000000000000",
+    "0" * 32,
+    "{00000000-0000-4000-8000-000000000000}",
+    "urn:uuid:00000000-0000-4000-8000-000000000000",
+    "ABCDEFAB-0000-4000-8000-000000000000",
+    "00000000-0000-4000-8000-000000000000 ",
+    "00000000-0000-4000-8000-000000000000\n",
+]
 
 
 def listed(browser: Browser) -> list[str]:
     """Return the tasks on the page, in its order."""
     return browser.texts(".todos .task")
+
+
+def listed_on(browser: Browser, page: str) -> list[str]:
+    """Return the tasks on this page of the list."""
+    return browser.texts(".todos .task", browser.get(f"/?page={page}"))
 
 
 def alert(browser: Browser, response: requests.Response) -> str:
@@ -113,13 +130,47 @@ def test_csrf_token_is_required(twin: RunningTwin, browser: Browser) -> None:
         assert stranger.status_code == 400
 
 
-def test_wrong_request_id_is_refused(twin: RunningTwin, browser: Browser) -> None:
-    """A request id that is no UUID is answered with 400 and adds nothing; a form without one is accepted."""
+@pytest.mark.parametrize("request_id", BAD_REQUEST_IDS, ids=ascii)
+def test_wrong_request_id_is_refused(twin: RunningTwin, browser: Browser, request_id: str) -> None:
+    """A request id that is no UUID as we write it is 400 and adds nothing; the form then has a new one."""
     task, form = new_name("task"), browser.form("/add")
-    assert browser.submit(form, task=task, request_id="no uuid").status_code == 400
-    assert twin.tasks(task) == []
-    assert browser.submit(form, task=task, request_id="").status_code == 302
+    with twin.unchanged():
+        refused = browser.submit(form, task=task, request_id=request_id)
+    assert refused.status_code == 400
+    assert "request id" in alert(browser, refused)
+    assert browser.submit(browser.form("/add", refused)).status_code == 302
     assert twin.tasks(task) == [task]
+
+
+def test_request_id_may_be_missing(twin: RunningTwin, browser: Browser) -> None:
+    """A form without a request id is accepted."""
+    task = new_name("task")
+    assert browser.submit(browser.form("/add"), task=task, request_id="").status_code == 302
+    assert twin.tasks(task) == [task]
+
+
+@pytest.mark.parametrize("name", ["task", "completed", "request_id", "csrf_token", "anything"])
+def test_file_is_refused(twin: RunningTwin, browser: Browser, name: str) -> None:
+    """A file where a text belongs is 400, whatever its name, and changes nothing."""
+    todo = twin.add(new_name("kept"))
+    fields = {**browser.form("/add").fields, "task": new_name("file")}
+    texts: dict[str, tuple[str | None, str]] = {key: (None, value) for key, value in fields.items()}
+    with twin.unchanged():
+        for path in ("/add", f"/update/{todo['id']}", f"/delete/{todo['id']}"):
+            for files in ({**texts, name: ("a.txt", "text")}, {**texts, f"{name} ": ("", "")}):
+                answer = browser.session.post(browser.url + path, files=files, allow_redirects=False, timeout=10)
+                assert status_of_page(answer) == 400
+    assert browser.session.post(f"{browser.url}/add", files=texts, timeout=10).status_code == 200
+    assert twin.tasks(fields["task"]) == [fields["task"]]
+
+
+@pytest.mark.parametrize("body", [{"task": 5}, {"task": ["x"]}, ["task"], "task", None], ids=str)
+def test_json_is_no_form(twin: RunningTwin, browser: Browser, body: object) -> None:
+    """JSON where a form belongs is 400, also with a good token in a header, and adds nothing."""
+    token = {"X-CSRFToken": browser.form("/add").fields["csrf_token"]}
+    with twin.unchanged():
+        answer = browser.session.post(f"{browser.url}/add", json=body, headers=token, timeout=10)
+    assert status_of_page(answer) == 400
 
 
 def test_markup_is_text(twin: RunningTwin, browser: Browser) -> None:
@@ -171,6 +222,15 @@ def test_long_list_has_pages(twin: RunningTwin, browser: Browser) -> None:
     newest_first = twin.tasks(marker)[::-1]
     assert listed(browser) == newest_first[:100]
     assert 'rel="next"' in browser.get().text
-    assert browser.texts(".todos .task", browser.get("/?page=2"))[0] == newest_first[100]
-    for page in ("0", "-1", "x", str(10**30)):
-        assert browser.get(f"/?page={page}").status_code == 200
+    assert listed_on(browser, "2")[0] == newest_first[100]
+    last = (len(twin.todos()) + 99) // 100
+    for page, shown in {
+        "0": 1,
+        "-1": 1,
+        "x": 1,
+        "\u0662": 1,
+        "9999": last,
+        str(10**6): last,
+        str(10**30): last,
+    }.items():
+        assert listed_on(browser, page) == listed_on(browser, str(shown))

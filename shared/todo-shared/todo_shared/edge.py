@@ -1,6 +1,6 @@
 """What a request must be before a route sees it: for a host of ours, whole, of text, and from a page of ours."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from todo_shared.errors import ForeignFormError, is_api
 from todo_shared.hosts import host_name, is_trusted
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY_BYTES = 64 * 1024
 """The largest body that is accepted."""
@@ -53,6 +53,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> None:
     # Flask-WTF would demand a Referer over HTTPS, which some browsers never send.
     app.config["WTF_CSRF_SSL_STRICT"] = False
     app.url_map.converters["int"] = PlainInteger
+    app.wsgi_app = _without_bad_host(app.wsgi_app)  # type: ignore[assignment, method-assign]  # Flask's way
 
     @app.before_request
     def check() -> None:
@@ -68,6 +69,17 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> None:
         if "Access-Control-Allow-Methods" in response.headers and "Allow" in response.headers:
             response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
         return response
+
+
+def _without_bad_host(wsgi_app: "WSGIApplication") -> "WSGIApplication":
+    """Empty a Host header that is no host, because Flask cannot make the links of an error page for some of them."""
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if "HTTP_HOST" in environ and not host_name(environ["HTTP_HOST"]):
+            environ["HTTP_HOST"] = ""
+        return wsgi_app(environ, start_response)
+
+    return application
 
 
 def _check_host(trusted: Collection[str]) -> None:

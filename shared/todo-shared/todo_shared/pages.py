@@ -45,7 +45,7 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
 def _page_number() -> int:
     """Return the number of the page that is asked for; the first if it is none."""
     given = request.args.get("page", "")
-    return int(given) if re.fullmatch("[1-9][0-9]{0,6}", given) else 1
+    return min(int(given), 1_000_000) if re.fullmatch("[1-9][0-9]*", given) else 1
 
 
 def form_again(form: TodoForm, message: str) -> str:
