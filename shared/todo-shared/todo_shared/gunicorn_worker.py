@@ -1,10 +1,11 @@
 """gunicorn's threaded worker, but a thread takes a request only when all of it has arrived.
 
 In gunicorn's own, as many half-sent requests as threads keep everybody else waiting. Here they are connections that one
-loop watches, and that are closed after a while.
+loop watches, and that are closed after a while. It speaks no TLS: that is a proxy's work.
 """
 
 import contextlib
+import errno
 import functools
 import io
 import selectors
@@ -47,8 +48,11 @@ class Connection(TConn):
         self.parser.unreader.sock = self
 
     def recv(self, size: int) -> bytes:
-        """Return what has arrived, in pieces as a socket would: gunicorn's parser takes far longer for a large one."""
-        return self.arrived.read(size) or self.sock.recv(size)
+        """Return the next piece of what has arrived, as a socket would; then nothing, as if the client were gone.
+
+        So no thread ever waits for a client to send. In one piece, gunicorn would take far longer for many chunks.
+        """
+        return self.arrived.read(size)
 
     def read_ahead(self) -> bytes:
         """Return what is left, which belongs to the next request."""
@@ -67,12 +71,14 @@ class BufferingWorker(ThreadWorker):
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, and wait for its first request as for any later one."""
-        if self.nr_conns >= self.worker_connections - 1 and self.keepalived_conns:
-            self._drop(self.keepalived_conns.popleft())
+        if self.nr_conns >= self.worker_connections - 1:
+            self._make_room()
         try:
             client, address = listener.accept()
         except OSError as error:
-            self.log.debug("No new connection: %s", error)  # It is gone already, or another worker has it.
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            self.log.debug("No new connection: %s", error)  # It may be gone already, or another worker has it.
             return
         self.nr_conns += 1
         self._wait_for_request(Connection(self.cfg, client, address, listener.getsockname()))
@@ -81,7 +87,7 @@ class BufferingWorker(ThreadWorker):
         """Let an idle connection begin a request."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
-        self._receive(conn)
+        self._act_on(conn, self._read(conn))
 
     def on_pending_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Let a connection go on with its request."""
@@ -110,7 +116,7 @@ class BufferingWorker(ThreadWorker):
             return
         conn.sock.setblocking(False)
         if read_ahead := conn.read_ahead():
-            self._act_on(conn, conn.buffer.add(read_ahead))
+            self._act_on(conn, self._add(conn, read_ahead))
         else:
             self._wait_for_request(conn)
 
@@ -124,13 +130,14 @@ class BufferingWorker(ThreadWorker):
         while self.lingering and self.lingering[0].timeout < now:
             self._drop(self.lingering.popleft())
 
+    def _make_room(self) -> None:
+        if self.keepalived_conns:
+            self._drop(self.keepalived_conns.popleft())
+
     def _wait_for_request(self, conn: Connection) -> None:
         conn.timeout = time.monotonic() + (self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
         self.keepalived_conns.append(conn)
         self._when_readable(conn, self.on_client_socket_readable)
-
-    def _receive(self, conn: Connection) -> None:
-        self._act_on(conn, self._read(conn))
 
     def _read(self, conn: Connection) -> Arrived:
         try:
@@ -139,7 +146,10 @@ class BufferingWorker(ThreadWorker):
             return Arrived.PART
         except OSError:
             data = b""
-        arrived = conn.buffer.add(data) if data else Arrived.REFUSABLE
+        return self._add(conn, data) if data else Arrived.REFUSABLE
+
+    def _add(self, conn: Connection, data: bytes) -> Arrived:
+        arrived = conn.buffer.add(data)
         if conn.buffer.wants_continue:
             conn.buffer.wants_continue = False
             if arrived is Arrived.PART:
