@@ -140,6 +140,9 @@ def test_wrong_request_id_is_refused(twin: RunningTwin, browser: Browser, reques
     assert "request id" in alert(browser, refused)
     assert browser.submit(browser.form("/add", refused)).status_code == 302
     assert twin.tasks(task) == [task]
+    without_token = browser.submit(form, task=task, request_id=request_id, csrf_token="")
+    assert browser.submit(browser.form("/add", without_token)).status_code == 302
+    assert twin.tasks(task) == [task, task]
 
 
 def test_request_id_may_be_missing(twin: RunningTwin, browser: Browser) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.exceptions import (
     BadRequest,
     ClientDisconnected,
@@ -66,7 +66,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> None:
     # Flask's after_request functions run last to first, so this one comes after those of Flask-CORS.
     @app.after_request
     def offer_only_methods_of_this_address(response: Response) -> Response:
-        if "Access-Control-Allow-Methods" in response.headers and "Allow" in response.headers:
+        if response.headers.pop("Access-Control-Allow-Methods", None) and "Allow" in response.headers:
             response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
         return response
 
@@ -137,6 +137,8 @@ def _check_origin() -> None:
     if not told and request.is_secure and request.referrer:
         told.append(_is_ours(request.referrer))
     if not all(told):
+        # If all forms are: the proxy in front changes the Host, and TRUSTED_PROXIES is not set.
+        current_app.logger.warning("refused a form of %s, which is not our host %s", origin, request.host)
         raise ForeignFormError("This form was submitted from a page of another site. Please submit it once more here.")
     if not told and request.is_secure:
         raise ForeignFormError(

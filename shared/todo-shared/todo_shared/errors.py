@@ -75,8 +75,12 @@ def register(app: Flask) -> None:
         message = "This page was open for too long, or in another browser. Please submit the form once more."
         if isinstance(error, ForeignFormError):
             message = error.description or message
-        form = {pages.ADD_ENDPOINT: AddForm, pages.UPDATE_ENDPOINT: UpdateForm}.get(request.endpoint or "")
-        return invalid_form(InvalidFormError(form(), message)) if form else failure(400, message)
+        kind = {pages.ADD_ENDPOINT: AddForm, pages.UPDATE_ENDPOINT: UpdateForm}.get(request.endpoint or "")
+        if not kind:
+            return failure(400, message)
+        form = kind()
+        form.request_id.validate(form)  # A bad one is replaced.
+        return invalid_form(InvalidFormError(form, message))
 
     @app.errorhandler(TodoNotFoundError)
     def not_found(error: TodoNotFoundError) -> ResponseReturnValue:
