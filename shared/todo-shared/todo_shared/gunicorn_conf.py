@@ -5,7 +5,7 @@ from todo_shared.settings import Settings, load
 _settings = load(Settings)
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "todo_shared.gunicorn_worker.BufferingWorker"
+worker_class = "todo_shared.gunicorn_worker.DeadlineWorker"
 workers = _settings.web_workers
 threads = _settings.web_threads
 loglevel = _settings.log_level
