@@ -19,7 +19,8 @@ from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import cast
 
-import hypercorn.asyncio
+import hypercorn.asyncio.run
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from restate.server import install_shutdown_hook
@@ -30,10 +31,20 @@ from flask_restate.settings import EndpointSettings
 
 # Restate keeps few connections, long-lived and with many calls at once. It has limits of its own.
 UNLIMITED = 2**31 - 1
+# How many connections the kernel keeps until they are accepted.
+BACKLOG = 1024
 # How long a stop waits for running steps. They take milliseconds, and Restate repeats one that is cut off.
 GRACE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
+
+
+class _TCPServer(TCPServer):
+    """One connection, closed when its client has closed it: hypercorn waits for the end of keep_alive_timeout."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
 
 
 def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger: Ledger | None = None) -> None:
@@ -46,7 +57,7 @@ def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger:
         logging.getLogger(logger).addFilter(_is_news)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=1024)
+        listener = socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{settings.host}:{settings.restate_service_port} (HOST, RESTATE_SERVICE_PORT)"
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
@@ -87,7 +98,17 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> Non
     config.h2_max_concurrent_streams = UNLIMITED
     config.keep_alive_max_requests = UNLIMITED
     config.keep_alive_timeout = UNLIMITED
-    await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait)
+    # So often asyncio accepts at once, too. Where no file can be opened, each try becomes a retry that tries as often:
+    # soon it does nothing else (python/cpython issue 151615).
+    config.backlog = 1
+
+    async def stopped() -> None:
+        # Called when the server has started, and has set the queue of the kernel to that length.
+        listener.listen(BACKLOG)
+        await stop.wait()
+
+    hypercorn.asyncio.run.TCPServer = _TCPServer  # type: ignore[attr-defined]
+    await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stopped)
     # Steps that are still running are threads, and asyncio and Python would wait for them.
     os._exit(0)
 

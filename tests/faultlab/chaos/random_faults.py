@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laboratory
+from tests.faultlab.wire.messages import Direction
 from tests.faultlab.wire.proxy import Proxy
 from todo_stack.errors import StopRequested
 
@@ -78,6 +79,7 @@ class RandomFaults:
         """Yield kind, target and deed: all kinds in ever new orders, so that a short run has many; any target."""
         dice = random.Random(f"{self.settings.seed} nemesis")
         servers, links, everything = self.lab.stack.servers, self.lab.links, {"everything": self.lab.stack}
+        ways = {f"{name}, {way}": (link, way) for name, link in links.items() for way in Direction}
         on, long = self.settings.on_seconds, LONGER_THAN_EVERY_TIMEOUT_SECONDS
         kinds: list[tuple[str, Mapping[str, Any], Callable[[Any], None]]] = [
             ("kill", servers, lambda server: self._break(server.kill, on, server.start)),
@@ -88,6 +90,8 @@ class RandomFaults:
             ("refused", links, lambda link: self._break(partial(_refuse, link), on, link.heal)),
             ("blackhole", links, lambda link: self._break(link.blackhole, on, link.heal)),
             ("long blackhole", links, lambda link: self._break(link.blackhole, long, link.heal)),
+            ("one way lost", ways, self._lose),
+            ("unanswered", links, lambda link: self._break(partial(_leave_unanswered, link), on, link.heal)),
             ("power cut", everything, lambda stack: self._break(stack.kill, on, stack.start)),
         ]
         while True:
@@ -107,6 +111,11 @@ class RandomFaults:
             link.reset_connections()
             self._last(BETWEEN_RESETS_SECONDS)
 
+    def _lose(self, way: tuple[Proxy, Direction]) -> None:
+        link, direction = way
+        self._break(partial(link.blackhole, direction), self.settings.on_seconds, link.reset_connections)
+        link.heal()
+
     def _last(self, seconds: float) -> None:
         """Let a fault, or the time between two, last: this is how long it is, not a wait for something."""
         if self.settings.stop.wait(seconds):
@@ -115,4 +124,9 @@ class RandomFaults:
 
 def _refuse(link: Proxy) -> None:
     link.refuse()
+    link.reset_connections()
+
+
+def _leave_unanswered(link: Proxy) -> None:
+    link.leave_unanswered()
     link.reset_connections()

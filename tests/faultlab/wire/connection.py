@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,8 +30,8 @@ class Connection:
     """The client's at first, then the server's too, at last none."""
     protocol: WireProtocol
     log: EventLog
-    flowing: asyncio.Event
-    """Not set while the link is a black hole."""
+    flowing: Mapping[Direction, asyncio.Event]
+    """Not set while what goes this way is lost."""
     breakpoints: list[Breakpoint]
     _flows: dict[Direction, _Flow] = field(default_factory=lambda: {direction: _Flow() for direction in Direction})
     _readers: dict[Side, asyncio.Task[None]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Connection:
         self._record(EventKind.OPENED)
         server = self.sockets[Side.SERVER] = socket.socket()
         server.setblocking(False)
-        await self.flowing.wait()
+        await self.flowing[Direction.TO_SERVER].wait()
         try:
             await asyncio.get_running_loop().sock_connect(server, upstream)
         except OSError:
@@ -112,7 +112,7 @@ class Connection:
                 await self._arrive(message)
         except OSError:
             # The sender was reset: what it sent before still arrives, then the reset does.
-            await self._until_idle(flow)
+            await self._until_idle(direction)
             self.reset()
         except Exception as reason:  # whatever a parser may raise
             self._record(EventKind.NOT_UNDERSTOOD, f"{type(reason).__name__}: {reason}", direction)
@@ -121,15 +121,15 @@ class Connection:
             if direction.sender not in self.sockets:
                 return
             self._record(EventKind.ENDED, f"{direction.sender} ended", direction)
-            await self._until_idle(flow)
+            await self._until_idle(direction)
             if receiver := self.sockets.get(direction.receiver):
                 with contextlib.suppress(OSError):
                     receiver.shutdown(socket.SHUT_WR)
 
-    async def _until_idle(self, flow: _Flow) -> None:
-        while flow.lanes:
-            await asyncio.wait(flow.lanes.values())
-        await self.flowing.wait()
+    async def _until_idle(self, direction: Direction) -> None:
+        while lanes := self._flows[direction].lanes:
+            await asyncio.wait(lanes.values())
+        await self.flowing[direction].wait()
 
     async def _arrive(self, message: Message) -> None:
         flow = self._flows[message.direction]
@@ -191,7 +191,7 @@ class Connection:
             held.settle(fate)
 
     async def _pass_on(self, flow: _Flow, message: Message, kind: EventKind) -> None:
-        await self.flowing.wait()
+        await self.flowing[message.direction].wait()
         try:
             async with flow.writing:
                 if receiver := self.sockets.get(message.direction.receiver):

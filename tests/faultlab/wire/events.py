@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     RESET = "reset"
     REFUSED = "refused"
     BLACKHOLED = "blackholed"
+    UNANSWERED = "unanswered"
     HEALED = "healed"
     NOT_UNDERSTOOD = "not understood"
 

@@ -10,7 +10,7 @@ from typing import Self
 from .breakpoints import Breakpoint, Decision
 from .connection import Connection
 from .events import EventKind, EventLog, LinkEvent
-from .messages import Match, Side, WireProtocol
+from .messages import Direction, Match, Side, WireProtocol
 from .wire_thread import WIRE_THREAD, on_wire_thread
 
 
@@ -35,10 +35,12 @@ class Proxy:
         self._protocol = protocol
         self._breakpoints: list[Breakpoint] = []  # one list for all connections
         self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._answering = True
         self._accepted = 0
         self._accepting: asyncio.Task[None] | None = None
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._flowing = _never_flowing()
+        for flowing in self._flowing.values():
+            flowing.set()
         with contextlib.ExitStack() as opening:
             self.portal = opening.enter_context(WIRE_THREAD)
             # Bound but never listening: it keeps the port ours while connections are refused.
@@ -47,7 +49,7 @@ class Proxy:
             address.bind(("127.0.0.1", 0))
             self.port: int = address.getsockname()[1]
             opening.callback(self._stop)
-            self.portal.call(self._listen)
+            self.portal.call(self._pass_everything)
             self._open = opening.pop_all()
 
     def __enter__(self) -> Self:
@@ -79,22 +81,31 @@ class Proxy:
         self._record(EventKind.REFUSED, "connections are refused")
 
     @on_wire_thread
-    async def blackhole(self) -> None:
-        """Let nothing through, either way, not even the end of a connection; what is sent arrives after `heal`."""
-        self._flowing.clear()
-        self._record(EventKind.BLACKHOLED)
+    async def blackhole(self, *lost: Direction) -> None:
+        """Let nothing through, either way or this way only, not even the end of a connection.
+
+        What is sent arrives after `heal`, unless its connection is reset before.
+        """
+        for direction in lost or Direction:
+            self._flowing[direction].clear()
+        self._record(EventKind.BLACKHOLED, ", ".join(lost))
+
+    @on_wire_thread
+    async def leave_unanswered(self) -> None:
+        """Accept new connections and never answer them, not even after `heal`; the open ones go on."""
+        self._answering = False
+        self._record(EventKind.UNANSWERED, "connections are accepted and never answered")
 
     @on_wire_thread
     async def reset_connections(self) -> None:
-        """Reset all open connections."""
+        """Reset all open connections, with whatever has not arrived yet."""
         for connection in self._connections.values():
             connection.reset()
 
     @on_wire_thread
     async def heal(self) -> None:
         """Accept connections and pass everything again. Breakpoints and messages that are held stay."""
-        self._flowing.set()
-        self._listen()
+        self._pass_everything()
         self._record(EventKind.HEALED)
 
     @on_wire_thread
@@ -132,6 +143,12 @@ class Proxy:
             await asyncio.wait([self._accepting])
             self._accepting = None
 
+    def _pass_everything(self) -> None:
+        self._answering = True
+        for flowing in self._flowing.values():
+            flowing.set()
+        self._listen()
+
     def _listen(self) -> None:
         if self._accepting:
             return
@@ -146,10 +163,15 @@ class Proxy:
                 client, _ = await asyncio.get_running_loop().sock_accept(listener)
                 self._accepted += 1
                 sockets, protocol, points = {Side.CLIENT: client}, self._protocol(), self._breakpoints
-                connection = Connection(self.name, self._accepted, sockets, protocol, self.log, self._flowing, points)
+                flowing = self._flowing if self._answering else _never_flowing()
+                connection = Connection(self.name, self._accepted, sockets, protocol, self.log, flowing, points)
                 task = connection.start(self.upstream)
                 self._connections[task] = connection
                 task.add_done_callback(self._connections.pop)
 
     def _record(self, kind: EventKind, label: str = "") -> None:
         self.log.add(LinkEvent(self.name, kind, label))
+
+
+def _never_flowing() -> dict[Direction, asyncio.Event]:
+    return {direction: asyncio.Event() for direction in Direction}

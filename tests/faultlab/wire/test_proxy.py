@@ -1,4 +1,4 @@
-"""What can be done to a link and to a message that was stopped there, and what both sides see of it; the log."""
+"""What can be done to a message that was stopped on a link, and what both sides see of it; the log."""
 
 import signal
 import socket
@@ -7,14 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import NoReturn
 
 import psycopg2
 import pytest
 
 from tests.faultlab.wire.breakpoints import Held
-from tests.faultlab.wire.clients import DEADLINE, INSERT, LOOPBACK, Notes, joined, pass_through, still_waits
+from tests.faultlab.wire.clients import DEADLINE, LOOPBACK, Notes, still_waits
 from tests.faultlab.wire.events import EventKind, EventLog, LinkEvent
 from tests.faultlab.wire.http1 import Http1Protocol
 from tests.faultlab.wire.http2 import Http2Protocol
@@ -22,7 +21,6 @@ from tests.faultlab.wire.messages import Direction, Opaque, Sent, WireProtocol
 from tests.faultlab.wire.postgres import PostgresProtocol
 from tests.faultlab.wire.proxy import Proxy
 from tests.support.waiting import until
-from todo_stack.ports import Ports
 
 WRITER = """
 import psycopg2, sys
@@ -78,63 +76,6 @@ def test_server_killed(notes: Notes) -> None:
     notes.postgres.server.start()
     notes.write("eggs")
     assert notes.bodies() == ["eggs"]
-
-
-def test_refuse_and_heal(notes: Notes) -> None:
-    """Refused is refused as by a machine without the server; open connections go on; healed, new ones are accepted."""
-    with notes.transaction() as cursor:
-        notes.link.refuse()
-        with pytest.raises(ConnectionRefusedError), socket.create_connection((LOOPBACK, notes.link.port)):
-            pass
-        cursor.execute(INSERT, ("milk",))
-    notes.link.heal()
-    notes.write("eggs")
-    assert notes.bodies() == ["eggs", "milk"]
-
-
-def test_blackhole_and_heal(notes: Notes) -> None:
-    """In a black hole nothing arrives, not even an end; what was sent arrives when it is gone."""
-    with notes.transaction() as cursor:
-        notes.link.blackhole()
-        client: Future[object] = notes.pool.submit(cursor.execute, INSERT, ("milk",))
-        newcomer = notes.start_writing("eggs")
-        assert still_waits(client)
-        assert not newcomer.done()
-        assert notes.bodies() == []
-        notes.link.heal()
-        client.result(DEADLINE)
-        newcomer.result(DEADLINE)
-    assert notes.bodies() == ["eggs", "milk"]
-
-
-def test_reset_is_a_reset() -> None:
-    """Both sides of a connection that is reset see RST, and not an end in order."""
-    with joined(Opaque) as (link, client, server):
-        pass_through(client, server, b"hello")
-        link.reset_connections()
-        for side in (client, server):
-            with pytest.raises(ConnectionResetError):
-                side.recv(1)
-
-
-def test_dead_upstream_resets_the_client() -> None:
-    """Where no server listens, the client's connection is reset at once."""
-    with (
-        Proxy("a link", Opaque, upstream=(LOOPBACK, Ports.free().postgres)) as link,
-        pytest.raises(ConnectionResetError),
-        socket.create_connection((LOOPBACK, link.port), timeout=DEADLINE) as client,
-    ):
-        client.recv(1)
-
-
-def test_ends_are_passed_on() -> None:
-    """A side that has sent everything can still hear the other."""
-    with joined(Opaque) as (_, client, server):
-        client.shutdown(socket.SHUT_WR)
-        assert server.recv(1) == b""
-        pass_through(server, client, b"late")
-        server.close()
-        assert client.recv(1) == b""
 
 
 def test_missing_hit_is_explained(notes: Notes) -> None:
