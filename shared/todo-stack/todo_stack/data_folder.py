@@ -59,9 +59,10 @@ def locked(data: Path) -> Iterator[None]:
             raise StackError(
                 f"a stack runs on {data} already (process {file.read().strip()}): end that first"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        # For people alone: on a full disk the folder is held without it, so that it can still be removed.
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
 
 

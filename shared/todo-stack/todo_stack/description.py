@@ -11,21 +11,14 @@ from pathlib import Path
 from flask_restate.identity import public_key
 from todo_stack import postgres
 from todo_stack.checks import Check, http_ok
+from todo_stack.environment import inherited
 from todo_stack.errors import StackError
 from todo_stack.files import write_whole
 from todo_stack.output import Log, no_log
 from todo_stack.paths import DATA, REPOSITORY
-from todo_stack.ports import HOST, SETTINGS, Ports
+from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
 from todo_stack.twins import RESTATE, TWINS, Twin
-
-_SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
-"""What a process gets from us or not at all, whatever the environment says."""
-
-
-def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of the environment all processes of a stack may see."""
-    return {name: value for name, value in environment.items() if name not in _SET_HERE}
 
 
 @dataclass(eq=False, repr=False)
@@ -46,7 +39,7 @@ class StackDescription:
     """Environment variables that win over ours, by the name of the server or step. An address may lead through a proxy;
     migrations keep the direct one unless they are named."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    """What all processes inherit."""
+    """What all processes inherit a choice of."""
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
 
@@ -79,9 +72,13 @@ class StackDescription:
         module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.package}.app:create_app()"]
         return self._server(twin.title, module, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
 
+    def inherited(self) -> dict[str, str]:
+        """Return what of the environment all processes see; libpq's variables are for a database of somebody else."""
+        return inherited(self.environment, libpq=bool(self.external_database))
+
     def env(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a server or step: inherited, then these settings, then what overrides them."""
-        return {**inherited(self.environment), **settings, **self.overrides.get(name, {})}
+        return {**self.inherited(), **settings, **self.overrides.get(name, {})}
 
     def _step(self, name: str, module: list[str], twin: Twin) -> Step:
         command, env = [sys.executable, "-m", *module], self._env(name, twin)
@@ -95,6 +92,8 @@ class StackDescription:
         settings = {
             # Lines are to be seen when they are written.
             "PYTHONUNBUFFERED": "1",
+            # It would add the variables of a file .env in this folder or one above.
+            "FLASK_SKIP_DOTENV": "1",
             "DATABASE_URL": self.database_url(twin),
             "SECRET_KEY": self._secret_key(),
             "HOST": HOST,

@@ -49,8 +49,7 @@ class Postgres:
         self._bin = find_binaries()
         self._data = data
         self.port = port
-        # PGPORT and its kin would otherwise become defaults of ours.
-        self._env = {name: value for name, value in env.items() if not name.startswith("PG")}
+        self._env = dict(env)
         self._cancelled = cancelled
         self._as_user = _as_unprivileged_user()
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
