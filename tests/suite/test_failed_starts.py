@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.up import COMMAND, DEADLINE_SECONDS, settings_of, up
+from todo_stack.data_folder import MARK, VERSION
 from todo_stack.output import cause
 from todo_stack.ports import Ports
 
@@ -41,6 +42,13 @@ CAUSES = {
         WARN restate_server: the configuration has a deprecated option
         >2026-01-01T00:00:00Z ERROR restate_server: failed: No space left on device (os error 28)
         2026-01-01T00:00:01Z ERROR restate_server: Restate application failed
+        """
+    ),
+    "gunicorn": (
+        """
+        [1] [INFO] Starting gunicorn 27.0.1
+        >[1] [ERROR] connection to ('127.0.0.1', 5040) failed: [Errno 98] Address already in use
+        [1] [ERROR] Can't connect to ('127.0.0.1', 5040)
         """
     ),
     "Python": (
@@ -117,3 +125,20 @@ def test_full_disk(small_disk: Path) -> None:
         assert said.endswith(f"Make room on the disk of {data}, or set TODO_DATA to a folder on another disk")
     fill(small_disk, 0)
     assert todo_stack("reset", "--data", str(old), "--yes") == (0, "removed")
+
+
+@pytest.mark.parametrize("name", [MARK, "secret_key", "pgpass", "restate-identity.pem"])
+@pytest.mark.parametrize("kind", ["other bytes", "a folder"])
+def test_unreadable_file_of_ours(tmp_path: Path, name: str, kind: str) -> None:
+    """A file of ours that cannot be read is named in the only line."""
+    (tmp_path / MARK).write_text(f"{VERSION}\n")
+    file = tmp_path / name
+    file.unlink(missing_ok=True)
+    if kind == "a folder":
+        file.mkdir()
+    else:
+        file.write_bytes(b"\xff\xfe")
+    code, said = todo_stack("up", "restate", "--data", str(tmp_path))
+    assert code == 1
+    assert said.startswith("error: ")
+    assert str(file) in said

@@ -38,8 +38,12 @@ def up(which: str, folder: Path, environment: Mapping[str, str] | None = None) -
     ports, log, data = Ports.free(), folder / "log", folder / "data"
     inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     env = {**inherited, **(environment or {}), **settings_of(ports)}
-    command = [*COMMAND, "up", which, "--data", str(data)]
-    with log.open("wb") as output, subprocess.Popen(command, env=env, stdout=output, stderr=output) as process:
+    # A folder may be named as it is seen from here.
+    command = [*COMMAND, "up", which, "--data", data.name]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, env=env, cwd=folder, stdout=output, stderr=output) as process,
+    ):
         try:
             until(lambda: _is_up(process, log), "the stack is up", DEADLINE_SECONDS)
             yield Up(process, ports, data, log)

@@ -76,11 +76,11 @@ def up(which: str, data: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(data: Path, yes: bool) -> None:
     """Remove all data: todos, Restate's journal, keys."""
-    if not data.exists():
-        click.echo(f"nothing to remove: there is no {data}")
-        return
     with _errors_in_one_line(data):
-        data_folder.check_ours(data)
+        if not data.exists():
+            click.echo(f"nothing to remove: there is no {data}")
+            return
+        data_folder.check_removable(data)
         with data_folder.locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
                 shutil.rmtree(data)

@@ -9,11 +9,11 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from flask_restate.identity import public_key
-from todo_stack import postgres
 from todo_stack.checks import Check, http_ok
+from todo_stack.database_roles import APPLICATIONS, address, passwords
 from todo_stack.environment import inherited
 from todo_stack.errors import StackError
-from todo_stack.files import write_whole
+from todo_stack.files import read, write_whole
 from todo_stack.output import Log, no_log
 from todo_stack.paths import DATA, REPOSITORY
 from todo_stack.ports import HOST, Ports
@@ -43,9 +43,11 @@ class StackDescription:
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
 
-    def database_url(self, twin: Twin) -> str:
+    def database_url(self, twin: Twin, role: str = APPLICATIONS) -> str:
         """Return the address of a twin's database, as it is without any override."""
-        return self.external_database or postgres.address(self.ports.postgres, twin.database)
+        if self.external_database:
+            return self.external_database
+        return address(self.ports.postgres, twin.database, role, passwords(self.data)[role])
 
     @property
     def identity_file(self) -> Path:
@@ -116,7 +118,7 @@ class StackDescription:
         file = self.data / "secret_key"
         if not file.exists():
             write_whole(file, secrets.token_hex(32).encode())
-        return file.read_text()
+        return read(file)
 
     def _identity_key(self) -> str:
         try:

@@ -32,7 +32,7 @@ def one_line(error: StackError | OSError, data: Path) -> str:
     if isinstance(error, StackError):
         text = str(error)
     else:
-        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     if not any(words in text for words in NO_SPACE):
         return text
     folders = [data, Path(tempfile.gettempdir())]
