@@ -7,6 +7,8 @@ FRESH ?=
 WHAT ?=
 BIN := .venv/bin
 READY := .venv/.ready
+# Isolated: PYTHONPATH and its like of the shell are for other programs.
+STACK := $(BIN)/python -I -m todo_stack
 # Node is in .venv where the machine has none.
 WITH_NODE := PATH="$$PATH:$(CURDIR)/$(BIN)"
 WEB_TOOLS := .lint/node_modules/.ready
@@ -30,10 +32,10 @@ $(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.to
 # exec, so that signals reach the program itself, not a shell around it.
 ifndef DOCKER
 up-basic: $(READY) ## run flask-todo on http://127.0.0.1:5040 until Ctrl-C; DOCKER=1 runs it in containers
-	@exec $(BIN)/python -m todo_stack up plain
+	@exec $(STACK) up plain
 
 up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C; DOCKER=1 runs it in containers
-	@exec $(BIN)/python -m todo_stack up restate
+	@exec $(STACK) up restate
 else
 up-basic: docker
 	@cd flask-todo && exec docker compose up --build
@@ -50,22 +52,22 @@ docker:
 		{ echo "This needs Docker with its compose plugin, and Docker does not answer. Without Docker: make up-basic, make up-restate" >&2; exit 1; }
 
 up: $(READY) ## run both side by side until Ctrl-C
-	@exec $(BIN)/python -m todo_stack up both
+	@exec $(STACK) up both
 
 kill: $(READY) ## while up runs: kill a server (SIGKILL), which then restarts; WHAT=db, restate, restate_app, ...
-	@exec $(BIN)/python -m todo_stack kill '$(WHAT)'
+	@exec $(STACK) kill '$(WHAT)'
 
 stop: $(READY) ## while up runs: stop a server until make start; WHAT as for kill
-	@exec $(BIN)/python -m todo_stack stop '$(WHAT)'
+	@exec $(STACK) stop '$(WHAT)'
 
 pause: $(READY) ## while up runs: freeze a server (SIGSTOP) until make start; WHAT as for kill
-	@exec $(BIN)/python -m todo_stack pause '$(WHAT)'
+	@exec $(STACK) pause '$(WHAT)'
 
 start: $(READY) ## while up runs: start a server that was stopped or frozen; WHAT as for kill
-	@exec $(BIN)/python -m todo_stack start '$(WHAT)'
+	@exec $(STACK) start '$(WHAT)'
 
 reset: $(READY) ## remove all data, after asking
-	@exec $(BIN)/python -m todo_stack reset
+	@exec $(STACK) reset
 
 test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=tests/containers selects some
 	$(BIN)/pytest $(if $(ARGS),$(ARGS),--ignore tests/containers)

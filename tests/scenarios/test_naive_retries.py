@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import tenacity
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,6 @@ from tests.faultlab.wire.messages import Answer, Match, Sent
 from tests.scenarios.conftest import only_plain
 from tests.support.user import new_name
 from todo_shared import operations
-from todo_stack.twins import PLAIN
 
 EXPECTED = [
     # Nothing was written, so the second try is the first that works.
@@ -30,7 +29,7 @@ EXPECTED = [
 @pytest.fixture
 def engine(lab: Laboratory) -> Iterator[Engine]:
     """The plain twin's way to its database, through the proxy."""
-    address = f"postgresql+psycopg2://postgres@127.0.0.1:{lab.database.port}/{PLAIN.database}"
+    address = make_url(lab.server("web").env["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
     engine = create_engine(address, pool_pre_ping=True)
     yield engine
     engine.dispose()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from todo_stack.data_folder import MARK, VERSION, check_ours, held
+from todo_stack.data_folder import MARK, VERSION, check_ours, check_removable, held
 from todo_stack.errors import StackError
 
 
@@ -20,6 +20,7 @@ def test_new_folder_gets_the_mark(tmp_path: Path) -> None:
         for _ in range(2):
             with held(folder):
                 assert (folder / MARK).read_text() == f"{VERSION}\n"
+                assert folder.stat().st_mode & 0o777 == 0o700
 
 
 OURS = {
@@ -62,3 +63,16 @@ def test_folder_of_somebody_else(tmp_path: Path, names: list[str]) -> None:
     with pytest.raises(StackError):
         check_ours(tmp_path)
     assert sorted(content(tmp_path)) == names
+
+
+def test_only_a_folder_with_our_mark_is_removed(tmp_path: Path) -> None:
+    """A reset takes a folder that has been held, no other one, and none that a link leads to."""
+    for folder in (tmp_path / "new", tmp_path / "empty", tmp_path / "results" / "bench"):
+        folder.mkdir(parents=True)
+    with held(tmp_path / "new"):
+        pass
+    check_removable(tmp_path / "new")
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    for name in ("link", "empty", "results"):
+        with pytest.raises(StackError, match="remove it yourself"):
+            check_removable(tmp_path / name)

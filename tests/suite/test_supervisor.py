@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -17,17 +16,17 @@ import pytest
 from tests.support.history import Verdict
 from tests.support.running_twin import RunningTwin
 from tests.support.table_lock import todos_locked, waiting_for_locks
+from tests.support.up import DEADLINE_SECONDS, Up, up
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
 from todo_stack import supervisor, tree
+from todo_stack.data_folder import mark_of
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
 from todo_stack.twins import PLAIN, RESTATE, SERVERS, TWINS, Twin
 
-DEADLINE_SECONDS = 60.0
 ONCE, REFUSED, NOT_APPLIED, GHOST = Verdict.EXACTLY_ONCE, Verdict.REFUSED, Verdict.NOT_APPLIED, Verdict.GHOST
 
 EXPECTED: dict[str, dict[Twin, set[Verdict]]] = {
@@ -185,32 +184,24 @@ def test_orders_that_name_nothing(supervised: Supervised) -> None:
     assert supervised.order("start", "nonsense") == (1, nonsense)
 
 
-Up = tuple["subprocess.Popen[bytes]", Path, str]
-"""A running `up plain`, its log, and the mark that all its processes have in their environment."""
-
-
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
+def up_plain(tmp_path: Path) -> Iterator[Up]:
     """`up plain` in a process of its own."""
-    ports, mark, log = Ports.free(), uuid4().hex, tmp_path / "log"
-    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    env |= {"FLASK_TODO_PORT": str(ports.flask_todo), "POSTGRES_PORT": str(ports.postgres), "TEST_MARK": mark}
-    command = [sys.executable, "-m", "todo_stack", "up", "plain", "--data", str(tmp_path / "data")]
-    with log.open("wb") as output, subprocess.Popen(command, env=env, stdout=output, stderr=output) as process:
-        try:
-            until(lambda: "Ctrl-C stops everything" in log.read_text(), "the stack is up")
-            yield process, log, mark
-        finally:
-            process.terminate()
-            process.wait(DEADLINE_SECONDS)
+    with up("plain", tmp_path) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
     ("number", "moment"), [(signal.SIGINT, "It is started again in"), (signal.SIGTERM, "Starting gunicorn")]
 )
-def test_stop_during_a_restart(up: Up, number: int, moment: str) -> None:
+def test_stop_during_a_restart(up_plain: Up, number: int, moment: str) -> None:
     """A stop in the pause before a restart, or during it, ends everything in order and leaves no process."""
-    process, log, mark = up
+    process, log, mark = up_plain.process, up_plain.log, mark_of(up_plain.data).items()
+
+    def left() -> list[psutil.Process]:
+        return tree.find(lambda one: mark <= one.environ().items())
+
+    assert left()
     web = next(one for one in tree.family(process.pid) if "gunicorn" in one.cmdline())
     before = len(log.read_text())
     web.kill()
@@ -218,5 +209,5 @@ def test_stop_during_a_restart(up: Up, number: int, moment: str) -> None:
     process.send_signal(number)
     assert process.wait(DEADLINE_SECONDS) == 0, log.read_text()
     assert log.read_text().endswith("stopped\n")
-    assert tree.find(lambda one: one.environ().get("TEST_MARK") == mark) == []
-    assert not (log.parent / "data" / "orders").exists()
+    assert left() == []
+    assert not (up_plain.data / "orders").exists()

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tests.support.database import execute
+from tests.support.up import settings_of
 from tests.walkthrough.document import Reader, numbers
 from tests.walkthrough.shell import bash
 from todo_stack.paths import REPOSITORY
@@ -26,8 +26,7 @@ def environment(ports: Ports) -> dict[str, str]:
     """Return an environment in which the commands of the documents use these ports."""
     # Under make, a make in a block would speak of the folders that it enters.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    settings = {port.metadata["setting"]: str(getattr(ports, port.name)) for port in fields(ports)}
-    return inherited | settings | {"RESTATE_ENDPOINT": ports.ingress_url, "RESTATE_ADMIN_URL": ports.admin_url}
+    return inherited | settings_of(ports)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 import click
 
 from todo_stack import data_folder, orders
-from todo_stack.errors import StackError, StopRequested
+from todo_stack.environment import forget_libpq
+from todo_stack.errors import StackError, StopRequested, one_line
 from todo_stack.paths import DATA
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
@@ -48,12 +49,15 @@ def up(which: str, data: Path) -> None:
         # A second Ctrl-C changes nothing, and the stop goes on.
         signal.signal(number, lambda _number, _frame: stop_requested.set())
     twins = TWINS if which == "both" else (twin_named(which),)
+    external_database = os.environ.get("DATABASE_URL")
+    if not external_database:
+        forget_libpq()
     try:
         stack = Stack(
             twins,
             data=data,
             ports=Ports.from_environment(twins, os.environ),
-            external_database=os.environ.get("DATABASE_URL"),
+            external_database=external_database,
             log=terminal.log,
             cancelled=stop_requested,
         )
@@ -63,7 +67,7 @@ def up(which: str, data: Path) -> None:
     except StopRequested:
         terminal.say("stopped", "bold")
     except (StackError, OSError) as error:
-        terminal.say(f"error: {_one_line(error)}", "bold red")
+        terminal.say(f"error: {one_line(error, data)}", "bold red")
         sys.exit(1)
 
 
@@ -72,11 +76,11 @@ def up(which: str, data: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(data: Path, yes: bool) -> None:
     """Remove all data: todos, Restate's journal, keys."""
-    if not data.exists():
-        click.echo(f"nothing to remove: there is no {data}")
-        return
-    with _errors_in_one_line():
-        data_folder.check_ours(data)
+    with _errors_in_one_line(data):
+        if not data.exists():
+            click.echo(f"nothing to remove: there is no {data}")
+            return
+        data_folder.check_removable(data)
         with data_folder.locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
                 shutil.rmtree(data)
@@ -88,7 +92,7 @@ def _add_order(verb: str, meaning: str) -> None:
     @click.argument("what", default="")
     @_data_option
     def order(what: str, data: Path) -> None:
-        with _errors_in_one_line():
+        with _errors_in_one_line(data):
             click.echo(orders.give(data, verb, what))
 
 
@@ -99,15 +103,11 @@ _add_order("start", "Start a server that was stopped or frozen, and return when 
 
 
 @contextlib.contextmanager
-def _errors_in_one_line() -> Iterator[None]:
+def _errors_in_one_line(data: Path) -> Iterator[None]:
     try:
         yield
     except (StackError, OSError) as error:
-        raise click.ClickException(_one_line(error)) from None
-
-
-def _one_line(error: StackError | OSError) -> str:
-    return str(error) if isinstance(error, StackError) else f"{error.filename or ''}: {error.strerror}"
+        raise click.ClickException(one_line(error, data)) from None
 
 
 def _announce(stack: Stack, terminal: Terminal) -> None:

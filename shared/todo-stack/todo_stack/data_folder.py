@@ -10,16 +10,20 @@ import psutil
 
 from todo_stack import tree
 from todo_stack.errors import StackError
-from todo_stack.files import write_whole
+from todo_stack.files import read, write_whole
 from todo_stack.process import KILL_SECONDS
 
 MARK = "todo-stack-version"
 """The file that says that a folder is one of ours, and in which format its content is."""
 
-VERSION = 1
-"""Goes up with each change after which an earlier content must be converted, which is then done by held()."""
+VERSION = 2
+"""Goes up with each change after which an earlier version cannot use the content.
 
-_BEFORE_THE_SECRETS = frozenset({"lock", "secret_key", "compare", "bench"})
+1: PostgreSQL let in everybody on this machine. Its next start makes the roles and their passwords.
+"""
+_KNOWN = {"1", str(VERSION)}
+
+_BEFORE_THE_SECRETS = frozenset({"lock", "secret_key", "pgpass", "compare", "bench"})
 """What a folder of ours can contain before it has its mark: results of make compare and make bench, or what a first
 start had made when it was interrupted. Beside data there are always the lock and the secret key, made first."""
 
@@ -29,14 +33,16 @@ def held(data: Path) -> Iterator[None]:
     """Hold the data folder, made and marked as ours if it was not; nothing in it is ever removed."""
     check_ours(data)
     mark = data / MARK
-    if mark.exists() and (found := mark.read_text().strip()) != str(VERSION):
+    if mark.exists() and (found := read(mark).strip()) not in _KNOWN:
         raise StackError(
             f"{data} is in format {found!r}, and this version knows only {VERSION}: "
             "use the version that made it, or another folder (TODO_DATA)"
         )
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(data):
-        if not mark.exists():
+        # An earlier version has left it open.
+        data.chmod(0o700)
+        if not mark.exists() or read(mark).strip() != str(VERSION):
             write_whole(mark, f"{VERSION}\n".encode())
         yield
 
@@ -48,10 +54,18 @@ def check_ours(data: Path) -> None:
         raise StackError(f"{data} holds something that is not ours: TODO_DATA takes an empty folder, or a new one")
 
 
+def check_removable(data: Path) -> None:
+    """Make sure that this folder has our mark, and is no link to somewhere else."""
+    if data.is_symlink():
+        raise StackError(f"{data} is a symbolic link: remove it yourself, or name the folder that it leads to")
+    if not (data / MARK).is_file():
+        raise StackError(f"{data} has no file {MARK}, so it is not known as ours: remove it yourself")
+
+
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Hold a folder that no other stack holds; the kernel lets go of it when this process ends, however it does."""
-    with (data / "lock").open("a+") as file:
+    with (data / "lock").open("a+", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,9 +73,10 @@ def locked(data: Path) -> Iterator[None]:
             raise StackError(
                 f"a stack runs on {data} already (process {file.read().strip()}): end that first"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        # For people alone: on a full disk the folder is held without it, so that it can still be removed.
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            os.write(file.fileno(), str(os.getpid()).encode())
         yield
 
 

@@ -9,23 +9,16 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from flask_restate.identity import public_key
-from todo_stack import postgres
 from todo_stack.checks import Check, http_ok
+from todo_stack.database_roles import APPLICATIONS, address, passwords
+from todo_stack.environment import inherited
 from todo_stack.errors import StackError
-from todo_stack.files import write_whole
+from todo_stack.files import read, write_whole
 from todo_stack.output import Log, no_log
 from todo_stack.paths import DATA, REPOSITORY
-from todo_stack.ports import HOST, SETTINGS, Ports
+from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
 from todo_stack.twins import RESTATE, TWINS, Twin
-
-_SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
-"""What a process gets from us or not at all, whatever the environment says."""
-
-
-def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what of the environment all processes of a stack may see."""
-    return {name: value for name, value in environment.items() if name not in _SET_HERE}
 
 
 @dataclass(eq=False, repr=False)
@@ -46,13 +39,15 @@ class StackDescription:
     """Environment variables that win over ours, by the name of the server or step. An address may lead through a proxy;
     migrations keep the direct one unless they are named."""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    """What all processes inherit."""
+    """What all processes inherit a choice of."""
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
 
-    def database_url(self, twin: Twin) -> str:
+    def database_url(self, twin: Twin, role: str = APPLICATIONS) -> str:
         """Return the address of a twin's database, as it is without any override."""
-        return self.external_database or postgres.address(self.ports.postgres, twin.database)
+        if self.external_database:
+            return self.external_database
+        return address(self.ports.postgres, twin.database, role, passwords(self.data)[role])
 
     @property
     def identity_file(self) -> Path:
@@ -79,9 +74,13 @@ class StackDescription:
         module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.package}.app:create_app()"]
         return self._server(twin.title, module, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
 
+    def inherited(self) -> dict[str, str]:
+        """Return what of the environment all processes see; libpq's variables are for a database of somebody else."""
+        return inherited(self.environment, libpq=bool(self.external_database))
+
     def env(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a server or step: inherited, then these settings, then what overrides them."""
-        return {**inherited(self.environment), **settings, **self.overrides.get(name, {})}
+        return {**self.inherited(), **settings, **self.overrides.get(name, {})}
 
     def _step(self, name: str, module: list[str], twin: Twin) -> Step:
         command, env = [sys.executable, "-m", *module], self._env(name, twin)
@@ -95,6 +94,8 @@ class StackDescription:
         settings = {
             # Lines are to be seen when they are written.
             "PYTHONUNBUFFERED": "1",
+            # It would add the variables of a file .env in this folder or one above.
+            "FLASK_SKIP_DOTENV": "1",
             "DATABASE_URL": self.database_url(twin),
             "SECRET_KEY": self._secret_key(),
             "HOST": HOST,
@@ -117,7 +118,7 @@ class StackDescription:
         file = self.data / "secret_key"
         if not file.exists():
             write_whole(file, secrets.token_hex(32).encode())
-        return file.read_text()
+        return read(file)
 
     def _identity_key(self) -> str:
         try:

@@ -3,24 +3,34 @@
 import contextlib
 import importlib.util
 import os
-import pwd
 import re
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
 from psycopg2 import sql
 
+from todo_stack.database_roles import (
+    APPLICATIONS,
+    SUPERUSER,
+    TAKE_TABLES,
+    address,
+    host_based_authentication,
+    passwords,
+    statements,
+)
 from todo_stack.errors import StackError
-from todo_stack.output import Log, no_log
+from todo_stack.files import read
+from todo_stack.output import Log, cause, no_log
 from todo_stack.process import Server, Step
+from todo_stack.unprivileged import command_for, give_away
 
-USER = "postgres"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -34,11 +44,6 @@ _STATUS_LINE = 8
 """Of postmaster.pid; it is the last one."""
 
 
-def address(port: int, database: str) -> str:
-    """Return the address of a database of the server at this port."""
-    return f"postgresql://{USER}@127.0.0.1:{port}/{database}"
-
-
 class Postgres:
     """A PostgreSQL server on 127.0.0.1 with its data in a folder."""
 
@@ -47,16 +52,17 @@ class Postgres:
     ) -> None:
         """Find the binaries, and a way to run them as this user; nothing is made or started yet."""
         self._bin = find_binaries()
-        self._data = data
+        self._command = command_for(self._bin)
+        # Its programs run in another folder.
+        self._data = data = data.resolve()
+        self._passwords = passwords(data.parent)
         self.port = port
-        # PGPORT and its kin would otherwise become defaults of ours.
-        self._env = {name: value for name, value in env.items() if not name.startswith("PG")}
+        self._env = dict(env)
         self._cancelled = cancelled
-        self._as_user = _as_unprivileged_user()
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self.server = Server(
             "db",
-            [*self._as_user, str(self._bin / "postgres"), "-D", str(data), *options],
+            self._command("postgres", data, options),
             self._env,
             log,
             self._ready,
@@ -66,63 +72,107 @@ class Postgres:
             # When it died alone, the first start can find its children still holding shared memory.
             attempts=3,
             owns=self._owns,
+            # One that it can enter: it may not be the user whose folder we are in.
+            cwd=Path("/"),
             cancelled=cancelled,
         )
 
-    def url(self, database: str) -> str:
-        """Return the address of a database."""
-        return address(self.port, database)
+    def url(self, database: str, role: str = SUPERUSER) -> str:
+        """Return the address of a database for a role."""
+        return address(self.port, database, role, self._passwords[role])
 
     def prepare(self) -> None:
-        """Make the data folder if there is none; one of another major version is left as it is."""
+        """Make the data folder if there is none, and let nobody in but the roles of the stack, with their passwords.
+
+        Data of another major version is left as it is. The server must not run.
+        """
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
-            ours, theirs = _major_version(self._bin), version_file.read_text().strip()
+            ours, theirs = _major_version(self._bin), read(version_file).strip()
             if ours != theirs:
                 raise StackError(
                     f"{self._data} holds data of PostgreSQL {theirs}, and {self._bin} is PostgreSQL {ours}: "
                     f"use binaries of {theirs}, or move the folder away, or empty it with 'make reset'"
                 )
-            return
+        else:
+            self._initialise()
+        authentication, file = host_based_authentication(self._passwords), self._data / "pg_hba.conf"
+        if read(file) != authentication:
+            self._run_alone(statements(self._passwords))
+            # After that, so that what was interrupted is done again. The file stays that of the server's user.
+            file.write_text(authentication)
+
+    def _initialise(self) -> None:
         # Made aside and renamed, so that an interrupted beginning is not taken for data.
         new = self._data.with_name(f"{self._data.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
-        if self._as_user:
-            shutil.chown(new, _nobody().pw_uid, _nobody().pw_gid)
+        give_away(new)
         options = [
-            f"--pgdata={new}",
-            f"--username={USER}",
+            f"--username={SUPERUSER}",
             "--encoding=UTF8",
             # Every machine has it, and every version knows it.
             "--locale=C",
-            # No password: it is reached from this machine alone, on a port of its own, and holds nothing but the todos
-            # of a demonstration.
-            "--auth=trust",
+            "--auth=reject",
             "--no-instructions",
         ]
-        command = [*self._as_user, str(self._bin / "initdb"), *options]
+        command = self._command("initdb", new, options)
         # Its twenty lines say only that all is well; if it is not, the last ones are in the error.
-        Step("initdb", command, self._env, no_log, cancelled=self._cancelled).run()
+        Step("initdb", command, self._env, no_log, cwd=Path("/"), cancelled=self._cancelled).run()
         new.rename(self._data)
 
+    def _run_alone(self, sql_text: str) -> None:
+        """Run these statements in the single-user mode, which asks for no password and which nobody else can reach."""
+        settings = {
+            "exit_on_error": "on",
+            # They contain the passwords.
+            "log_min_error_statement": "panic",
+            "log_checkpoints": "off",
+            "log_line_prefix": "",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = self._command("postgres", self._data, [*options, "postgres"])
+        command.insert(command.index("-D"), "--single")
+        done = subprocess.run(
+            command,
+            input=sql_text,
+            env=self._env,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        if done.returncode:
+            lines = done.stderr.splitlines()
+            raise StackError(f"the roles of the database cannot be made: {cause(lines)}", lines)
+
     def create_databases(self, names: Iterable[str]) -> None:
-        """Create those of these databases that are missing. The server must be up."""
+        """Create those of these databases that are missing, for the applications. The server must be up."""
+        owners = dict(self._run("postgres", sql.SQL("SELECT datname, datdba::regrole::text FROM pg_database")))
+        for name in names:
+            database, role = sql.Identifier(name), sql.Identifier(APPLICATIONS)
+            if name not in owners:
+                self._run("postgres", sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+            elif owners[name] != APPLICATIONS:
+                # Last, so that what was interrupted is done again.
+                self._run(name, sql.SQL(TAKE_TABLES))
+                self._run("postgres", sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
+
+    def _run(self, database: str, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """Run a statement as superuser, and return its rows."""
         # As a context manager a connection of psycopg2 is a transaction, and stays open.
         with (
-            contextlib.closing(psycopg2.connect(self.url("postgres"), connect_timeout=2)) as connection,
+            contextlib.closing(psycopg2.connect(self.url(database), connect_timeout=2)) as connection,
             connection.cursor() as cursor,
         ):
             connection.autocommit = True
-            cursor.execute("SELECT datname FROM pg_database")
-            present = {name for (name,) in cursor.fetchall()}
-            for name in names:
-                if name not in present:
-                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
     def _owns(self, process: psutil.Process) -> bool:
         """Say whether this is a process of this server: they write their titles over their environment."""
-        return process.name() == "postgres" and process.cwd() == str(self._data.resolve())
+        return process.name() == "postgres" and process.cwd() == str(self._data)
 
     def _ready(self) -> bool:
         """Say whether it takes statements, as pg_ctl does: by what the server writes into its own file.
@@ -168,32 +218,6 @@ def _major_version(binaries: Path) -> str:
     if not found:
         raise StackError(f"{binaries / 'postgres'} does not run: {(answer.stderr or answer.stdout).strip()}")
     return found.group(1)
-
-
-def _nobody() -> pwd.struct_passwd:
-    """Return the user that runs PostgreSQL where we are root."""
-    return pwd.getpwnam("nobody")
-
-
-def _as_unprivileged_user() -> Sequence[str]:
-    """Return the prefix of a command that PostgreSQL, which refuses to run as root, needs here; it may be empty."""
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        raise StackError(
-            "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
-            "is missing: install it, or use another account, or give DATABASE_URL"
-        )
-    return [
-        "setpriv",
-        "--reuid=nobody",
-        f"--regid={_nobody().pw_gid}",
-        "--clear-groups",
-        # Binaries and data may be in a closed home folder, which this lets it enter.
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
-        "--securebits=+no_setuid_fixup",
-    ]
 
 
 def _candidates() -> Iterable[Path]:

@@ -19,7 +19,7 @@ import psutil
 from todo_stack import tree
 from todo_stack.checks import Check, comes_true
 from todo_stack.errors import StackError
-from todo_stack.output import Log, Output
+from todo_stack.output import Log, Output, cause
 
 LIMIT_SECONDS = 60.0
 """In which a server must be ready and a step at its end."""
@@ -133,13 +133,12 @@ class Process:
         return f"killed by {signal.Signals(-code).name}"
 
     def error(self, what: str) -> StackError:
-        """Return the error for a process that ended: what happened, and the last lines of its output."""
+        """Return the error for a process that ended: what happened, why, and the last lines of its output."""
         if self._output:
             self._output.finish()
         lines = [line for line in self.last_lines if line.strip()]
-        # PostgreSQL adds explanations to the line that says what is wrong.
-        reasons = [line for line in lines if not line.startswith(("DETAIL:", "HINT:"))]
-        return StackError(f"{self.name} {what}{': ' + reasons[-1].strip() if reasons else ''}", lines)
+        reason = cause(lines)
+        return StackError(f"{self.name} {what}{': ' + reason if reason else ''}", lines)
 
     def _comes_true(self, condition: Check) -> bool:
         """Wait until the condition holds; return whether it does in the time that the process has."""

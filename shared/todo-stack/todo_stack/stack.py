@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from todo_stack import data_folder, restate, tree
-from todo_stack.description import StackDescription, inherited
+from todo_stack.description import StackDescription
 from todo_stack.postgres import Postgres, check_url
 from todo_stack.process import Process, Server
 from todo_stack.twins import RESTATE
@@ -86,7 +86,7 @@ class Stack(StackDescription):
         if self.external_database:
             check_url(self.external_database)
         else:
-            folder, env = self.data / "postgres", inherited(self.environment)
+            folder, env = self.data / "postgres", self.inherited()
             self._postgres = Postgres(folder, self.ports.postgres, env, self.log, self.cancelled)
             made.append(self._postgres.server)
         if RESTATE in self.twins:

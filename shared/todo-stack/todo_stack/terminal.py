@@ -1,5 +1,7 @@
 """What the user sees: log lines, each with the name of its process in a colour of its own."""
 
+import io
+import sys
 import threading
 
 from rich.console import Console
@@ -21,6 +23,9 @@ class Terminal:
     """Prints to standard output; goes silent, and sets `gone`, when nobody reads it any more."""
 
     def __init__(self, gone: threading.Event) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A server's line may have what this terminal cannot show.
+            sys.stdout.reconfigure(errors="replace")
         self._console = _Console(highlight=False, soft_wrap=True)
         self._silent = False
         self._gone = gone

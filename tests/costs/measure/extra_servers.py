@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from tests.support.database import execute
 from todo_stack.checks import Check, http_ok
-from todo_stack.description import inherited
+from todo_stack.environment import inherited
 from todo_stack.output import Log
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.costs.measure.load_generator import ADD, LIST, Request
 from tests.costs.records import ApplicationName, RequestKind
 from tests.support.database import execute
+from todo_stack.database_roles import SUPERUSER
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 
@@ -48,7 +49,7 @@ def twins_of(stack: Stack) -> list[RunningApp]:
         RunningApp(
             twin.key,
             stack.ports.web_url(twin),
-            stack.database_url(twin),
+            stack.database_url(twin, SUPERUSER),
             {name: stack.servers[name] for name in reversed(twin.servers)},
         )
         for twin in stack.twins

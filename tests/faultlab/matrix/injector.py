@@ -13,6 +13,7 @@ from tests.faultlab.wire.breakpoints import Held
 from tests.faultlab.wire.messages import Sent
 from tests.support.database import execute
 from tests.support.waiting import until
+from todo_stack.database_roles import SUPERUSER
 
 FILLER = "filler of the pool"
 
@@ -116,7 +117,7 @@ class FaultInjector:
             point.wait()
 
     def _set_read_only(self, *, on: bool) -> None:
-        database = self._lab.stack.database_url(self._lab.which)
+        database = self._lab.stack.database_url(self._lab.which, SUPERUSER)
         # Allowed in a read-only transaction: it changes no data.
         execute(database, f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
         execute(database, "SELECT pg_reload_conf()")

@@ -54,7 +54,7 @@ class Notes:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[cursor]:
         """Connect through the link for one transaction, which is committed at the end."""
-        connected = contextlib.closing(psycopg2.connect(host=LOOPBACK, port=self.link.port, user="postgres"))
+        connected = contextlib.closing(psycopg2.connect(self.url, port=self.link.port))
         with connected as connection, connection, connection.cursor() as cursor:
             yield cursor
 

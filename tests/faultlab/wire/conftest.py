@@ -11,6 +11,7 @@ from tests.faultlab.wire.postgres import PostgresProtocol
 from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from tests.support.logs import log_to
+from todo_stack.environment import inherited
 from todo_stack.ports import Ports
 from todo_stack.postgres import Postgres
 
@@ -27,7 +28,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL server of our own."""
     folder = tmp_path_factory.mktemp("postgres")
     with log_to(folder / "log") as log:
-        postgres = Postgres(folder / "data", Ports.free().postgres, dict(os.environ), log)
+        postgres = Postgres(folder / "data", Ports.free().postgres, inherited(os.environ), log)
         postgres.prepare()
         postgres.server.start()
         try:

@@ -80,7 +80,7 @@ def test_escapes() -> None:
 
 def test_pooled_connection(notes: Notes) -> None:
     """SQLAlchemy's pooled connection with pre-ping: transaction after transaction, only the one that is meant."""
-    url = f"postgresql+psycopg2://postgres@127.0.0.1:{notes.link.port}/postgres"
+    url = sqlalchemy.make_url(notes.url).set(drivername="postgresql+psycopg2", port=notes.link.port)
     engine = sqlalchemy.create_engine(url, pool_size=1, pool_pre_ping=True)
 
     def write_through_pool(body: str) -> None:

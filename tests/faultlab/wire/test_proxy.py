@@ -24,7 +24,7 @@ from tests.support.waiting import until
 
 WRITER = """
 import psycopg2, sys
-with psycopg2.connect(host="127.0.0.1", port=sys.argv[1], user="postgres") as connection:
+with psycopg2.connect(sys.argv[1], port=sys.argv[2]) as connection:
     connection.cursor().execute("INSERT INTO note (body) VALUES ('milk')")
 """
 
@@ -55,7 +55,7 @@ def test_stall(notes: Notes) -> None:
 def test_client_killed(notes: Notes, decide: Callable[[Held], None], rows: int) -> None:
     """A COMMIT on its way when its client is killed arrives if it is released, and not otherwise."""
     point = notes.link.hold(Sent("COMMIT"))
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(notes.link.port)]) as client:
+    with subprocess.Popen([sys.executable, "-c", WRITER, notes.url, str(notes.link.port)]) as client:
         held = point.wait()
         client.send_signal(signal.SIGKILL)
     decide(held)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import select
 import time
 from typing import Any
@@ -140,16 +141,20 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
     set_wait_callback(wait)
     silence = settings.db_silence_timeout_seconds
     milliseconds = int(settings.db_statement_timeout_seconds * 1000)
+    # libpq would take only ours, but all of these for migrations, which say nothing.
+    options = f"{os.environ.get('PGOPTIONS', '')} -c idle_in_transaction_session_timeout={silence * 1000}"
     arguments: dict[str, Any] = {
         "connection_factory": functools.partial(ImpatientConnection, silence_timeout_seconds=silence),
         "connect_timeout": settings.db_connect_timeout_seconds,
-        "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={silence * 1000}",
+        "options": f"{options} -c statement_timeout={milliseconds}",
         "keepalives": 1,
         "keepalives_idle": max(1, silence // 2),
         "keepalives_interval": 1,
         "keepalives_count": max(1, silence // 2),
         "tcp_user_timeout": silence * 1000,
         "application_name": "todo",
+        # psycopg2 can send what this can say, and PGCLIENTENCODING may say less.
+        "client_encoding": "utf8",
     }
     if settings.database_password:
         arguments["password"] = settings.database_password.get_secret_value()

