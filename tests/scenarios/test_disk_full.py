@@ -21,6 +21,7 @@ from tests.support.database import execute
 from tests.support.history import ClientOperation, Outcome, Verdict
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
+from todo_stack.database_roles import SUPERUSER
 from todo_stack.twins import PLAIN, RESTATE
 
 LONG = 190
@@ -78,7 +79,7 @@ def test_database_log_cannot_grow(lab: Laboratory, disk_of: Disks) -> None:
     database = lab.stack.servers["db"]
     disk.fill()
     # The next statement of anybody needs a new file.
-    execute(lab.stack.database_url(lab.which), "SELECT pg_switch_wal()")
+    execute(lab.stack.database_url(lab.which, SUPERUSER), "SELECT pg_switch_wal()")
     with pytest.raises(psycopg2.OperationalError):
         lab.twin.rows("CREATE TABLE full_disk ()")
     added = add(lab.twin, new_name("milk"))

@@ -41,7 +41,7 @@ def host_based_authentication(known: Mapping[str, str]) -> str:
     It tells these passwords from others, so that a server with another content has other passwords, or none.
     """
     digest = hashlib.sha256("".join(known.values()).encode()).hexdigest()
-    return f"# Written at each start. Passwords {digest}\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    return f"# Written by the stack for the passwords {digest}\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def statements(known: Mapping[str, str]) -> str:

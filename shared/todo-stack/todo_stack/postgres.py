@@ -172,7 +172,7 @@ class Postgres:
 
     def _owns(self, process: psutil.Process) -> bool:
         """Say whether this is a process of this server: they write their titles over their environment."""
-        return process.name() == "postgres" and process.cwd() == str(self._data)
+        return process.name() == "postgres" and process.cwd() == str(self._data.resolve())
 
     def _ready(self) -> bool:
         """Say whether it takes statements, as pg_ctl does: by what the server writes into its own file.
