@@ -59,7 +59,7 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
 def read_operation(operation_id: str) -> ResponseReturnValue:
     """Return the state of an operation that was answered with 202."""
     operation = restate.status(operation_id)
-    body: dict[str, object] = {"id": operation_id, "status": operation.status}
+    body: schemas.OperationJson = {"id": operation_id, "status": operation.status}
     if operation.status == "done":
         body["result"] = as_json(schemas.TodoData(**operation.result)) if operation.result else None
     elif operation.status == "rejected":

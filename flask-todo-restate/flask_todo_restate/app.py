@@ -20,6 +20,6 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     checks = {"restate": outcomes.restate.check}
     app = build_app(__name__, "flask-todo-restate", settings, checks, migrations=[MIGRATIONS])
     app.config.update(RESTATE_ENDPOINT=settings.restate_endpoint, RESTATE_WRITE_BUDGET=settings.write_budget)
-    add_routes(app, todo_routes, api)
+    add_routes(app, todo_routes, api, promises=True)
     outcomes.init_app(app)
     return app

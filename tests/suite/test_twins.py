@@ -7,14 +7,11 @@ import pytest
 import requests
 from flask import Flask
 
-from flask_todo.app import create_app as plain_app
-from flask_todo_restate.app import create_app as restate_app
-from flask_todo_restate.settings import WebSettings
+from tests.support.applications import make_both
 from tests.support.browser import Browser
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 from tests.support.waiting import until
-from todo_shared.settings import Settings
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, RESTATE
 
@@ -32,10 +29,7 @@ def readiness(twin: RunningTwin) -> tuple[int, list[str]]:
 
 def test_route_tables_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both twins have the same routes, but for the one that tells what became of a pending operation."""
-    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
-    monkeypatch.setenv("SECRET_KEY", "a secret for tests")
-    monkeypatch.setenv("PORT", "1")
-    plain, durable = routes(plain_app(Settings())), routes(restate_app(WebSettings()))
+    plain, durable = map(routes, make_both(monkeypatch))
     assert plain <= durable
     assert [rule for rule, _, _ in durable - plain] == ["/api/operations/<operation_id>"]
 

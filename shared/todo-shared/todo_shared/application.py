@@ -15,7 +15,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, outages
+from todo_shared import edge, errors, openapi, outages
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
@@ -86,12 +86,14 @@ def build_app(
     return app
 
 
-def add_routes(app: Flask, pages: Blueprint, api: Blueprint) -> None:
-    """Give the application its pages and its API."""
+def add_routes(app: Flask, pages: Blueprint, api: Blueprint, *, promises: bool = False) -> None:
+    """Give the application its pages, and its API with a description; `promises` if writes may be answered with 202."""
     app.register_blueprint(pages)
     app.register_blueprint(api)
     # The API uses no cookies, so a page of another site has nothing to misuse: anyone who reaches the API may call it.
     app.extensions["csrf"].exempt(api)
+    description = openapi.Description(app, api, promises=promises).build()
+    app.add_url_rule("/api/openapi.json", "openapi", lambda: jsonify(description))
 
 
 def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from todo_shared import pages
 from todo_shared.forms import AddForm, InvalidFormError, UpdateForm
 from todo_shared.models.database import DATABASE_ERRORS, DATABASE_UNAVAILABLE, outage, refusal
 from todo_shared.operations import TodoNotFoundError
+from todo_shared.schemas import Problem
 
 
 class ForeignFormError(BadRequest):
@@ -26,8 +27,8 @@ def is_api() -> bool:
 def problem(status: int, detail: str, **members: JsonValue) -> ResponseReturnValue:
     """Return an answer in the format of RFC 9457."""
     title = HTTP_STATUS_CODES.get(status, "Error")
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
-    response = jsonify(body)
+    body = Problem(type="about:blank", title=title, status=status, detail=detail)
+    response = jsonify({**body, **members})
     response.mimetype = "application/problem+json"
     return response, status
 

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 
 from todo_shared.models import Todo
-from todo_shared.schemas import TodoData
+from todo_shared.schemas import TodoData, TodoJson
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -60,7 +60,7 @@ def read_idempotency_key() -> str:
     return key
 
 
-def as_json(todo: Todo | TodoData) -> dict[str, object]:
+def as_json(todo: Todo | TodoData) -> TodoJson:
     """Return a todo as the Todo-Backend contract describes it."""
     return {
         "id": todo.id,
@@ -74,4 +74,4 @@ def as_json(todo: Todo | TodoData) -> dict[str, object]:
 def created(todo: TodoData) -> ResponseReturnValue:
     """Return the answer to a POST that added this todo."""
     body = as_json(todo)
-    return jsonify(body), 201, {"Location": str(body["url"])}
+    return jsonify(body), 201, {"Location": body["url"]}

@@ -1,10 +1,15 @@
 """The messages about todos: from API clients, to the TodoService, and back."""
 
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+# Before Python 3.12, pydantic cannot read the one in typing.
+from typing_extensions import TypedDict
+
 from todo_shared.validation import TaskText, TodoOrder
+
+Address = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 
 class TodoRequest(BaseModel):
@@ -17,7 +22,7 @@ class TodoRequest(BaseModel):
 
 
 class TodoRequestBody(TodoRequest):
-    """Body of POST. The Todo-Backend contract calls the task its title."""
+    """A new todo. The Todo-Backend contract calls the task its title."""
 
     task: TaskText = Field(validation_alias="title")
 
@@ -37,7 +42,7 @@ class TodoChanges(BaseModel):
 
 
 class TodoChangesBody(TodoChanges):
-    """Body of PATCH."""
+    """Changes to a todo: what is not there stays as it is."""
 
     task: TaskText = Field(default="", validation_alias="title")
 
@@ -72,3 +77,40 @@ class TodoData(BaseModel):
     task: str
     completed: bool
     order: int | None
+
+
+class TodoJson(TypedDict):
+    """A todo as the API shows it."""
+
+    id: int
+    title: TaskText
+    completed: bool
+    order: TodoOrder | None
+    url: Address
+
+
+class Problem(TypedDict):
+    """An error, as in RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    retry: NotRequired[str]
+
+
+class PendingJson(TypedDict):
+    """A write that is accepted and not finished yet; its state can be read at the url."""
+
+    id: str
+    status: Literal["pending"]
+    url: Address
+
+
+class OperationJson(TypedDict):
+    """The state of a write that was answered with 202."""
+
+    id: str
+    status: Literal["pending", "done", "rejected", "unknown"]
+    result: NotRequired[TodoJson | None]
+    reason: NotRequired[str]

@@ -38,4 +38,6 @@ def clean_task(task: str) -> str:
     return task
 
 
-TaskText = Annotated[str, AfterValidator(clean_task)]
+TaskText = Annotated[
+    str, AfterValidator(clean_task), Field(json_schema_extra={"minLength": 1, "maxLength": TASK_MAX_LENGTH})
+]
