@@ -3,6 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 ONLY ?=
 SEED ?=
+REQUESTS ?=
 FRESH ?=
 WHAT ?=
 BIN := .venv/bin
@@ -75,6 +76,9 @@ test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=t
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+fuzz: $(READY) ## send REQUESTS (100000) at random to each twin, good and bad, then break it between; SEED repeats a run
+	@exec $(BIN)/python -m tests.fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 compare: $(READY) ## break both twins at every seam and draw the results; ONLY='plain/add/*' runs a part
 	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
@@ -116,8 +120,8 @@ types: $(READY) ## check types
 	$(BIN)/mypy
 
 clean: ## remove what setup installed and all caches, but no data
-	rm -rf .venv .lint/node_modules flask-todo-restate/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .lint/node_modules flask-todo-restate/node_modules .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test compare chaos bench bench-peers readme lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test compare chaos fuzz bench bench-peers readme lint format types clean

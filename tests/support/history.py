@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class Outcome(enum.Enum):
@@ -37,18 +38,20 @@ class ClientOperation:
     """One operation of one client; times are seconds of the monotonic clock."""
 
     kind: str
-    """add, update or delete."""
+    """add, update, delete or clear."""
     marker: str
     """What its effect is recognised by in the database."""
     key: str
     """Its request id."""
     todo_id: int | None = None
-    """The todo that it changes or deletes."""
+    """The todo that it changes or deletes, or has added."""
     invoked_at: float = field(default_factory=time.monotonic)
     completed_at: float | None = None
     outcome: Outcome = Outcome.UNKNOWN
     detail: str = ""
     """What the client was told, in short."""
+    answer: Any = None
+    """The body of the last answer, if it was JSON."""
     operation_id: str = ""
     """Where it can ask what became of it, if it is pending."""
     effect: int | None = None
@@ -62,6 +65,7 @@ class ClientOperation:
             "add": ("POST", "", {"title": self.marker}),
             "update": ("PATCH", f"/{self.todo_id}", {"title": self.marker}),
             "delete": ("DELETE", f"/{self.todo_id}", None),
+            "clear": ("DELETE", "", None),
         }[self.kind]
 
     def count_effect(self, tasks: Counter[str]) -> None:

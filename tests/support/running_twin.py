@@ -155,9 +155,10 @@ class RunningTwin:
         except requests.RequestException as error:
             operation.record(Outcome.UNKNOWN, type(error).__name__)
         else:
+            operation.answer = response.json() if "json" in response.headers.get("content-type", "") else None
             operation.record(_outcome(response), str(response.status_code))
             if operation.outcome is Outcome.PENDING:
-                operation.operation_id = response.json()["id"]
+                operation.operation_id = operation.answer["id"]
         return operation
 
     def unfinished(self) -> list[dict[str, Any]]:

@@ -1,0 +1,47 @@
+"""Requests made by Schemathesis from the served description: what fits it, and what does not."""
+
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+
+from tests.fuzz.tally import Tally
+from tests.support.running_twin import RunningTwin
+
+# A schema cannot say that a title has something to be seen and nothing else that is not.
+REFUSED_THOUGH_DESCRIBED = ["2xx", "404", "422"]
+REFUSED = ["400", "404", "413", "415", "422"]
+
+
+def ask_as_described(twin: RunningTwin, number: int, tally: Tally, start: int) -> None:
+    """Send about so many requests of each kind, valid and not, and hold each answer against the description.
+
+    `start` is the seed. Raises what Schemathesis finds: an answer that is not described, or has another body or
+    headers than described; a good request that is refused, a bad one that is accepted.
+    """
+    schema = schemathesis.openapi.from_url(f"{twin.url}/api/openapi.json")
+    schema.config.checks.positive_data_acceptance.expected_statuses = REFUSED_THOUGH_DESCRIBED
+    schema.config.checks.negative_data_rejection.expected_statuses = REFUSED
+    made: list[int] = []
+    with tally.session() as session:
+        for mode in GenerationMode:
+
+            @seed(start)
+            @settings(
+                max_examples=number,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate, Phase.shrink],
+            )
+            @given(case=schema.as_strategy(generation_mode=mode), known=st.booleans())
+            def answered_as_described(case: Case[Any], known: bool) -> None:
+                if known and made and "todo_id" in case.path_parameters:
+                    case.path_parameters["todo_id"] = made[-1]
+                response = case.call_and_validate(session=session)
+                if response.status_code == 201:
+                    made.append(response.json()["id"])
+
+            answered_as_described()
