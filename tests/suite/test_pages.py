@@ -167,6 +167,16 @@ def test_file_is_refused(twin: RunningTwin, browser: Browser, name: str) -> None
     assert twin.tasks(fields["task"]) == [fields["task"]]
 
 
+def test_part_without_a_name_is_refused(twin: RunningTwin, browser: Browser) -> None:
+    """A part of a form that has no name is 400, and adds nothing."""
+    body = "--b\r\nContent-Disposition: form-data; nam%00\r\n\r\nx\r\n--b--\r\n"
+    with twin.unchanged():
+        answer = browser.session.post(
+            f"{browser.url}/add", data=body, headers={"content-type": "multipart/form-data; boundary=b"}, timeout=10
+        )
+        assert status_of_page(answer) == 400
+
+
 @pytest.mark.parametrize("body", [{"task": 5}, {"task": ["x"]}, ["task"], "task", None], ids=str)
 def test_json_is_no_form(twin: RunningTwin, browser: Browser, body: object) -> None:
     """JSON where a form belongs is 400, also with a good token in a header, and adds nothing."""

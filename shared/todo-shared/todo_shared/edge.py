@@ -120,8 +120,12 @@ def _check_body() -> None:
     codings = [request.headers.get("Content-Encoding", "identity"), request.headers.get("Transfer-Encoding", "chunked")]
     if body and [coding.lower() for coding in codings] != ["identity", "chunked"]:
         raise EncodedBodyError
-    if request.mimetype == "multipart/form-data" and not is_api() and request.files:
-        raise BadRequest("A file was sent where a text belongs.")
+    if request.mimetype == "multipart/form-data" and not is_api():
+        if request.files:
+            raise BadRequest("A file was sent where a text belongs.")
+        # Of a part without a name, which Flask-WTF does not expect.
+        if None in request.form:
+            raise BadRequest("A part of the form has no name.")
 
 
 def _check_origin() -> None:
