@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import requests
-from flask import Flask, jsonify, redirect, request, session, url_for
+from flask import Flask, current_app, jsonify, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from flask_restate import FlaskRestate
@@ -30,8 +30,21 @@ class WatchedRestate(FlaskRestate):
 
     def call(self, handler: Handles[Message, Result], message: Message, key: str) -> Result:
         """Call a handler. One that is late may be waiting for the database."""
-        with self.service.watched(PendingError), self.ingress.watched(UnavailableError):
-            return super().call(handler, message, key)
+        try:
+            with self.ingress.watched(UnavailableError):
+                result = super().call(handler, message, key)
+        except PendingError as late:
+            self.service.failed(f"{late.handler} takes longer than {current_app.config['RESTATE_WRITE_BUDGET']:g} s")
+            raise
+        self.service.ended()
+        return result
+
+    def status(self, operation_id: str, timeout: float | None = None) -> OperationState:
+        """Return the state of a call. One that is done was only late."""
+        operation = super().status(operation_id, timeout)
+        if operation.status == "done":
+            self.service.ended()
+        return operation
 
     def check(self) -> None:
         """Check the ingress."""

@@ -37,6 +37,7 @@ from todo_stack.twins import TWINS, twin_named
 SHARE = 50
 """One in so many requests is drawn for each kind that Hypothesis makes: it takes ten times as long as drawing bytes."""
 MOST_SHOWN = 20
+COUNT = click.IntRange(min=0)
 
 
 class Fuzz:
@@ -70,7 +71,9 @@ class Fuzz:
     def live(self, lives: int) -> None:
         """Let the twins live, with deaths."""
         for twin in self.twins:
-            self._part(f"{twin.which.title}, lives", live, LivingTwin(twin), lives, self.seed)
+            living = LivingTwin(twin)
+            self._part(f"{twin.which.title}, lives", live, living, lives, self.seed)
+            self.console.print(f"{twin.which.title}: {lives} lives, {living.writes} writes, {living.deaths} deaths")
 
     def report(self) -> None:
         """Print the counts, and what was wrong."""
@@ -109,8 +112,21 @@ class Fuzz:
 
 
 @click.command()
-@click.option("--requests", "number", default=100_000, show_default=True, help="To each twin, while nothing is broken.")
-@click.option("--lives", default=20, show_default=True, help="Of each twin, with deaths of its servers.")
+@click.option(
+    "--requests",
+    "number",
+    default=100_000,
+    type=COUNT,
+    show_default=True,
+    help="To each twin, while nothing is broken.",
+)
+@click.option(
+    "--lives",
+    default=20,
+    type=COUNT,
+    show_default=True,
+    help="Of each twin, with deaths of its servers.",
+)
 @click.option("--seed", type=int, help="Decides everything random; without it one is drawn and printed.")
 @click.option("--twin", type=click.Choice([twin.key for twin in TWINS]), multiple=True, help="Only this one.")
 def main(number: int, lives: int, seed: int | None, twin: tuple[str, ...]) -> None:
@@ -133,7 +149,7 @@ def main(number: int, lives: int, seed: int | None, twin: tuple[str, ...]) -> No
                     fuzz.wrong.append(f"{tracebacks:,} tracebacks in the log")
                 if lives:
                     fuzz.live(lives)
-    except StopRequested:
+    except (KeyboardInterrupt, StopRequested):
         console.print("stopped", style="bold")
         shutil.rmtree(folder)
         sys.exit(130)
@@ -148,7 +164,8 @@ def main(number: int, lives: int, seed: int | None, twin: tuple[str, ...]) -> No
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise StopRequested
+    # Not an Exception, which Hypothesis would take for something that it has found.
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

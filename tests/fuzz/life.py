@@ -57,9 +57,11 @@ class LivingTwin:
         self.twin = twin
         self.durable = twin.which.durable
         self.servers = twin.which.servers
+        self.writes = self.deaths = 0
 
     def submit(self, operation: ClientOperation) -> None:
         """Carry it out on a connection of its own, since the web may have died."""
+        self.writes += 1
         with requests.Session() as session:
             self.twin.operate(operation, session, timeout=CLIENT_TIMEOUT_SECONDS)
 
@@ -76,6 +78,7 @@ class LivingTwin:
 
     def kill(self, server: str) -> None:
         """Kill it."""
+        self.deaths += 1
         self.twin.stack.servers[server].kill()
 
     def start(self) -> None:

@@ -70,13 +70,16 @@ class WireClient:
             statuses = [self._of_sound(draft)] if draft.sound else self._of_odd(draft)
             for number, status in enumerate(statuses):
                 wrong = "to a request that was cut off" if draft.torn and 200 <= status < 400 else ""
+                if draft.sound and status == CLOSED:
+                    wrong = "to a sound request"
                 self._tally.add(status, draft.to_bytes(), wrong, more=number > 0)
         except OSError as error:
             self._close()
             self._tally.add(CLOSED, draft.to_bytes(), str(error))
 
     def _of_sound(self, draft: Draft) -> int:
-        """Send it on the connection that is kept, and return the status of the answer."""
+        """Send it on the connection that is kept, or else on a new one, and return the status of the answer."""
+        is_new = self._kept is None
         if self._kept is None:
             self._kept = socket.create_connection(self._address, TIMEOUT_SECONDS)
             self._kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,7 +90,8 @@ class WireClient:
             answer.read()
         except (ConnectionError, http.client.HTTPException):
             self._close()
-            return CLOSED
+            # The server may have closed a kept one meanwhile.
+            return CLOSED if is_new else self._of_sound(draft)
         if answer.status == 201:
             self._drafts.last_id = str(answer.getheader("location")).rpartition("/")[2]
         if answer.will_close:

@@ -153,7 +153,7 @@ def test_behind_a_lock(app: InProcess) -> None:
         other.cursor().execute("LOCK TABLE todo")
         answer = app.client.get("/")
     assert answer.status_code == 503
-    assert "The database cannot be reached at the moment." in answer.text
+    assert "The database is not available at the moment." in answer.text
     assert app.client.get("/").status_code == 200
 
 

@@ -48,12 +48,17 @@ OF_PROGRAMS = {
     "WEB_CONCURRENCY": "0",
 }
 
+OF_ANOTHER_DATABASE = {
+    "DATABASE_PASSWORD": "nonsense",
+    "MIGRATION_DATABASE_URL": "postgresql://nowhere.invalid/none",
+}
+
 OF_THE_MACHINE = {"LANG": "de_DE@euro", "LC_ALL": "xx_YY.ISO-8859-1", "TZ": "Nowhere/Else"}
 
 IN_LOWER_CASE = {"database_url": "nonsense", "host": "nonsense", "port": "nonsense"}
 """Settings are read in any case, and these are names of other things."""
 
-HOSTILE = {**PROXIES, **LIBPQ, **OF_PROGRAMS, **OF_THE_MACHINE, **IN_LOWER_CASE}
+HOSTILE = {**PROXIES, **LIBPQ, **OF_PROGRAMS, **OF_ANOTHER_DATABASE, **OF_THE_MACHINE, **IN_LOWER_CASE}
 
 TITLE = "Buy 🥛 in Zürich"
 

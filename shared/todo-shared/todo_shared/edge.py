@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from flask import Flask, current_app, request
 from werkzeug.exceptions import (
@@ -27,6 +27,7 @@ MAX_BODY_BYTES = 64 * 1024
 _CUT_OFF = "The request ended before its body was complete."
 # Their clients are probes, which know the address but not the name.
 _HEALTH_CHECKS = ("/healthz", "/readyz")
+_FETCHED_FROM_US = {"same-origin": True, "none": True, "same-site": False, "cross-site": False}
 
 
 class EncodedBodyError(UnsupportedMediaType):
@@ -87,8 +88,10 @@ def _check_host(trusted: Collection[str]) -> None:
     # Without the header, which old clients need not send, links have the address that we listen on.
     required = environ["SERVER_PROTOCOL"] != "HTTP/1.0"
     name = None if required and "HTTP_HOST" not in environ else host_name(request.host)
-    if name is None or request.scheme not in ("http", "https"):
+    if name is None:
         raise BadRequest("The request's Host header is not a host.")
+    if request.scheme not in ("http", "https"):
+        raise BadRequest("The request's scheme, by X-Forwarded-Proto, is neither http nor https.")
     # A request line may have a host of its own.
     target: str = environ.get("RAW_URI", "/")
     if (
@@ -120,7 +123,20 @@ def _check_body() -> None:
     codings = [request.headers.get("Content-Encoding", "identity"), request.headers.get("Transfer-Encoding", "chunked")]
     if body and [coding.lower() for coding in codings] != ["identity", "chunked"]:
         raise EncodedBodyError
-    if request.mimetype == "multipart/form-data" and not is_api():
+    if not is_api():
+        _check_form(body)
+
+
+def _check_form(body: bytes) -> None:
+    if request.mimetype == "application/x-www-form-urlencoded":
+        body = unquote_to_bytes(body)
+    if "form" in request.mimetype:
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            # Werkzeug would replace it.
+            raise BadRequest("The form is not UTF-8.") from None
+    if request.mimetype == "multipart/form-data":
         if request.files:
             raise BadRequest("A file was sent where a text belongs.")
         # Of a part without a name, which Flask-WTF does not expect.
@@ -133,18 +149,18 @@ def _check_origin() -> None:
 
     A browser says by one of three headers where a form was. Some leave out the Referer and make the Origin "null".
     """
-    fetched_from = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin", "null")
-    told = [fetched_from in ("same-origin", "none")] if fetched_from else []
-    if origin != "null":
-        told.append(_is_ours(origin))
-    if not told and request.is_secure and request.referrer:
-        told.append(_is_ours(request.referrer))
-    if not all(told):
+    # No page can set the first, and it holds whatever host a proxy asks us for.
+    is_ours = _FETCHED_FROM_US.get(request.headers.get("Sec-Fetch-Site", ""))
+    if is_ours is None and origin != "null":
+        is_ours = _is_ours(origin)
+    elif is_ours is None and request.is_secure and request.referrer:
+        is_ours = _is_ours(request.referrer)
+    if is_ours is False:
         # If all forms are: the proxy in front changes the Host, and TRUSTED_PROXIES is not set.
         current_app.logger.warning("refused a form of %s, which is not our host %s", origin, request.host)
         raise ForeignFormError("This form was submitted from a page of another site. Please submit it once more here.")
-    if not told and request.is_secure:
+    if is_ours is None and request.is_secure:
         raise ForeignFormError(
             "Your browser does not say from which page this form is: it sends no Origin, no Sec-Fetch-Site and no "
             "Referer header. Please let it send one of them, and submit the form once more."

@@ -95,7 +95,7 @@ def register(app: Flask) -> None:
         if isinstance(error, PoolTimeoutError):
             outage.failed("no connection of the pool became free in time")
         if isinstance(error, DATABASE_UNAVAILABLE):
-            return unavailable("The database cannot be reached at the moment.")
+            return unavailable("The database is not available at the moment.")
         return unavailable("The database does not fit this version of the application at the moment.")
 
     for kind in DATABASE_ERRORS:

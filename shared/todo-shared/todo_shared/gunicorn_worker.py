@@ -1,8 +1,10 @@
 """gunicorn's threaded worker, where no client can keep a thread for long by sending slowly."""
 
 import contextlib
+import selectors
 import socket
 import time
+from functools import partial
 
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -10,7 +12,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 REQUEST_SECONDS = 5
 """How long a request may take to arrive."""
 
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 30
 """How long it may take until its answer has been sent: longer than any of our time-outs."""
 
 
@@ -21,6 +23,16 @@ class DeadlineWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.begun: dict[TConn, float] = {}
         """When threads began with the requests that they work on, in seconds of the monotonic clock."""
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Give a thread a connection on which something has arrived; gunicorn would let it wait for a silent one."""
+        if conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        conn.sock.setblocking(False)
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle(self, conn: TConn) -> object:
         """Handle a request, in a thread, and say whether its connection is kept."""

@@ -4,7 +4,8 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+# With an underscore, because names of containers have it.
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?", re.ASCII | re.IGNORECASE)
 
 

@@ -20,32 +20,36 @@ class Outage:
         """Name what may fail, as the subject of a sentence."""
         self._what = what
         self._lock = threading.Lock()
+        self._fails = False
+        self._now_and_then = False
+        """Whether it has failed again soon after it worked: then it takes more than a success to say that it works."""
         self._count = 0
-        """Failures since the last line that told of an end."""
-        self._told = False
-        """Whether the last line says that it fails."""
+        """Failures since it began to fail, or since the last line that said that it works."""
         self._last_failure = self._last_line = -INTERVAL_SECONDS
 
     def failed(self, why: object) -> None:
         """Count a failure. Only the first line of its reason is logged."""
         with self._lock:
             now = time.monotonic()
-            begins = not self._told and now - self._last_failure >= CALM_SECONDS
+            begins = not self._fails and now - self._last_failure >= CALM_SECONDS
+            self._now_and_then |= not self._fails and not begins
+            self._fails = True
             self._count += 1
             self._last_failure = now
             if begins or now - self._last_line >= INTERVAL_SECONDS:
-                self._told, self._last_line = True, now
+                self._last_line = now
                 reason = str(why).partition("\n")[0] or type(why).__name__
                 log.warning("%s fails (failed attempts: %d): %s", self._what, self._count, reason)
 
     def ended(self) -> None:
         """Say that it works. This is cheap, for it is said of every success."""
-        if not self._told:
+        if not self._fails:
             return
         with self._lock:
-            if self._told:
+            calm = time.monotonic() - self._last_failure >= CALM_SECONDS
+            if self._fails and (calm or not self._now_and_then):
                 log.warning("%s works again (failed attempts: %d)", self._what, self._count)
-                self._told, self._count = False, 0
+                self._fails, self._now_and_then, self._count = False, False, 0
 
     @contextmanager
     def watched(self, *kinds: type[Exception]) -> Iterator[None]:

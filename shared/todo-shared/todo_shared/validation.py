@@ -14,7 +14,7 @@ INTEGER_MAX = 2**31 - 1
 # Default_Ignorable_Code_Point of Unicode, other spaces and joiners, and letters and signs that are drawn as nothing.
 _INVISIBLE = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f"
-    "\ufeff\uffa0\ufff0-\ufffb\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+    "\ufeff\uffa0\ufdd0-\ufdef\ufff0-\ufffb\ufffe\uffff\U00013430-\U0001345f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
 )
 
 TodoOrder = Annotated[int, Field(ge=-INTEGER_MAX - 1, le=INTEGER_MAX)]
