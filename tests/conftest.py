@@ -10,6 +10,7 @@ from tests.support import logs
 from tests.support.browser import Browser
 from tests.support.database import execute
 from tests.support.running_twin import RunningStack, RunningTwin, new_key, restate_twin
+from todo_stack.database_roles import SUPERUSER
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, TWINS
@@ -84,7 +85,7 @@ def durable(stack: RunningStack) -> RunningTwin:
 @pytest.fixture
 def new_database(stack: RunningStack) -> Iterator[str]:
     """The address of a new, empty database, whose name has what a URL must quote."""
-    address, name = stack.database_url(PLAIN), f"new {new_key()}"
+    address, name = stack.database_url(PLAIN, SUPERUSER), f"new {new_key()}"
     execute(address, f'CREATE DATABASE "{name}"')
     yield address.rpartition("/")[0] + "/" + name.replace(" ", "%20")
     execute(address, f'DROP DATABASE "{name}" WITH (FORCE)')

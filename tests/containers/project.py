@@ -23,6 +23,7 @@ class Project:
 
     def __init__(self, twin: Twin, repository: Path, *overrides: Path) -> None:
         """Describe it; nothing runs yet. `overrides` are compose files that add to the twin's own."""
+        self.twin = twin
         self.ports = Ports.free()
         self.folder = repository / twin.title
         self.name = f"{twin.title}-{uuid.uuid4().hex[:8]}"
@@ -32,13 +33,17 @@ class Project:
         self.env = {
             **{name: value for name, value in os.environ.items() if name not in ("VERSION", "SECRETS")},
             "COMPOSE_PROJECT_NAME": self.name,
-            "COMPOSE_FILE": os.pathsep.join(map(str, ("compose.yaml", *overrides))),
+            "COMPOSE_FILE": os.pathsep.join(map(str, (*self._own_files(), *overrides))),
             "PORT": str(self.ports.web(twin)),
             "POSTGRES_PORT": str(self.ports.postgres),
             "RESTATE_ADMIN_PORT": str(self.ports.restate_admin),
             "RESTATE_INGRESS_PORT": str(self.ports.restate_ingress),
             "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
         }
+
+    def _own_files(self) -> list[str]:
+        """Return the compose files that compose takes by itself in this folder."""
+        return [name for name in ("compose.yaml", "compose.override.yaml") if (self.folder / name).exists()]
 
     def run(self, *command: str) -> str:
         """Run a command in its folder and return what it prints; its errors are in the failure."""

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.containers.project import Project, projects_up
+from tests.containers.project import Project
 from tests.support import restate_admin
 from tests.support.waiting import until
-from todo_stack.twins import RESTATE, TWINS, Twin
+from todo_stack.twins import RESTATE
 
 STOP_SECONDS = 5
 BACK_SECONDS = 60
@@ -23,22 +23,6 @@ VERSION = "deployed"
 OTHER_VERSION = "other"
 ABSENT = {"todo_stack", "tests", "pytest", "pip", "setuptools", "wheel"}
 """What an image has no use for: the native stack, the tests, and what installs or builds."""
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Twin, Project]]:
-    """Both twins, up at the same time."""
-    with projects_up(tmp_path_factory.mktemp("clone")) as projects:
-        yield projects
-
-
-@pytest.fixture(params=TWINS, ids=str)
-def project(request: pytest.FixtureRequest, both: dict[Twin, Project]) -> Project:
-    """Each of the twins in turn; what a test has left stopped is started."""
-    project = both[request.param]
-    if set(project.containers()) != project.servers:
-        project.up()
-    return project
 
 
 def add(project: Project, title: str) -> requests.Response:

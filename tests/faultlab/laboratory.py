@@ -15,6 +15,7 @@ from tests.faultlab.wire.postgres import PostgresProtocol
 from tests.faultlab.wire.proxy import Proxy
 from tests.support.database import execute
 from tests.support.running_twin import RunningServer, RunningTwin
+from todo_stack.database_roles import SUPERUSER
 from todo_stack.output import Log, no_log
 from todo_stack.ports import HOST, Ports
 from todo_stack.stack import Stack
@@ -88,7 +89,8 @@ class Laboratory:
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
         self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
         self.stack = Stack([which], data=data, ports=ports, log=log or no_log, overrides=overrides, cancelled=cancelled)
-        writer["DATABASE_URL"] = re.sub("@[^@/]*/", f"@{HOST}:{self.database.port}/", self.stack.database_url(which))
+        direct = self.stack.database_url(which, "writer")
+        writer["DATABASE_URL"] = re.sub("@[^@/]*/", f"@{HOST}:{self.database.port}/", direct)
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
 
     @property
@@ -102,9 +104,11 @@ class Laboratory:
 
     def busy_sessions(self) -> list[tuple[Any, ...]]:
         """Return the sessions that are at work in the database."""
-        return self.twin.rows(
+        # As the superuser, because what other roles do is hidden from all others.
+        return execute(
+            self.stack.database_url(self.which, SUPERUSER),
             "SELECT pid, state, query FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()"
+            " WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()",
         )
 
     def heal_links(self) -> None:

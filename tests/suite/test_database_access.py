@@ -12,9 +12,10 @@ from psycopg2 import errors
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
 from tests.support.user import new_name
+from todo_shared.roles import name_of
 from todo_stack import postgres, tree
 from todo_stack.data_folder import MARK
-from todo_stack.database_roles import APPLICATIONS, SUPERUSER, passwords
+from todo_stack.database_roles import KINDS, SUPERUSER, password
 from todo_stack.environment import inherited
 from todo_stack.files import write_whole
 from todo_stack.output import no_log
@@ -23,37 +24,49 @@ from todo_stack.postgres import Postgres
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE, TWINS, Twin
 
-TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-
-AS_BEFORE = (
-    f"ALTER DATABASE {RESTATE.database} OWNER TO {SUPERUSER}",
-    f"DROP ROLE {APPLICATIONS}",
+AS_BEFORE = [
+    *(f"REASSIGN OWNED BY {name_of(kind, RESTATE.database)} TO {SUPERUSER}" for kind in KINDS),
+    *(f"DROP OWNED BY {name_of(kind, RESTATE.database)}" for kind in KINDS),
+    *(f"DROP ROLE {name_of(kind, RESTATE.database)}" for kind in KINDS),
     f"ALTER ROLE {SUPERUSER} PASSWORD NULL",
-)
+]
 """The superuser, who owns all, has no password: an earlier version had it so."""
 
 
-@pytest.mark.parametrize("role", [SUPERUSER, APPLICATIONS])
-@pytest.mark.parametrize("password", ["", "wrong"])
-def test_wrong_password(native_stack: Stack, role: str, password: str) -> None:
+@pytest.mark.parametrize("kind", [SUPERUSER, *KINDS])
+@pytest.mark.parametrize("wrong", ["", "wrong"])
+def test_wrong_password(native_stack: Stack, kind: str, wrong: str) -> None:
     """Whoever has no password, or another one, is refused, also from this machine."""
-    right = native_stack.database_url(TWINS[0], role)
+    right = native_stack.database_url(TWINS[0], kind)
+    role = SUPERUSER if kind == SUPERUSER else name_of(kind, TWINS[0].database)
     with pytest.raises(psycopg2.OperationalError, match="password"):
-        psycopg2.connect(right.replace(passwords(native_stack.data)[role], password))
+        psycopg2.connect(right.replace(password(native_stack.data, role), wrong))
     assert execute(right, "SELECT current_user") == [(role,)]
 
 
 @pytest.mark.parametrize("which", TWINS, ids=str)
 @pytest.mark.parametrize("statement", ["COPY (SELECT 1) TO PROGRAM 'true'", "SELECT pg_read_file('/etc/passwd')"])
 def test_applications_are_no_superuser(native_stack: Stack, which: Twin, statement: str) -> None:
-    """The role of the applications owns the database, and runs no programs and reads no files of the machine."""
-    url = native_stack.database_url(which)
-    owner = (
-        "SELECT rolname, rolsuper FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE datname = current_database()"
-    )
-    assert execute(url, owner) == [(APPLICATIONS, False)]
-    with pytest.raises(errors.InsufficientPrivilege):
-        execute(url, statement)
+    """No role of the applications runs programs or reads files of the machine."""
+    for kind in KINDS:
+        with pytest.raises(errors.InsufficientPrivilege):
+            execute(native_stack.database_url(which, kind), statement)
+
+
+@pytest.mark.parametrize("which", TWINS, ids=str)
+def test_each_process_has_its_role(native_stack: Stack, which: Twin) -> None:
+    """Only migrations are the owner, and only those who write are writers: the durable twin's web only reads."""
+    stack = native_stack
+    reader, writer, owner = (stack.database_url(which, kind) for kind in ("reader", "writer", "owner"))
+    assert stack.servers[which.title].env["DATABASE_URL"] == (reader if which.durable else writer)
+    assert stack.servers[which.writer].env["DATABASE_URL"] == writer
+    assert stack.migration(which).env["MIGRATION_DATABASE_URL"] == owner
+    for url in (reader, writer):
+        with pytest.raises(errors.InsufficientPrivilege):
+            execute(url, "ALTER TABLE todo ADD COLUMN tried text")
+    for statement in ("INSERT INTO todo (task) VALUES ('tried')", "DELETE FROM todo"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            execute(reader, statement)
 
 
 def test_server_has_no_rights(native_stack: Stack) -> None:
@@ -93,17 +106,18 @@ def test_lost_passwords(database: Postgres, tmp_path: Path) -> None:
     database.server.start()
     database.create_databases(["kept"])
     database.server.stop()
+    before = database.url("kept")
     (tmp_path / "pgpass").unlink()
     again = Postgres(tmp_path / "postgres", database.port, inherited(os.environ), no_log)
-    assert again.url("kept") != database.url("kept")
+    assert again.url("kept") != before
     again.prepare()
     again.server.start()
     try:
         again.create_databases(["kept"])
-        for role in (SUPERUSER, APPLICATIONS):
-            assert execute(again.url("kept", role), "SELECT current_user") == [(role,)]
+        for kind in (SUPERUSER, *KINDS):
+            assert execute(again.url("kept", kind), "SELECT 1") == [(1,)]
         with pytest.raises(psycopg2.OperationalError):
-            psycopg2.connect(database.url("kept"))
+            psycopg2.connect(before)
     finally:
         again.server.stop()
 
@@ -138,8 +152,7 @@ def test_data_of_an_earlier_version(tmp_path: Path) -> None:
         assert twin.call("POST", json={"title": task}).status_code == 202
         stack.servers[RESTATE.title].stop()
         superuser = stack.database_url(RESTATE, SUPERUSER)
-        tables = [name for (name,) in execute(superuser, TABLES)]
-        for statement in (*(f"ALTER TABLE {name} OWNER TO {SUPERUSER}" for name in tables), *AS_BEFORE):
+        for statement in AS_BEFORE:
             execute(superuser, statement)
     (data / "postgres" / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
     (data / "pgpass").unlink()
@@ -150,5 +163,5 @@ def test_data_of_an_earlier_version(tmp_path: Path) -> None:
         assert twin.settle() == []
         assert [todo[1] for todo in twin.todos()] == ["done", task]
         owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        assert twin.rows(owners) == [(APPLICATIONS,)]
+        assert twin.rows(owners) == [(name_of("owner", RESTATE.database),)]
         assert data.stat().st_mode & 0o077 == 0

@@ -65,6 +65,8 @@ def test_many_at_once(new_database: str, package: str, tables: set[str]) -> None
     with ThreadPoolExecutor(PROCESSES) as pool:
         done = list(pool.map(migrate, [package] * PROCESSES, [new_database] * PROCESSES))
     assert [process.returncode for process in done] == [0] * PROCESSES, done[0].stderr
+    # One role for everything works, but it should not be.
+    assert "MIGRATION_DATABASE_URL" in done[0].stderr
     engine = create_engine(new_database.replace("postgresql://", "postgresql+psycopg2://"))
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) - {"alembic_version"} == tables

@@ -73,8 +73,8 @@ class RunningStack(Protocol):
     def kill(self) -> None:
         """Kill everything at one moment, as a power cut does."""
 
-    def database_url(self, twin: Twin) -> str:
-        """Return the address of a twin's database."""
+    def database_url(self, twin: Twin, kind: str = "owner") -> str:
+        """Return the address of a twin's database, for the superuser or one of its own roles."""
 
 
 class RunningTwin:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask_restate.identity import public_key
 from todo_stack.checks import Check, http_ok
-from todo_stack.database_roles import APPLICATIONS, address, passwords
+from todo_stack.database_roles import address
 from todo_stack.environment import inherited
 from todo_stack.errors import StackError
 from todo_stack.files import read, write_whole
@@ -43,11 +43,9 @@ class StackDescription:
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
 
-    def database_url(self, twin: Twin, role: str = APPLICATIONS) -> str:
-        """Return the address of a twin's database, as it is without any override."""
-        if self.external_database:
-            return self.external_database
-        return address(self.ports.postgres, twin.database, role, passwords(self.data)[role])
+    def database_url(self, twin: Twin, kind: str = "owner") -> str:
+        """Return the address of a twin's database for a role of it, as it is without any override."""
+        return self.external_database or address(self.data, self.ports.postgres, twin.database, kind)
 
     @property
     def identity_file(self) -> Path:
@@ -96,11 +94,14 @@ class StackDescription:
             "PYTHONUNBUFFERED": "1",
             # It would add the variables of a file .env in this folder or one above.
             "FLASK_SKIP_DOTENV": "1",
-            "DATABASE_URL": self.database_url(twin),
+            # The durable twin's web leaves all writing to the service.
+            "DATABASE_URL": self.database_url(twin, "reader" if twin.durable and name == twin.title else "writer"),
             "SECRET_KEY": self._secret_key(),
             "HOST": HOST,
             "PORT": str(self.ports.web(twin)),
         }
+        if not self.external_database:
+            settings["MIGRATION_DATABASE_URL"] = self.database_url(twin)
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,

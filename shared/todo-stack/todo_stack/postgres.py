@@ -10,21 +10,14 @@ import subprocess
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg2
 from psycopg2 import sql
+from sqlalchemy import make_url
 
-from todo_stack.database_roles import (
-    APPLICATIONS,
-    SUPERUSER,
-    TAKE_TABLES,
-    address,
-    host_based_authentication,
-    passwords,
-    statements,
-)
+from todo_shared import roles
+from todo_stack.database_roles import KINDS, SUPERUSER, address, host_based_authentication, password
 from todo_stack.errors import StackError
 from todo_stack.files import read
 from todo_stack.output import Log, cause, no_log
@@ -37,6 +30,8 @@ _SETTINGS = {
     # Two webs and a service endpoint have a pool each, and a user may look in with psql.
     "max_connections": "200",
     "log_checkpoints": "off",
+    # Without the errors of statements: their clients log them if need be, and in an outage not each.
+    "log_min_messages": "log",
     # Our log has its own prefix.
     "log_line_prefix": "",
 }
@@ -55,7 +50,6 @@ class Postgres:
         self._command = command_for(self._bin)
         # Its programs run in another folder.
         self._data = data = data.resolve()
-        self._passwords = passwords(data.parent)
         self.port = port
         self._env = dict(env)
         self._cancelled = cancelled
@@ -77,9 +71,9 @@ class Postgres:
             cancelled=cancelled,
         )
 
-    def url(self, database: str, role: str = SUPERUSER) -> str:
-        """Return the address of a database for a role."""
-        return address(self.port, database, role, self._passwords[role])
+    def url(self, database: str, kind: str = SUPERUSER) -> str:
+        """Return the address of a database for the superuser or one of the database's own roles."""
+        return address(self._data.parent, self.port, database, kind)
 
     def prepare(self) -> None:
         """Make the data folder if there is none, and let nobody in but the roles of the stack, with their passwords.
@@ -96,9 +90,12 @@ class Postgres:
                 )
         else:
             self._initialise()
-        authentication, file = host_based_authentication(self._passwords), self._data / "pg_hba.conf"
+        secret, file = password(self._data.parent, SUPERUSER), self._data / "pg_hba.conf"
+        authentication = host_based_authentication(secret)
         if read(file) != authentication:
-            self._run_alone(statements(self._passwords))
+            self._run_alone(
+                f"SET password_encryption = 'scram-sha-256';\nALTER ROLE {SUPERUSER} PASSWORD '{secret}';\n"
+            )
             # After that, so that what was interrupted is done again. The file stays that of the server's user.
             file.write_text(authentication)
 
@@ -125,7 +122,7 @@ class Postgres:
         """Run these statements in the single-user mode, which asks for no password and which nobody else can reach."""
         settings = {
             "exit_on_error": "on",
-            # They contain the passwords.
+            # They contain the password.
             "log_min_error_statement": "panic",
             "log_checkpoints": "off",
             "log_line_prefix": "",
@@ -145,30 +142,25 @@ class Postgres:
         )
         if done.returncode:
             lines = done.stderr.splitlines()
-            raise StackError(f"the roles of the database cannot be made: {cause(lines)}", lines)
+            raise StackError(f"the password of the database cannot be set: {cause(lines)}", lines)
 
     def create_databases(self, names: Iterable[str]) -> None:
-        """Create those of these databases that are missing, for the applications. The server must be up."""
-        owners = dict(self._run("postgres", sql.SQL("SELECT datname, datdba::regrole::text FROM pg_database")))
-        for name in names:
-            database, role = sql.Identifier(name), sql.Identifier(APPLICATIONS)
-            if name not in owners:
-                self._run("postgres", sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-            elif owners[name] != APPLICATIONS:
-                # Last, so that what was interrupted is done again.
-                self._run(name, sql.SQL(TAKE_TABLES))
-                self._run("postgres", sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
-
-    def _run(self, database: str, statement: sql.Composable) -> list[tuple[Any, ...]]:
-        """Run a statement as superuser, and return its rows."""
+        """Create those of these databases that are missing, and their roles. The server must be up."""
         # As a context manager a connection of psycopg2 is a transaction, and stays open.
         with (
-            contextlib.closing(psycopg2.connect(self.url(database), connect_timeout=2)) as connection,
+            contextlib.closing(psycopg2.connect(self.url("postgres"), connect_timeout=2)) as connection,
             connection.cursor() as cursor,
         ):
             connection.autocommit = True
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+            cursor.execute("SELECT datname FROM pg_database")
+            present = {name for (name,) in cursor.fetchall()}
+            for name in names:
+                if name not in present:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                roles.create(
+                    make_url(self.url(name)),
+                    {kind: password(self._data.parent, roles.name_of(kind, name)) for kind in KINDS},
+                )
 
     def _owns(self, process: psutil.Process) -> bool:
         """Say whether this is a process of this server: they write their titles over their environment."""

@@ -7,6 +7,7 @@ import threading
 from rich.console import Console
 from rich.text import Text
 
+from todo_shared.printable_logs import printable
 from todo_stack.twins import SERVERS
 
 _COLOURS = dict(zip(SERVERS, ("blue", "cyan", "magenta", "yellow", "green"), strict=True))
@@ -32,7 +33,7 @@ class Terminal:
 
     def log(self, name: str, line: str) -> None:
         """Print a line of a process."""
-        self._print(Text.assemble((f"{name:<{_WIDTH}} | ", _COLOURS.get(name, "dim")), line))
+        self._print(Text.assemble((f"{name:<{_WIDTH}} | ", _COLOURS.get(name, "dim")), printable(line)))
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line of our own."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from tests.support.database import execute
 from todo_stack.checks import Check, http_ok
+from todo_stack.database_roles import SUPERUSER
 from todo_stack.environment import inherited
 from todo_stack.output import Log
 from todo_stack.paths import REPOSITORY
@@ -36,9 +37,9 @@ class ExtraServers:
 
     def database(self, name: str) -> str:
         """Make a database with the twins' tables and return its address."""
-        url = urlsplit(self.stack.database_url(PLAIN))._replace(path=f"/{name}").geturl()
+        url = urlsplit(self.stack.database_url(PLAIN, SUPERUSER))._replace(path=f"/{name}").geturl()
         # The name is ours; an identifier cannot be a parameter.
-        execute(self.stack.database_url(PLAIN), f'CREATE DATABASE "{name}"')
+        execute(self.stack.database_url(PLAIN, SUPERUSER), f'CREATE DATABASE "{name}"')
         command = [*PYTHON_MODULE, "flask", "--app", f"{PLAIN.package}.app", "db", "upgrade"]
         Step(f"migration {name}", command, self._environment({"DATABASE_URL": url}), self.log, cwd=REPOSITORY).run()
         return url

@@ -31,7 +31,8 @@ class PeerSettings(Settings):
 settings = load(PeerSettings)
 engine = create_engine(settings.database_url, **engine_options(settings))
 sessions = sessionmaker(engine, expire_on_commit=False)
-DATABASE_URL = complete_url(settings).set(drivername="postgresql").render_as_string(hide_password=False)
+_url = complete_url(settings.database_url, settings).set(drivername="postgresql")
+DATABASE_URL = _url.render_as_string(hide_password=False)
 
 Add = Callable[[TodoRequest, str], dict[str, Any]]
 """Adds a todo once for this idempotency key; raises TimeoutError when it is safe and not done within the budget."""

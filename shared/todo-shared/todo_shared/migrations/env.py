@@ -15,6 +15,9 @@ arguments = current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
 connecting = {name: value for name, value in arguments.items() if name == "connect_timeout"}
 engine = create_engine(current_app.config["MIGRATION_URL"], poolclass=NullPool, connect_args=connecting)
 
+if engine.url.username == current_app.config["SQLALCHEMY_DATABASE_URI"].username:
+    current_app.logger.warning("the application itself may change the schema: MIGRATION_DATABASE_URL can prevent that")
+
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=db.metadata, transaction_per_migration=False)
     with context.begin_transaction():

@@ -129,11 +129,11 @@ def connect_to_one(dialect: Dialect, _record: object, _arguments: object, parame
     return dialect.connect(**{**parameters, "host": host, "port": port})
 
 
-def complete_url(settings: DatabaseSettings) -> URL:
-    """Return the database's URL including its password, wherever that was given."""
-    if settings.database_password:
-        return settings.database_url.set(password=settings.database_password.get_secret_value())
-    return settings.database_url
+def complete_url(url: URL, settings: DatabaseSettings) -> URL:
+    """Return the URL including its password, wherever that was given."""
+    if settings.database_password and not url.password:
+        return url.set(password=settings.database_password.get_secret_value())
+    return url
 
 
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
         # psycopg2 can send what this can say, and PGCLIENTENCODING may say less.
         "client_encoding": "utf8",
     }
-    if settings.database_password:
+    if settings.database_password and not settings.database_url.password:
         arguments["password"] = settings.database_password.get_secret_value()
     return {
         # Parameters in the URL win.
