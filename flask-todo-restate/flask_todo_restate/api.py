@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from flask_todo_restate.outcomes import restate
 from flask_todo_restate.services import todo_service
 from todo_shared import operations, schemas
-from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
+from todo_shared.json_api import as_json, created, listing, read_body, read_idempotency_key
 from todo_shared.models import db
 
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -16,8 +16,8 @@ TODO = "/todos/<int:todo_id>"
 
 @api.get("/todos")
 def list_todos() -> ResponseReturnValue:
-    """Return all todos."""
-    return jsonify([as_json(todo) for todo in operations.everything(db.session)])
+    """Return the todos, oldest first, a thousand at a time; a Link header leads to the next."""
+    return listing()
 
 
 @api.post("/todos")

@@ -12,6 +12,7 @@ from flask_restate import serve
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
+from todo_shared import printable_logs
 from todo_shared.settings import load
 
 settings = load(ServiceSettings)
@@ -21,6 +22,7 @@ app = restate.app([todo_service], identity_keys=[settings.restate_identity_key])
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
+    printable_logs.install()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     serve(app, settings, threads=settings.db_pool_size, ledger=ledger)
 

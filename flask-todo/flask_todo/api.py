@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from todo_shared import operations
-from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
+from todo_shared.json_api import as_json, created, listing, read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import TodoChangesBody, TodoRequestBody
 
@@ -15,8 +15,8 @@ TODO = "/todos/<int:todo_id>"
 
 @api.get("/todos")
 def list_todos() -> ResponseReturnValue:
-    """Return all todos."""
-    return jsonify([as_json(todo) for todo in operations.everything(db.session)])
+    """Return the todos, oldest first, a thousand at a time; a Link header leads to the next."""
+    return listing()
 
 
 @api.post("/todos")

@@ -26,7 +26,7 @@ def tracked() -> list[Path]:
 
 def pages() -> list[Path]:
     """Return the pages that explain the repository."""
-    return [path for path in tracked() if path.name in ("README.md", "CONTRIBUTING.md")]
+    return [path for path in tracked() if path.name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 
 
 def test_commands_of_the_readmes_exist() -> None:
@@ -43,6 +43,17 @@ def test_files_of_the_readmes_exist() -> None:
         assert all((REPOSITORY / name).exists() for name in re.findall(r"ARGS=(tests/[\w/.]+)", page.read_text())), page
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_tests_of_the_readmes_exist() -> None:
+    """Every test that a page names, with a link to its file, is there."""
+    named = [
+        (name, page.parent / file)
+        for page in pages()
+        for name, file in re.findall(r"\[(test_\w+)\]\(([^)]+\.py)\)", page.read_text())
+    ]
+    assert named
+    assert [f"{file.name}: {name}" for name, file in named if f"def {name}(" not in file.read_text()] == []
 
 
 def test_no_registry_address() -> None:

@@ -1,11 +1,12 @@
 """Settings: read once, typed, and refused at start with their names."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flask_restate.identity import public_key
 from flask_todo_restate.settings import ServiceSettings, TodoServiceSettings, WebSettings
@@ -112,12 +113,31 @@ def test_process_ends_with_one_line(command: str, exit_code: int) -> None:
 def test_secrets_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with a setting's name is that setting; the password in it is used to connect, and is not shown."""
     monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user@db:5432/todos")
     (tmp_path / "secret_key").write_text("a secret in a file\n")
     (tmp_path / "database_password").write_text("p@ss/word\n")
     settings = Settings(_secrets_dir=tmp_path)
     assert settings.secret_key.get_secret_value() == "a secret in a file"
     assert engine_options(settings)["connect_args"]["password"] == "p@ss/word"
     assert "word" not in repr(settings.database_password)
+
+
+def test_secret_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is no text, or that this user may not read, is told in one line without what is in it."""
+
+    class WithSecrets(Settings):
+        model_config = SettingsConfigDict(**{**Settings.model_config, "secrets_dir": tmp_path})
+
+    (tmp_path / "secret_key").write_bytes(b"a secret \xff\xfe")
+    with pytest.raises(SettingsError, match=r'^Wrong settings.*"secret_key".*: not a text file$'):
+        load(WithSecrets)
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "secret_key"))
+
+    monkeypatch.setattr(Path, "read_text", refuse)  # Root may read everything.
+    with pytest.raises(SettingsError, match=r'^Wrong settings.*"secret_key".*: Permission denied$'):
+        load(WithSecrets)
 
 
 def test_environment_wins_over_files(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from alembic.config import Config
-from flask import Blueprint, Flask, jsonify
+from flask import Blueprint, Flask, Response, jsonify
 from flask.logging import default_handler
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
@@ -15,7 +15,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, openapi, outages
+from todo_shared import edge, errors, openapi, outages, printable_logs
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
@@ -38,6 +38,7 @@ def build_app(
     `checks`, by the name that /readyz reports, are checked in addition to the database. `migrations` are folders of
     migrations in addition to ours.
     """
+    printable_logs.install()
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
     outages.log.setLevel(app.logger.level)
@@ -46,7 +47,7 @@ def build_app(
         TITLE=title,
         SECRET_KEY=settings.secret_key.get_secret_value(),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        MIGRATION_URL=complete_url(settings),
+        MIGRATION_URL=complete_url(settings.migration_database_url or settings.database_url, settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         # Users open both twins on one host, and cookies do not distinguish ports.
         SESSION_COOKIE_NAME=f"{title}-session",
@@ -58,15 +59,18 @@ def build_app(
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
     edge.register(app, settings.trusted_hosts)
     CSRFProtect(app)
-    CORS(
-        app,
-        resources=r"/api/*",
-        expose_headers=["Location"],
-        allow_headers=["Content-Type", "Idempotency-Key"],
-    )
+    if settings.cors_origins:
+        CORS(
+            app,
+            resources=r"/api/*",
+            origins=list(settings.cors_origins),
+            expose_headers=["Location", "Link"],
+            allow_headers=["Content-Type", "Idempotency-Key"],
+        )
     Talisman(
         app,
         force_https=False,
+        frame_options="DENY",
         session_cookie_secure=settings.session_cookie_secure,
         strict_transport_security=settings.session_cookie_secure,
         content_security_policy={
@@ -82,8 +86,16 @@ def build_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
     app.jinja_env.globals["notices"] = list
     errors.register(app)
+    app.after_request(_keep_pages_out_of_caches)
     _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})})
     return app
+
+
+def _keep_pages_out_of_caches(response: Response) -> Response:
+    # They contain a token, and what was typed.
+    if response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def add_routes(app: Flask, pages: Blueprint, api: Blueprint, *, promises: bool = False) -> None:

@@ -10,10 +10,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
 
-from todo_shared.models import Todo
+from todo_shared import operations
+from todo_shared.models import Todo, db
 from todo_shared.schemas import TodoData, TodoJson
+from todo_shared.validation import INTEGER_MAX
 
 Body = TypeVar("Body", bound=BaseModel)
+
+LIST_LIMIT = 1000
+"""How many todos one answer has at most: a process has not the memory for any number of them."""
 
 KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -58,6 +63,31 @@ def read_idempotency_key() -> str:
     if not KEY_PATTERN.fullmatch(key):
         raise BadRequest("An Idempotency-Key must have 1 to 255 visible ASCII characters.")
     return key
+
+
+def listing() -> ResponseReturnValue:
+    """Return the answer to a GET of the list: its oldest todos, and a link to those that follow.
+
+    Raises:
+        BadRequest: a parameter of the request is not a number.
+
+    """
+    after, limit = _number("after", 0, 0, INTEGER_MAX), _number("limit", LIST_LIMIT, 1, LIST_LIMIT)
+    todos = operations.listed(db.session, after, limit + 1)
+    # Return the connection to the pool before the answer is written, which may take a while.
+    db.session.commit()
+    answer = jsonify([as_json(todo) for todo in todos[:limit]])
+    if len(todos) > limit:
+        following = url_for("api.list_todos", after=todos[limit - 1].id, limit=limit, _external=True)
+        answer.headers["Link"] = f'<{following}>; rel="next"'
+    return answer
+
+
+def _number(name: str, default: int, least: int, most: int) -> int:
+    given = request.args.get(name, str(default))
+    if not re.fullmatch("0|[1-9][0-9]{0,9}", given) or not least <= int(given) <= most:
+        raise BadRequest(f"{name} must be a number from {least} to {most}.")
+    return int(given)
 
 
 def as_json(todo: Todo | TodoData) -> TodoJson:

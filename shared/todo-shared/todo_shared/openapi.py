@@ -1,6 +1,7 @@
 """The OpenAPI description of the JSON API, made of its routes and of the schemas that they read and write."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic_core import core_schema
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
-from todo_shared.json_api import KEY_PATTERN
+from todo_shared.json_api import KEY_PATTERN, LIST_LIMIT
 from todo_shared.schemas import OperationJson, PendingJson, Problem, TodoChangesBody, TodoJson, TodoRequestBody
 from todo_shared.validation import INTEGER_MAX
 
@@ -20,6 +21,7 @@ ABOUT = "Todos, by the Todo-Backend contract. Any origin may call this. Errors a
 TEXT = {"type": "string"}
 ADDRESS = {"type": "string", "format": "uri"}
 LOCATION = {"Location": {"description": "Where it can be read.", "required": True, "schema": ADDRESS}}
+LINK = {"Link": {"description": "If more todos follow, their address, with rel=next.", "schema": TEXT}}
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -27,6 +29,10 @@ KEY = {
     "schema": {**TEXT, "pattern": f"^{KEY_PATTERN.pattern}$"},
 }
 PATH_PARAMETERS = {"todo_id": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}, "operation_id": TEXT}
+QUERY_PARAMETERS = {
+    "after": ("Return only todos with greater ids.", {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX}),
+    "limit": ("Return no more than so many.", {"type": "integer", "minimum": 1, "maximum": LIST_LIMIT}),
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,12 @@ class Exchange:
     answer: Any = None
     """A type that pydantic knows; None if the answer is empty."""
     body: type[BaseModel] | None = None
+    query: Sequence[str] = ()
+    """The parameters of the query string."""
 
 
 EXCHANGES = {
-    "list_todos": Exchange(200, list[TodoJson]),
+    "list_todos": Exchange(200, list[TodoJson], query=("after", "limit")),
     "add_todo": Exchange(201, TodoJson, TodoRequestBody),
     "clear_todos": Exchange(204),
     "read_todo": Exchange(200, TodoJson),
@@ -103,11 +111,16 @@ class Description:
             {"name": argument, "in": "path", "required": True, "schema": PATH_PARAMETERS[argument]}
             for argument in sorted(rule.arguments)
         ]
+        parameters += [
+            {"name": argument, "in": "query", "description": about, "schema": schema}
+            for argument, (about, schema) in QUERY_PARAMETERS.items()
+            if argument in exchange.query
+        ]
         answers = {exchange.status: self._answer(exchange.status, JSON, exchange.answer)}
         if self._promises and not reads:
             answers[202] = self._answer(202, JSON, PendingJson)
         # A body is read, and may be refused, also where none belongs. Writes may be against a rule of the database.
-        errors = [400, *([404] if parameters else []), 413, 415, *([] if reads else [409, 422, 507]), 503]
+        errors = [400, *([404] if rule.arguments else []), 413, 415, *([] if reads else [409, 422, 507]), 503]
         answers |= {status: self._answer(status, PROBLEM, Problem) for status in errors}
         described: dict[str, Any] = {
             "operationId": name,
@@ -124,6 +137,8 @@ class Description:
         answer: dict[str, Any] = {"description": HTTP_STATUS_CODES[status]}
         if status in (201, 202):
             answer["headers"] = LOCATION
+        if kind == list[TodoJson]:
+            answer["headers"] = LINK
         if kind:
             answer["content"] = {media_type: {"schema": self._schemas[str(kind), "serialization"]}}
         return answer

@@ -41,9 +41,9 @@ def last_page(session: AnySession, size: int) -> int:
     return max(1, math.ceil((session.scalar(select(func.count()).select_from(Todo)) or 0) / size))
 
 
-def everything(session: AnySession) -> list[Todo]:
-    """Return all todos, oldest first."""
-    return list(session.scalars(select(Todo).order_by(Todo.id)))
+def listed(session: AnySession, after: int, limit: int) -> list[Todo]:
+    """Return so many todos, oldest first, that are newer than the one with this id."""
+    return list(session.scalars(select(Todo).where(Todo.id > after).order_by(Todo.id).limit(limit)))
 
 
 def find(session: AnySession, todo_id: int) -> Todo:

@@ -1,10 +1,12 @@
 """Settings of the web applications, read from the environment once at start."""
 
+import logging
 import os
 import re
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+import pydantic_settings
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -13,6 +15,11 @@ from todo_shared.hosts import split_hosts
 
 SECRET_FOLDERS = [folder for folder in ("/run/secrets", "/run/identity") if os.access(folder, os.R_OK | os.X_OK)]
 """Where containers keep secrets: a file named like a setting holds its value, unless the environment has one."""
+
+DEVELOPMENT = "for development only"
+"""The secrets in this repository begin so."""
+
+log = logging.getLogger(__name__)
 
 AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
@@ -23,12 +30,12 @@ SEVERAL_HOSTS = re.compile(
 HOST = re.compile(r"(?:\[(?P<ipv6>[^]]+)\]|(?P<name>[^][:]+))(?::(?P<port>\d+))?")
 
 
-def _database_url(value: object) -> URL:
+def _database_url(value: object) -> URL | None:
     """Parse a PostgreSQL URL. The bare `postgresql://` of the article means the psycopg2 driver here.
 
     Several hosts may be given as PostgreSQL's own programs take them, `host1:port1,host2:port2`, or as SQLAlchemy does.
     """
-    if isinstance(value, URL):
+    if value is None or isinstance(value, URL):
         return value
     try:
         url = _url_of_several_hosts(str(value)) or make_url(str(value))
@@ -36,6 +43,8 @@ def _database_url(value: object) -> URL:
     except (ArgumentError, ValueError):
         # Not repeated here: there may be a password in it.
         raise ValueError("not a database URL: postgresql://user:password@host:port/database") from None
+    if "@" in str(url.host):
+        raise ValueError("a password with @, : or / must be percent-encoded, such as %40 for @")
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise ValueError("must be a PostgreSQL URL that names a database: postgresql://user@host:port/database")
     return url.set(drivername="postgresql+psycopg2")
@@ -55,6 +64,10 @@ def _url_of_several_hosts(value: str) -> URL | None:
     names = ",".join(host["ipv6"] or host["name"] for host in hosts if host)
     ports = ",".join(host["port"] or "5432" for host in hosts if host)
     return make_url(several["before"] + several["after"]).update_query_dict({"host": names, "port": ports})
+
+
+def _split(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 def _lower(value: object) -> object:
@@ -97,6 +110,10 @@ class DatabaseSettings(BaseSettings):
 class Settings(DatabaseSettings):
     """What the web applications of both twins read."""
 
+    migration_database_url: Annotated[URL | None, NoDecode, BeforeValidator(_database_url)] = None
+    """The same database with the role that owns it, for migrations. The application itself needs no right to change the
+    schema; by default migrations use the application's role."""
+
     secret_key: SecretStr = Field(min_length=16)
     """Signs session cookies and CSRF tokens. All processes of one application must have the same key."""
 
@@ -118,15 +135,33 @@ class Settings(DatabaseSettings):
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies in front to trust for the client's address, scheme and host."""
 
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ("*",)
+    """The origins, such as https://app.example.org, whose pages may call the JSON API; * means any."""
+
     trusted_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_hosts)] = ()
     """The hosts that clients may ask for, of which links are made; none means any. A dot in front means those below."""
+
+    @model_validator(mode="after")
+    def refuse_development_secrets(self) -> "Settings":
+        """Refuse the secrets of this repository, which everybody knows, where the application is served over HTTPS."""
+        secrets = {"SECRET_KEY": self.secret_key, "DATABASE_PASSWORD": self.database_password}
+        known = [
+            name
+            for name, secret in secrets.items()
+            if secret and secret.get_secret_value().replace("-", " ").startswith(DEVELOPMENT)
+        ]
+        if known and self.session_cookie_secure:
+            raise ValueError(f"{' and '.join(known)}: for development only, and everybody knows it. Set your own.")
+        if known:
+            log.warning("%s: for development only, because everybody knows it", " and ".join(known))
+        return self
 
 
 def load(kind: type[AnySettings]) -> AnySettings:
     """Read settings of this kind from the environment.
 
     Raises:
-        SettingsError: settings are missing or wrong; its message names each of them.
+        SettingsError: settings are missing or wrong; its message names each of them. Or a secret cannot be read.
 
     """
     try:
@@ -134,3 +169,7 @@ def load(kind: type[AnySettings]) -> AnySettings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("Wrong settings. " + "; ".join(lines)) from None
+    except pydantic_settings.SettingsError as error:
+        # A file cannot be read, or is no text. What is in it must not be shown.
+        why = getattr(error.__cause__, "strerror", None) or "not a text file"
+        raise SettingsError(f"Wrong settings. {error}: {why}") from None
