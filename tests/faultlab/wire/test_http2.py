@@ -62,7 +62,8 @@ def running_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepServ
         application = ["--bind", f"{LOOPBACK}:{port}", "--workers", "0", "tests.faultlab.wire.steps_service:app"]
         program, settings = [sys.executable, "-m", "hypercorn", *application], {**os.environ, "RUNS": str(runs)}
         service = Server("service", program, settings, log, tcp_open(port), cwd=REPOSITORY)
-        env = {"TMPDIR": str(folder)}  # killed, it leaves there files
+        # Killed, it leaves files in TMPDIR. Of big messages the ingress of the twins takes none.
+        env = {"TMPDIR": str(folder), "RESTATE_INGRESS__REQUEST_SIZE_LIMIT": "32 MiB"}
         for server in (service, restate_server.server(folder / "restate", key, ports=ports, env=env, log=log)):
             afterwards.callback(server.kill)
             server.start()
