@@ -28,7 +28,10 @@ KEY = {
     "description": "Names this request: where writes are durable, a repetition with the same key is made only once.",
     "schema": {**TEXT, "pattern": f"^{KEY_PATTERN.pattern}$"},
 }
-PATH_PARAMETERS = {"todo_id": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX}, "operation_id": TEXT}
+PATH_PARAMETERS = {
+    "todo_id": {"type": "integer", "minimum": 1, "maximum": INTEGER_MAX},
+    "operation_id": {**TEXT, "maxLength": 255},
+}
 QUERY_PARAMETERS = {
     "after": ("Return only todos with greater ids.", {"type": "integer", "minimum": 0, "maximum": INTEGER_MAX}),
     "limit": ("Return no more than so many.", {"type": "integer", "minimum": 1, "maximum": LIST_LIMIT}),
