@@ -11,7 +11,7 @@ from tests.support.user import add, new_name, verdict_on
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
-    # Its user reads that the database cannot be reached, does it again, as one would, and has two.
+    # Its user reads that the database is not available, does it again, as one would, and has two.
     PLAIN: ("503", Verdict.GHOST, Verdict.DUPLICATED),
     # The repeated step finds its row in the ledger, and the resubmitted request joins the first.
     RESTATE: ("201", Verdict.EXACTLY_ONCE, Verdict.EXACTLY_ONCE),

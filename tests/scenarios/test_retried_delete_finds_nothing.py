@@ -13,7 +13,7 @@ from todo_shared.schemas import TodoItemRequest
 from todo_stack.twins import PLAIN, RESTATE
 
 EXPECTED = {
-    # First "the database cannot be reached", then "not found": twice a failure, and the todo is gone.
+    # First "the database is not available", then "not found": twice a failure, and the todo is gone.
     PLAIN: (["503", "404"], Verdict.GHOST),
     # The ledger has the result of the step that worked, and every repetition gets that.
     RESTATE: (["204", "204"], Verdict.EXACTLY_ONCE),

@@ -113,7 +113,7 @@ def test_database_down_in_the_browser(twin: RunningTwin, page: Page) -> None:
     page.get_by_label("New task").fill(task)
     twin.stack.servers["db"].kill()
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("The database cannot be reached")
+    expect(page.get_by_role("alert")).to_contain_text("The database is not available")
     expect(page.get_by_role("status")).to_have_text([notice.format(task) for notice in notices])
     expect(page.get_by_label("New task")).to_have_value(kept.format(task))
     twin.stack.servers["db"].start()
