@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+from pathlib import Path
 
 import pytest
 import requests
@@ -12,8 +13,11 @@ from tests.support.user import new_name
 from tests.support.web_beside import web_beside
 from todo_shared import printable_logs
 from todo_shared.json_api import LIST_LIMIT
-from todo_shared.settings import DEVELOPMENT, Settings, SettingsError, load
+from todo_shared.roles import RoleSettings
+from todo_shared.settings import DEVELOPMENT, DatabaseSettings, Settings, SettingsError, load
+from todo_stack.errors import StackError
 from todo_stack.paths import REPOSITORY
+from todo_stack.postgres import check_url
 
 GOOD = {"DATABASE_URL": "postgresql://user:secret@db:5432/todos", "SECRET_KEY": "a secret for tests", "PORT": "5040"}
 
@@ -99,6 +103,52 @@ def test_secrets_of_this_repository(
     with pytest.raises(SettingsError, match=f"{name}: {DEVELOPMENT}") as refused:
         load(Settings)
     assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (DatabaseSettings, "DATABASE_PASSWORD", f" {DEVELOPMENT}"),
+        (DatabaseSettings, "DATABASE_URL", "postgresql://user:for-development-only-owner@db/todos"),
+        (Settings, "MIGRATION_DATABASE_URL", "postgresql://user:for-development-only@db/todos"),
+        (RoleSettings, "DATABASE_OWNER_PASSWORD", "for-development-only-owner"),
+    ],
+)
+def test_each_process_refuses_them(
+    settings: pytest.MonkeyPatch, kind: type[DatabaseSettings], name: str, value: str
+) -> None:
+    """The service and the roles refuse them, too, also in an address."""
+    for role in ("OWNER", "WRITER"):
+        settings.setenv(f"DATABASE_{role}_PASSWORD", "a good password")
+    settings.setenv("SESSION_COOKIE_SECURE", "true")
+    load(kind)
+    settings.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}: {DEVELOPMENT}"):
+        load(kind)
+
+
+@pytest.mark.parametrize("origins", ["https://*.example.org", "https://b.example?", "https://a.example/", "a.example"])
+def test_origin_that_is_none(settings: pytest.MonkeyPatch, origins: str) -> None:
+    """What would be taken for a pattern, or match nothing, is refused at the start."""
+    settings.setenv("CORS_ORIGINS", origins)
+    with pytest.raises(SettingsError, match="CORS_ORIGINS"):
+        load(Settings)
+
+
+@pytest.mark.parametrize("file", sorted(REPOSITORY.glob("flask-todo*/compose.yaml")), ids=lambda file: file.parent.name)
+def test_containers_get_what_a_fork_sets(file: Path) -> None:
+    """The settings that SECURITY.md names reach the web's container."""
+    web = file.read_text().partition("\n  web:\n")[2].partition("networks:")[0]
+    for name in ("CORS_ORIGINS", "SESSION_COOKIE_SECURE", "TRUSTED_HOSTS", "TRUSTED_PROXIES"):
+        assert f"      {name}: ${{{name}" in web
+
+
+@pytest.mark.parametrize("password", ["s3cr%t", "s3cr%40t%zz", "s3cr@et", "s3c/ret"])
+def test_password_is_not_repeated_by_the_stack(password: str) -> None:
+    """However wrong the address of a database is, `make up` shows nothing of its password."""
+    with pytest.raises(StackError) as refused:
+        check_url(f"postgresql://u:{password}@127.0.0.1:1/d")
+    assert "s3c" not in str(refused.value)
 
 
 @pytest.mark.parametrize("password", ["p@ss", "p@ss@word", "a%@b"])

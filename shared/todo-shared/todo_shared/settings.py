@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic_settings
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -27,15 +27,16 @@ AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 SEVERAL_HOSTS = re.compile(
     r"(?P<before>[^/]*//(?:[^/?]*@)?)(?P<hosts>[^@/?]*,[^@/?]*)(?P<after>(?:[/?].*)?)", re.DOTALL
 )
+ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(?::\d+)?")
 HOST = re.compile(r"(?:\[(?P<ipv6>[^]]+)\]|(?P<name>[^][:]+))(?::(?P<port>\d+))?")
 
 
-def _database_url(value: object) -> URL | None:
+def parse_database_url(value: object) -> URL:
     """Parse a PostgreSQL URL. The bare `postgresql://` of the article means the psycopg2 driver here.
 
     Several hosts may be given as PostgreSQL's own programs take them, `host1:port1,host2:port2`, or as SQLAlchemy does.
     """
-    if value is None or isinstance(value, URL):
+    if isinstance(value, URL):
         return value
     try:
         url = _url_of_several_hosts(str(value)) or make_url(str(value))
@@ -66,8 +67,12 @@ def _url_of_several_hosts(value: str) -> URL | None:
     return make_url(several["before"] + several["after"]).update_query_dict({"host": names, "port": ports})
 
 
-def _split(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+def _split_origins(value: object) -> object:
+    origins = tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+    # What is more than that, Flask-CORS takes for a regular expression.
+    if isinstance(origins, tuple) and not all(ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("* or origins, such as https://app.example.org, separated by commas")
+    return origins
 
 
 def _lower(value: object) -> object:
@@ -83,7 +88,7 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(arbitrary_types_allowed=True, frozen=True, secrets_dir=SECRET_FOLDERS)
 
-    database_url: Annotated[URL, NoDecode, BeforeValidator(_database_url)]
+    database_url: Annotated[URL, NoDecode, BeforeValidator(parse_database_url)]
     """The database that holds the todos."""
 
     database_password: SecretStr | None = None
@@ -104,13 +109,37 @@ class DatabaseSettings(BaseSettings):
     db_silence_timeout_seconds: int = Field(default=8, ge=2)
     """Give up a connection when the server has not answered for this long. Keepalives find a dead peer as fast."""
 
+    session_cookie_secure: bool = False
+    """Set this where the application is served over HTTPS."""
+
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+
+    @model_validator(mode="after")
+    def refuse_development_secrets(self) -> Self:
+        """Refuse the secrets of this repository, which everybody knows, where the application is served over HTTPS."""
+        secrets = {
+            name: value.password if isinstance(value, URL) else value.get_secret_value()
+            for name, value in self
+            if isinstance(value, URL | SecretStr)
+        }
+        known = " and ".join(
+            name.upper()
+            for name, secret in secrets.items()
+            if str(secret or "").strip().replace("-", " ").startswith(DEVELOPMENT)
+        )
+        if known and self.session_cookie_secure:
+            raise ValueError(f"{known}: {DEVELOPMENT}, because everybody knows it. Set your own.")
+        if known:
+            log.warning("%s: %s, because everybody knows it", known, DEVELOPMENT)
+        return self
 
 
 class Settings(DatabaseSettings):
     """What the web applications of both twins read."""
 
-    migration_database_url: Annotated[URL | None, NoDecode, BeforeValidator(_database_url)] = None
+    migration_database_url: Annotated[
+        URL | None, NoDecode, BeforeValidator(lambda url: url and parse_database_url(url))
+    ] = None
     """The same database with the role that owns it, for migrations. The application itself needs no right to change the
     schema; by default migrations use the application's role."""
 
@@ -129,32 +158,14 @@ class Settings(DatabaseSettings):
     web_threads: int = Field(default=8, ge=1, le=256)
     """Threads in each gunicorn process. Each thread serves one request at a time."""
 
-    session_cookie_secure: bool = False
-    """Set this where the application is served over HTTPS."""
-
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies in front to trust for the client's address, scheme and host."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ("*",)
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_origins)] = ("*",)
     """The origins, such as https://app.example.org, whose pages may call the JSON API; * means any."""
 
     trusted_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_hosts)] = ()
     """The hosts that clients may ask for, of which links are made; none means any. A dot in front means those below."""
-
-    @model_validator(mode="after")
-    def refuse_development_secrets(self) -> "Settings":
-        """Refuse the secrets of this repository, which everybody knows, where the application is served over HTTPS."""
-        secrets = {"SECRET_KEY": self.secret_key, "DATABASE_PASSWORD": self.database_password}
-        known = [
-            name
-            for name, secret in secrets.items()
-            if secret and secret.get_secret_value().replace("-", " ").startswith(DEVELOPMENT)
-        ]
-        if known and self.session_cookie_secure:
-            raise ValueError(f"{' and '.join(known)}: for development only, and everybody knows it. Set your own.")
-        if known:
-            log.warning("%s: for development only, because everybody knows it", " and ".join(known))
-        return self
 
 
 def load(kind: type[AnySettings]) -> AnySettings:

@@ -39,6 +39,8 @@ def held(data: Path) -> Iterator[None]:
             "use the version that made it, or another folder (TODO_DATA)"
         )
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if data.stat().st_uid != os.geteuid():
+        raise StackError(f"{data} belongs to another user: set TODO_DATA to a folder of your own")
     with locked(data):
         # An earlier version has left it open.
         data.chmod(0o700)
@@ -62,10 +64,14 @@ def check_removable(data: Path) -> None:
         raise StackError(f"{data} has no file {MARK}, so it is not known as ours: remove it yourself")
 
 
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 @contextlib.contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Hold a folder that no other stack holds; the kernel lets go of it when this process ends, however it does."""
-    with (data / "lock").open("a+", errors="replace") as file:
+    with open(data / "lock", "a+", errors="replace", opener=_no_link) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

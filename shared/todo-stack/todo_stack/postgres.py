@@ -17,12 +17,13 @@ from psycopg2 import sql
 from sqlalchemy import make_url
 
 from todo_shared import roles
+from todo_shared.settings import parse_database_url
 from todo_stack.database_roles import KINDS, SUPERUSER, address, host_based_authentication, password
 from todo_stack.errors import StackError
 from todo_stack.files import read
 from todo_stack.output import Log, cause, no_log
 from todo_stack.process import Server, Step
-from todo_stack.unprivileged import command_for, give_away
+from todo_stack.unprivileged import command_for, give_away, user_of
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -47,9 +48,10 @@ class Postgres:
     ) -> None:
         """Find the binaries, and a way to run them as this user; nothing is made or started yet."""
         self._bin = find_binaries()
-        self._command = command_for(self._bin)
         # Its programs run in another folder.
         self._data = data = data.resolve()
+        self._user = user_of(data)
+        self._command = command_for(self._bin, self._user)
         self.port = port
         self._env = dict(env)
         self._cancelled = cancelled
@@ -93,11 +95,13 @@ class Postgres:
         secret, file = password(self._data.parent, SUPERUSER), self._data / "pg_hba.conf"
         authentication = host_based_authentication(secret)
         if read(file) != authentication:
+            give_away(self._data)
             self._run_alone(
                 f"SET password_encryption = 'scram-sha-256';\nALTER ROLE {SUPERUSER} PASSWORD '{secret}';\n"
             )
             # After that, so that what was interrupted is done again. The file stays that of the server's user.
             file.write_text(authentication)
+        give_away(self._data, self._user)
 
     def _initialise(self) -> None:
         # Made aside and renamed, so that an interrupted beginning is not taken for data.
@@ -128,8 +132,7 @@ class Postgres:
             "log_line_prefix": "",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = self._command("postgres", self._data, [*options, "postgres"])
-        command.insert(command.index("-D"), "--single")
+        command = self._command("postgres --single", self._data, [*options, "postgres"])
         done = subprocess.run(
             command,
             input=sql_text,
@@ -181,14 +184,12 @@ class Postgres:
 
 def check_url(url: str) -> None:
     """Make sure that the database of somebody else answers."""
-    # SQLAlchemy's form of the address names a driver, PostgreSQL's own does not.
-    plain, known = re.subn(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-    if not known:
-        # Not repeated here: there may be a password in it.
-        raise StackError("DATABASE_URL is no PostgreSQL address: postgresql://user:password@host:port/database")
     try:
-        psycopg2.connect(plain, connect_timeout=5).close()
-    except psycopg2.Error as error:
+        # As the applications read it. What cannot be read is not repeated: there may be a password in it.
+        address = parse_database_url(url)
+        _, arguments = address.get_dialect()().create_connect_args(address)
+        psycopg2.connect(**{"connect_timeout": 5, **arguments}).close()
+    except (ValueError, psycopg2.Error) as error:
         raise StackError(f"DATABASE_URL: {str(error).splitlines()[0]}") from None
 
 
