@@ -226,5 +226,5 @@ class _Flow:
 
     def done(self, lane: object, message: asyncio.Task[None]) -> None:
         """Open the lane again if this was its last message."""
-        if self.lanes[lane] is message:
+        if self.lanes.get(lane) is message:
             del self.lanes[lane]
