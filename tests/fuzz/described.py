@@ -12,6 +12,8 @@ from tests.support.running_twin import RunningTwin
 
 # A schema cannot say that a title has something to be seen and nothing else that is not.
 REFUSED_THOUGH_DESCRIBED = ["2xx", "404", "422"]
+# The HTTP server's own answer, before the API sees the request.
+URI_TOO_LONG = 414
 REFUSED = ["400", "404", "413", "415", "422"]
 
 
@@ -40,7 +42,9 @@ def ask_as_described(twin: RunningTwin, number: int, tally: Tally, start: int) -
             def answered_as_described(case: Case[Any], known: bool) -> None:
                 if known and made and "todo_id" in case.path_parameters:
                     case.path_parameters["todo_id"] = made[-1]
-                response = case.call_and_validate(session=session)
+                response = case.call(session=session)
+                if response.status_code != URI_TOO_LONG:
+                    case.validate_response(response)
                 if response.status_code == 201:
                     made.append(response.json()["id"])
 
