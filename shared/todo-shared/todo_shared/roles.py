@@ -22,7 +22,11 @@ RIGHTS = {
 """What each role may do with the owner's tables."""
 
 _LOCK = 7_030_518
-_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+# Without those that have this owner: to change an owner takes a lock for which all readers and writers wait.
+_TABLES = """
+    SELECT relname FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND rolname <> %s
+"""
 
 
 def name_of(kind: str, database: str) -> str:
@@ -55,7 +59,7 @@ def create(superuser: URL, passwords: Mapping[str, str]) -> None:
         execute("ALTER DATABASE {} OWNER TO {}", Identifier(database), owner)
         execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         execute("ALTER SCHEMA public OWNER TO {}", owner)
-        cursor.execute(_TABLES)
+        cursor.execute(_TABLES, [name_of("owner", database)])
         for (table,) in cursor.fetchall():
             execute("ALTER TABLE public.{} OWNER TO {}", Identifier(table), owner)
         for kind in names.keys() & RIGHTS.keys():
