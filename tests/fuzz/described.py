@@ -3,10 +3,11 @@
 from typing import Any
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 
+from tests.fuzz.examples import examples
 from tests.fuzz.tally import Tally
 from tests.support.running_twin import RunningTwin
 
@@ -31,13 +32,7 @@ def ask_as_described(twin: RunningTwin, number: int, tally: Tally, start: int) -
         for mode in GenerationMode:
 
             @seed(start)
-            @settings(
-                max_examples=number,
-                database=None,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate, Phase.shrink],
-            )
+            @examples(number)
             @given(case=schema.as_strategy(generation_mode=mode), known=st.booleans())
             def answered_as_described(case: Case[Any], known: bool) -> None:
                 if known and made and "todo_id" in case.path_parameters:

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Protocol
 
 import requests
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import seed
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from tests.fuzz.examples import examples
 from tests.fuzz.model import Model
 from tests.support.history import ClientOperation, Outcome
 from tests.support.running_twin import RunningTwin, new_key
@@ -195,13 +196,5 @@ def live(subject: Subject, lives: int, start: int, steps: int = 12) -> None:
     machine = type(f"{'Restate' if subject.durable else 'Plain'}Life", (Life,), {"subject": subject})
     run_state_machine_as_test(
         seed(start)(machine),
-        settings=settings(
-            max_examples=lives,
-            stateful_step_count=steps,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink],
-            report_multiple_bugs=False,
-        ),
+        settings=examples(lives, stateful_step_count=steps, report_multiple_bugs=False),
     )

@@ -8,9 +8,10 @@ from urllib.parse import parse_qs
 
 import psycopg2
 import requests
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 
 from tests.fuzz.calls import Call, api_calls, good_calls, page_calls
+from tests.fuzz.examples import examples
 from tests.fuzz.tally import Tally, is_server_error
 from tests.support.browser import Browser
 from tests.support.running_twin import TIMEOUT_SECONDS, RunningTwin, new_key
@@ -104,13 +105,7 @@ def ask_both(twins: Sequence[RunningTwin], number: int, tallies: Sequence[Tally]
     for calls in (api_calls | good_calls, page_calls):
 
         @seed(start)
-        @settings(
-            max_examples=number,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink],
-        )
+        @examples(number)
         @given(call=calls)
         def answered_alike(call: Call) -> None:
             key = new_key()

@@ -107,7 +107,7 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> Non
         listener.listen(BACKLOG)
         await stop.wait()
 
-    hypercorn.asyncio.run.TCPServer = _TCPServer  # type: ignore[attr-defined]
+    hypercorn.asyncio.run.TCPServer = _TCPServer  # type: ignore[attr-defined]  # imported there, not exported
     await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stopped)
     # Steps that are still running are threads, and asyncio and Python would wait for them.
     os._exit(0)
