@@ -35,7 +35,9 @@ def user_of(data: Path) -> int:
     owner = data.stat().st_uid if data.exists() else 0
     if owner not in (0, _nobody().pw_uid):
         return owner
-    taken = {user.pw_uid for user in pwd.getpwall()} | {process.uids().real for process in psutil.process_iter()}
+    # By attribute: a process that ends while we look is passed over.
+    running = {process.info["uids"].real for process in psutil.process_iter(["uids"]) if process.info["uids"]}
+    taken = {user.pw_uid for user in pwd.getpwall()} | running
     return random.SystemRandom().choice([number for number in _NUMBERS if number not in taken])
 
 
