@@ -126,14 +126,17 @@ class Laboratory:
                 server.start()
 
     def __enter__(self) -> Self:
-        self._proxies.callback(self.stack.stop)
-        self.stack.start()
-        # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
-        execute(self.stack.database_url(self.which), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
+        with contextlib.ExitStack() as started:
+            started.enter_context(self._proxies)
+            started.callback(self.stack.stop)
+            self.stack.start()
+            # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
+            execute(self.stack.database_url(self.which), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
+            self._running = started.pop_all()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._proxies.close()
+        self._running.close()
 
     def _link(self, name: str, protocol: type[WireProtocol], port: int) -> Proxy:
         return self._proxies.enter_context(Proxy(name, protocol, upstream=(HOST, port), log=self.log))

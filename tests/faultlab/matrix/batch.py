@@ -16,7 +16,7 @@ from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.support.burst import count_effects
 from tests.support.history import judge
 from tests.support.running_twin import new_key
-from tests.support.waiting import until
+from tests.support.waiting import StillMissingError, until
 
 HOLD_SECONDS = 20.0
 QUIET_CHECKS = 4
@@ -85,7 +85,10 @@ def _wait_for_quiet(lab: Laboratory) -> None:
             looks = before + 1
         return looks == QUIET_CHECKS
 
-    until(quiet, "a quiet database and web", QUIET_SECONDS)
+    try:
+        until(quiet, "a quiet database and web", QUIET_SECONDS)
+    except StillMissingError as error:
+        raise StillMissingError(f"{error}; sessions at work: {lab.busy_sessions()}") from error
 
 
 def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, effect_when_held: int | None) -> Cell:
