@@ -10,6 +10,7 @@ import restate
 
 from flask_restate import serve
 from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.payment import payment_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
 from todo_shared import printable_logs
@@ -17,7 +18,7 @@ from todo_shared.settings import load
 
 settings = load(ServiceSettings)
 
-app = restate.app([todo_service], identity_keys=[settings.restate_identity_key])
+app = restate.app([todo_service, payment_object], identity_keys=[settings.restate_identity_key])
 
 
 def main() -> None:

@@ -3,8 +3,10 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from flask_todo.features import WRITES
 from todo_shared import operations
-from todo_shared.json_api import as_json, created, listing, read_body, read_idempotency_key
+from todo_shared.features.routes import add_api
+from todo_shared.json_api import as_json, cleared, created, listing, read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import TodoChangesBody, TodoRequestBody
 
@@ -31,11 +33,11 @@ def add_todo() -> ResponseReturnValue:
 
 @api.delete("/todos")
 def clear_todos() -> ResponseReturnValue:
-    """Delete all todos."""
+    """Delete all todos but those that are being paid, or were; these are named."""
     read_idempotency_key()
-    operations.clear(db.session)
+    answer = cleared(operations.clear(db.session))
     db.session.commit()
-    return "", 204
+    return answer
 
 
 @api.get(TODO)
@@ -61,3 +63,6 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     operations.delete(db.session, todo_id)
     db.session.commit()
     return "", 204
+
+
+add_api(api, WRITES)

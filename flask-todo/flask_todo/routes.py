@@ -3,7 +3,9 @@
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from flask_todo.features import WRITES
 from todo_shared import operations, pages
+from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
 from todo_shared.models import db
 
@@ -44,3 +46,6 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     operations.delete(db.session, todo_id)
     db.session.commit()
     return redirect(url_for("todo_routes.index"))
+
+
+add_pages(todo_routes, WRITES)

@@ -4,7 +4,7 @@ from flask_restate.errors import ERRORS, SQLSTATES, Ends, translated
 from flask_restate.extension import FlaskRestate
 from flask_restate.ledger import Ledger, LedgerMixin
 from flask_restate.server import serve
-from flask_restate.service import durable_service
+from flask_restate.service import durable_object, durable_service, to_its_end
 
 __all__ = [
     "ERRORS",
@@ -13,7 +13,9 @@ __all__ = [
     "FlaskRestate",
     "Ledger",
     "LedgerMixin",
+    "durable_object",
     "durable_service",
     "serve",
+    "to_its_end",
     "translated",
 ]

@@ -9,11 +9,13 @@ from flask_restate import ERRORS, SQLSTATES, Ends, durable_service
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
+from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
 from todo_shared.models.database import REFUSALS
-from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
+from todo_shared.schemas import ClearedData, ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
 from todo_shared.settings import load
 
 ERRORS[operations.TodoNotFoundError] = Ends(404)
+ERRORS.update({kind: Ends(kind.status) for kind in (NotSetError, ConflictError, DeclinedError)})
 SQLSTATES.update({state: Ends(*refusal) for state, refusal in REFUSALS.items()})
 
 settings = load(TodoServiceSettings)
@@ -66,11 +68,11 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
 
 
 @todo_service.handler()
-async def clear_todos(ctx: restate.Context, req: ClearRequest) -> None:
-    """Delete all todos."""
+async def clear_todos(ctx: restate.Context, req: ClearRequest) -> ClearedData:
+    """Delete all todos, and return which had to be kept."""
     del req  # Requiring a message protects from links on other web pages, which cannot send one.
 
-    def db_clear(session: Session) -> None:
-        operations.clear(session)
+    def db_clear(session: Session) -> ClearedData:
+        return operations.clear(session)
 
-    await ctx.run_typed("db_clear", ledger.once(ctx, db_clear))
+    return await ctx.run_typed("db_clear", ledger.once(ctx, db_clear))

@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
+from todo_shared.features.schemas import BountyBody, PaymentData
 from todo_shared.json_api import KEY_PATTERN, LIST_LIMIT
 from todo_shared.schemas import OperationJson, PendingJson, Problem, TodoChangesBody, TodoJson, TodoRequestBody
 from todo_shared.validation import INTEGER_MAX
@@ -48,6 +49,8 @@ class Exchange:
     body: type[BaseModel] | None = None
     query: Sequence[str] = ()
     """The parameters of the query string."""
+    also: Sequence[int] = ()
+    """Errors in addition to those that all have."""
 
 
 EXCHANGES = {
@@ -57,6 +60,12 @@ EXCHANGES = {
     "read_todo": Exchange(200, TodoJson),
     "update_todo": Exchange(200, TodoJson, TodoChangesBody),
     "delete_todo": Exchange(204),
+    "set_bounty": Exchange(200, BountyBody, BountyBody),
+    "read_bounty": Exchange(200, BountyBody),
+    "drop_bounty": Exchange(204),
+    "pay_bounty": Exchange(201, PaymentData, also=(402,)),
+    "read_payment": Exchange(200, PaymentData),
+    "refund_bounty": Exchange(200, PaymentData),
     "read_operation": Exchange(200, OperationJson),
 }
 """By the name of the view. An application with a view that is not described does not start."""
@@ -123,7 +132,15 @@ class Description:
         if self._promises and not reads:
             answers[202] = self._answer(202, JSON, PendingJson)
         # A body is read, and may be refused, also where none belongs. Writes may be against a rule of the database.
-        errors = [400, *([404] if rule.arguments else []), 413, 415, *([] if reads else [409, 422, 507]), 503]
+        errors = [
+            400,
+            *([404] if rule.arguments else []),
+            413,
+            415,
+            *([] if reads else [409, 422, 507]),
+            *exchange.also,
+            503,
+        ]
         answers |= {status: self._answer(status, PROBLEM, Problem) for status in errors}
         described: dict[str, Any] = {
             "operationId": name,

@@ -1,16 +1,20 @@
 """The todo operations on a session. The caller owns the transaction: these functions do not commit."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import func, select
 from sqlalchemy import update as update_table
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
-from todo_shared.models import Todo
-from todo_shared.schemas import TodoData
+from todo_shared.features.errors import ConflictError
+from todo_shared.models import Payment, Todo
+from todo_shared.models.features import UNSETTLED
+from todo_shared.schemas import ClearedData, TodoData
 from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
@@ -23,9 +27,13 @@ class TodoNotFoundError(LookupError):
         super().__init__(f"There is no todo {todo_id}.")
 
 
+def is_storable(todo_id: int) -> bool:
+    """Return whether the column can hold this id. No todo has any other, and PostgreSQL would report an error."""
+    return 0 < todo_id <= INTEGER_MAX
+
+
 def _storable(todo_id: int) -> int:
-    """Return the id if the column can hold it. No todo has any other id, and PostgreSQL would report an error."""
-    if not 0 < todo_id <= INTEGER_MAX:
+    if not is_storable(todo_id):
         raise TodoNotFoundError(todo_id)
     return todo_id
 
@@ -59,6 +67,12 @@ def find(session: AnySession, todo_id: int) -> Todo:
     return todo
 
 
+def lock(session: AnySession, todo_id: int) -> None:
+    """Keep a todo from being deleted until the transaction ends; raises TodoNotFoundError."""
+    if session.scalar(select(Todo.id).where(Todo.id == _storable(todo_id)).with_for_update(key_share=True)) is None:
+        raise TodoNotFoundError(todo_id)
+
+
 def add(session: AnySession, task: str, order: int | None = None) -> TodoData:
     """Add a todo and return it with its id."""
     todo = Todo(task=task, order=order)
@@ -89,13 +103,29 @@ def delete(session: AnySession, todo_id: int) -> None:
 
     Raises:
         TodoNotFoundError: there is none with this id.
+        ConflictError: its bounty is being paid, or was.
 
     """
-    deleted = session.scalar(delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id))
+    with _refusing_unsettled():
+        deleted = session.scalar(delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id))
     if deleted is None:
         raise TodoNotFoundError(todo_id)
 
 
-def clear(session: AnySession) -> None:
-    """Delete all todos."""
-    session.execute(delete_from(Todo))
+def clear(session: AnySession) -> ClearedData:
+    """Delete all todos but those whose bounty is being paid, or was, and return the ids of these."""
+    unsettled = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
+    with _refusing_unsettled():
+        session.execute(delete_from(Todo).where(Todo.id.not_in(unsettled)))
+    return ClearedData(kept=sorted(session.scalars(unsettled).all()))
+
+
+@contextmanager
+def _refusing_unsettled() -> Iterator[None]:
+    # The constraint decides, because a payment may begin at any moment.
+    try:
+        yield
+    except IntegrityError as error:
+        if "ck_payment_unsettled_has_todo" in str(error.orig):
+            raise ConflictError("The bounty is being paid, or was paid and is not refunded.") from None
+        raise

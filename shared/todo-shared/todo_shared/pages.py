@@ -7,6 +7,8 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
+from todo_shared.features.forms import FeatureForm
+from todo_shared.features.pages import todo_page
 from todo_shared.forms import TASK_INPUT, AddForm, TodoForm, UpdateForm, new_request_id
 from todo_shared.models import db
 
@@ -50,6 +52,8 @@ def _page_number() -> int:
 
 def form_again(form: TodoForm, message: str) -> str:
     """Return the page with the list and this form as it was submitted."""
+    if isinstance(form, FeatureForm) and request.view_args:
+        return todo_page(request.view_args["todo_id"], form, message)
     if isinstance(form, AddForm):
         return todo_list(add_form=form, message=message)
     if isinstance(form, UpdateForm) and request.view_args:

@@ -68,6 +68,12 @@ class ClearRequest(BaseModel):
     """Delete all todos."""
 
 
+class ClearedData(BaseModel):
+    """What was not deleted."""
+
+    kept: list[int]
+
+
 class TodoData(BaseModel):
     """A todo as it was after its operation, independent of any session."""
 
@@ -112,5 +118,5 @@ class OperationJson(TypedDict):
 
     id: str
     status: Literal["pending", "done", "rejected", "unknown"]
-    result: NotRequired[TodoJson | None]
+    result: NotRequired[TodoJson | dict[str, Any] | None]
     reason: NotRequired[str]
