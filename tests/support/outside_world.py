@@ -41,5 +41,5 @@ class OutsideWorldClient:
         wanted: dict[str, str | int] = {"receiver": receiver, "reference": f"{self._twin}/{todo_id}", "limit": MOST}
         answer = requests.get(f"{self.url}/{what}", params=wanted, timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()
+        found: list[dict[str, Any]] = answer.json()[what]
         return found[::-1]
