@@ -147,7 +147,7 @@ def test_two_at_once(todo: Todo) -> None:
 
 
 def test_answer_of_the_provider_is_lost(todo: Todo) -> None:
-    """The money is taken and the answer lost: the plain twin does not know, the Restate twin asks again, with the key."""
+    """The money is taken, and the answer lost: the plain twin does not know; the Restate twin asks again, with the key."""
     with todo.world.told_for(todo.id, "payments", "drop", count=1):
         answer = todo.pay()
     assert todo.charged() == ["paid"]
@@ -180,7 +180,7 @@ def test_busy_provider(todo: Todo) -> None:
 
 
 def test_process_dies_while_it_is_charged(todo: Todo) -> None:
-    """The process that asked for the money is killed: the plain payment is stuck, the durable one is paid and recorded."""
+    """The process that asked for money is killed: the plain payment is stuck, the durable one is paid and recorded."""
     key = new_key()
     with ThreadPoolExecutor(1) as pool:
         with todo.world.told_for(todo.id, "payments", "slow", seconds_each=1, count=1):
