@@ -57,7 +57,10 @@ class StackDescription:
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
         module = ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"]
-        return self._step(f"migration {twin}", module, twin)
+        step = self._step(f"migration {twin}", module, twin)
+        if not self.external_database:
+            step.env["MIGRATION_DATABASE_URL"] = self.database_url(twin)
+        return step
 
     def registration(self) -> Step:
         """Return the step that tells the Restate server where the service is. It retries by itself."""
@@ -117,8 +120,6 @@ class StackDescription:
             "PORT": str(self.ports.web(twin)),
             "OUTSIDE_WORLD_URL": self.ports.outside_world_url,
         }
-        if not self.external_database:
-            settings["MIGRATION_DATABASE_URL"] = self.database_url(twin)
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,
