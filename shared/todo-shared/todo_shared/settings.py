@@ -123,14 +123,16 @@ class DatabaseSettings(BaseSettings):
     def refuse_development_secrets(self) -> Self:
         """Refuse the secrets of this repository, which everybody knows, where the application is served over HTTPS."""
         secrets = {
-            name: value.password if isinstance(value, URL) else value.get_secret_value()
+            name: (value.password or value.query.get("password"))
+            if isinstance(value, URL)
+            else value.get_secret_value()
             for name, value in self
             if isinstance(value, URL | SecretStr)
         }
         known = " and ".join(
             name.upper()
             for name, secret in secrets.items()
-            if re.sub("[-_]", " ", str(secret or "").strip().lower()).startswith(DEVELOPMENT)
+            if re.sub(r"[\W_]+", " ", str(secret or "").lower()).strip().startswith(DEVELOPMENT)
         )
         if known and self.session_cookie_secure:
             raise ValueError(f"{known}: {DEVELOPMENT}, because everybody knows it. Set your own.")
