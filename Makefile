@@ -15,8 +15,8 @@ WITH_NODE := PATH="$$PATH:$(CURDIR)/$(BIN)"
 WEB_TOOLS := .lint/node_modules/.ready
 # It would take the pyproject.toml nearest to the templates.
 DJLINT := --configuration pyproject.toml
-TEMPLATES := $(wildcard shared/todo-shared/todo_shared/templates/*.html tests/*/*/*.j2)
-STYLES := $(wildcard shared/todo-shared/todo_shared/static/*.css tests/*/*/*.css)
+TEMPLATES := $(wildcard shared/*/*/templates/*.html tests/*/*/*.j2)
+STYLES := $(wildcard shared/*/*/static/*.css tests/*/*/*.css)
 SCRIPTS := $(wildcard .lint/*.mjs tests/*/*/*.js tests/*/*/*.mjs)
 
 help: ## list these commands
@@ -25,8 +25,8 @@ help: ## list these commands
 setup: $(READY) ## install everything that is pinned into this folder (other commands do it when needed)
 
 # These files contain every pin: when one of them changes, the installation is repeated.
-$(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.toml shared/todo-stack/pyproject.toml flask-todo/pyproject.toml \
-		flask-todo-restate/pyproject.toml flask-todo-restate/flask-restate/pyproject.toml \
+$(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.toml shared/todo-stack/pyproject.toml shared/outside-world/pyproject.toml \
+		flask-todo/pyproject.toml flask-todo-restate/pyproject.toml flask-todo-restate/flask-restate/pyproject.toml \
 		flask-todo-restate/package-lock.json shared/bootstrap.py
 	@$(PYTHON) shared/bootstrap.py
 

@@ -26,6 +26,7 @@ WRONG: list[tuple[type[BaseSettings], str, str]] = [
     (Settings, "WEB_THREADS", "0"),
     (Settings, "DB_CONNECT_TIMEOUT_SECONDS", "1"),
     (Settings, "LOG_LEVEL", "loud"),
+    (Settings, "OUTSIDE_WORLD_URL", "127.0.0.1:5080"),
     *((Settings, "TRUSTED_HOSTS", value) for value in ("https://todo.example", "a b", "todo.example:443", "*")),
     *((ServiceSettings, KEY, value) for value in ("nonsense", "publickeyv1_abc", "publickeyv1_0OIl")),
     (ServiceSettings, "RESTATE_SERVICE_WORKERS", "0"),

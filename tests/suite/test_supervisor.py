@@ -30,6 +30,8 @@ from todo_stack.twins import PLAIN, RESTATE, SERVERS, TWINS, Twin
 ONCE, REFUSED, NOT_APPLIED, GHOST = Verdict.EXACTLY_ONCE, Verdict.REFUSED, Verdict.NOT_APPLIED, Verdict.GHOST
 
 EXPECTED: dict[str, dict[Twin, set[Verdict]]] = {
+    # To add a todo calls nobody outside.
+    "outside_world": {PLAIN: {ONCE}, RESTATE: {ONCE}},
     # The plain twin says that the database failed; Restate runs the step again.
     "db": {PLAIN: {REFUSED}, RESTATE: {ONCE}},
     # Restate calls the service again when it is back.

@@ -36,7 +36,10 @@ _LIBPQ = "PG"
 _OF_A_DATABASE = {"DATABASE_PASSWORD", "MIGRATION_DATABASE_URL"}
 """What counts, as libpq's variables do, only with a database of one's own."""
 
-_SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
+_SET_HERE = SETTINGS | {
+    *("DATABASE_URL", "HOST", "SECRET_KEY", "OUTSIDE_WORLD_URL"),
+    *("RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"),
+}
 """What a process gets from us or not at all, whatever the environment says."""
 
 
