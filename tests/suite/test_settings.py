@@ -94,7 +94,7 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, kind: type[Ba
 @pytest.mark.parametrize(
     ("command", "exit_code"),
     [
-        ("gunicorn --config python:todo_shared.gunicorn_conf flask_todo.app:create_app()", 1),
+        ("gunicorn --config python:flask_todo.gunicorn_conf flask_todo.app:create_app()", 1),
         ("gunicorn --config python:flask_todo_restate.gunicorn_conf flask_todo_restate.app:create_app()", 1),
         ("flask_todo_restate.restate_server", 1),
         ("hypercorn flask_todo_restate.restate_server:app", 0),  # Its own: it does not look how its worker has ended.

@@ -79,7 +79,7 @@ class OutsideWorldClient:
         """Return what a receiver was asked for a todo, oldest first."""
         return self._shown("requests", receiver, todo_id)
 
-    @contextmanager
+    @contextlib.contextmanager
     def ordered(self, receiver: str, todo_id: int, **order: object) -> Iterator[None]:
         """Let a receiver behave so for requests about this todo."""
         reference = f"{self._twin}/{todo_id}"

@@ -116,6 +116,8 @@ class StackDescription:
             "HOST": HOST,
             "PORT": str(self.ports.web(twin)),
             "OUTSIDE_WORLD_URL": self.ports.outside_world_url,
+            # The only private address that webhooks may have.
+            "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
         if not self.external_database:
             settings["MIGRATION_DATABASE_URL"] = self.database_url(twin)
