@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import requests
 
 TIMEOUT_SECONDS = 30
-MOST = 500
 
 
 class OutsideWorld:
@@ -63,36 +63,22 @@ class OutsideWorld:
                 return rows
 
 
-class OutsideWorldClient:
+class OutsideWorldClient(OutsideWorld):
     """Asks and orders for the todos of one twin."""
 
     def __init__(self, url: str, twin: str) -> None:
-        """Know it by its address, and the twin by its key, which is in all references."""
-        self.url = url
+        """Know the twin by its key, which is in all references."""
+        super().__init__(url)
         self._twin = twin
 
-    def effects(self, receiver: str, todo_id: int) -> list[dict[str, Any]]:
+    def effects_for(self, todo_id: int, receiver: str) -> list[dict[str, Any]]:
         """Return what a receiver did for a todo, oldest first."""
-        return self._shown("effects", receiver, todo_id)
+        return self.effects(receiver, reference=f"{self._twin}/{todo_id}")[::-1]
 
-    def requests(self, receiver: str, todo_id: int) -> list[dict[str, Any]]:
+    def requests_for(self, todo_id: int, receiver: str) -> list[dict[str, Any]]:
         """Return what a receiver was asked for a todo, oldest first."""
-        return self._shown("requests", receiver, todo_id)
+        return self.requests(receiver, reference=f"{self._twin}/{todo_id}")[::-1]
 
-    @contextlib.contextmanager
-    def ordered(self, receiver: str, todo_id: int, **order: object) -> Iterator[None]:
+    def told_for(self, todo_id: int, receiver: str, mode: str, **order: object) -> AbstractContextManager[None]:
         """Let a receiver behave so for requests about this todo."""
-        reference = f"{self._twin}/{todo_id}"
-        address = f"{self.url}/control/{receiver}"
-        requests.put(address, json={"reference": reference, **order}, timeout=TIMEOUT_SECONDS).raise_for_status()
-        try:
-            yield
-        finally:
-            requests.delete(address, params={"reference": reference}, timeout=TIMEOUT_SECONDS).raise_for_status()
-
-    def _shown(self, what: str, receiver: str, todo_id: int) -> list[dict[str, Any]]:
-        wanted: dict[str, str | int] = {"receiver": receiver, "reference": f"{self._twin}/{todo_id}", "limit": MOST}
-        answer = requests.get(f"{self.url}/{what}", params=wanted, timeout=TIMEOUT_SECONDS)
-        answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()[what]
-        return found[::-1]
+        return self.told(receiver, mode, reference=f"{self._twin}/{todo_id}", **order)

@@ -1,0 +1,231 @@
+"""Money: in both twins a bounty is charged once, whatever is clicked twice; they differ in what a crash leaves."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.browser import Browser
+from tests.support.outside_world import OutsideWorldClient
+from tests.support.running_twin import RunningTwin, new_key
+from tests.support.user import new_name
+from tests.support.waiting import until
+
+BOUNTY = {"amount": 1250, "currency": "EUR"}
+
+INVALID = [
+    {},
+    {"amount": 1250},
+    {"currency": "EUR"},
+    {"amount": 0, "currency": "EUR"},
+    {"amount": -1, "currency": "EUR"},
+    {"amount": 2**31, "currency": "EUR"},
+    {"amount": 12.5, "currency": "EUR"},
+    {"amount": "1250", "currency": "EUR"},
+    {"amount": True, "currency": "EUR"},
+    {"amount": 1250, "currency": "EURO"},
+    {"amount": 1250, "currency": "eur"},
+    {"amount": 1250, "currency": "ZZZ"},
+]
+AMOUNTS = {
+    "12.50": ("EUR", 1250),
+    " 7 ": ("EUR", 700),
+    "1250": ("JPY", 1250),
+    "1.234": ("KWD", 1234),
+    "21474836.47": ("EUR", 2**31 - 1),
+}
+NO_AMOUNTS = {"": "EUR", "x": "EUR", "0": "EUR", "-1": "EUR", "NaN": "EUR", "1.005": "EUR", "1.5": "JPY", "1e9": "EUR"}
+
+
+class Todo:
+    """A todo with a bounty on it."""
+
+    def __init__(self, twin: RunningTwin, world: OutsideWorldClient, bounty: dict[str, Any] | None = None) -> None:
+        """Add it."""
+        self.twin, self.world = twin, world
+        self.id: int = twin.add(new_name("paid"))["id"]
+        assert self.call("PUT", "/bounty", bounty or BOUNTY).status_code == 200
+
+    def call(self, method: str, path: str = "", json: object = None, key: str = "") -> requests.Response:
+        """Ask for something of it."""
+        return self.twin.call(method, f"/{self.id}{path}", json=json, headers={"Idempotency-Key": key or new_key()})
+
+    def pay(self, key: str = "") -> requests.Response:
+        """Pay its bounty."""
+        return self.call("POST", "/bounty/payment", key=key)
+
+    def status(self) -> str:
+        """Return the state of its latest payment."""
+        return str(self.call("GET", "/bounty/payment").json()["status"])
+
+    def charged(self) -> list[str]:
+        """Return what the provider did, in its words."""
+        return [effect["what"] for effect in self.world.effects_for(self.id, "payments")]
+
+    def recorded(self) -> list[str]:
+        """Return the states of its payments in the database, the oldest first."""
+        query = "SELECT status FROM payment WHERE todo_id = %s ORDER BY created_at"
+        return [status for (status,) in self.twin.rows(query, self.id)]
+
+
+@pytest.fixture
+def todo(twin: RunningTwin, world: OutsideWorldClient) -> Todo:
+    """A todo with a bounty."""
+    return Todo(twin, world)
+
+
+def test_bounty(todo: Todo) -> None:
+    """A bounty is set, changed and taken off; what is not there is 404."""
+    assert todo.call("GET", "/bounty").json() == BOUNTY
+    other = {"amount": 1, "currency": "JPY"}
+    assert todo.call("PUT", "/bounty", other).json() == todo.call("GET", "/bounty").json() == other
+    assert todo.call("DELETE", "/bounty").status_code == 204
+    for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/payment"), ("GET", "/payment")]:
+        assert todo.call(method, f"/bounty{path}").status_code == 404
+    assert todo.call("POST", "/bounty/refund").status_code == 409
+    assert todo.twin.call("PUT", "/2147483647/bounty", json=BOUNTY).status_code == 404
+
+
+@pytest.mark.parametrize("bounty", INVALID, ids=str)
+def test_no_bounty(todo: Todo, bounty: dict[str, object]) -> None:
+    """What is no amount of a currency is refused, and the bounty stays."""
+    assert todo.call("PUT", "/bounty", bounty).status_code == 422
+    assert todo.call("GET", "/bounty").json() == BOUNTY
+
+
+def test_pay_and_refund(todo: Todo) -> None:
+    """A bounty is paid once until it is refunded; then it can be paid again. While it is paid, the todo stays."""
+    answer = todo.pay()
+    assert answer.status_code == 201
+    assert todo.twin.call("GET", answer.headers["location"]).json() == answer.json()
+    assert answer.json()["status"] == "paid"
+    assert todo.pay().status_code == todo.call("PUT", "/bounty", BOUNTY).status_code == 409
+    assert todo.call("DELETE", "/bounty").status_code == todo.call("DELETE").status_code == 409
+    assert todo.call("POST", "/bounty/refund").json()["status"] == "refunded"
+    assert todo.call("POST", "/bounty/refund").status_code == 409
+    assert todo.pay().status_code == 201
+    assert todo.charged() == ["paid", "refunded", "paid"]
+    assert todo.recorded() == ["refunded", "paid"]
+    assert todo.call("POST", "/bounty/refund").status_code == 200
+    assert todo.call("DELETE").status_code == 204
+    # What was paid stays on record.
+    charge = answer.json()["charge"]
+    assert todo.twin.rows("SELECT status, todo_id FROM payment WHERE charge = %s", charge) == [("refunded", None)]
+
+
+def test_clear_keeps_what_is_paid(todo: Todo) -> None:
+    """Deleting all todos leaves those that are paid, and names them."""
+    todo.pay()
+    other = todo.twin.add(new_name("other"))["id"]
+    answer = todo.twin.call("DELETE")
+    assert answer.status_code == 200
+    assert todo.id in answer.json()["kept"]
+    assert other not in answer.json()["kept"]
+    assert todo.call("GET").status_code == 200
+    assert todo.twin.call("GET", f"/{other}").status_code == 404
+
+
+def test_declined(todo: Todo) -> None:
+    """The user is told why a card is declined; trying anew is a new payment."""
+    with todo.world.told_for(todo.id, "payments", "reject"):
+        refused = todo.pay()
+    assert refused.status_code == 402
+    assert "told to refuse" in refused.json()["detail"]
+    assert todo.status() == "declined"
+    assert todo.pay().status_code == 201
+    assert todo.charged() == ["paid"]
+    assert todo.recorded() == ["declined", "paid"]
+
+
+def test_two_at_once(todo: Todo) -> None:
+    """Of two browsers that pay at once, one pays, and the other is told that it is paid or being paid."""
+    with todo.world.told_for(todo.id, "payments", "slow", seconds_each=0.3), ThreadPoolExecutor(2) as pool:
+        statuses = sorted(pool.map(lambda _: todo.pay().status_code, range(2)))
+    assert statuses == [201, 409]
+    assert (todo.charged(), todo.recorded()) == (["paid"], ["paid"])
+
+
+def test_answer_of_the_provider_is_lost(todo: Todo) -> None:
+    """The money is taken, the answer is lost: the plain twin does not know; the durable one asks again with the key."""
+    with todo.world.told_for(todo.id, "payments", "drop", count=1):
+        answer = todo.pay()
+    assert todo.charged() == ["paid"]
+    if todo.twin.which.durable:
+        assert answer.status_code == 201
+        assert todo.recorded() == ["paid"]
+        return
+    assert answer.status_code == 503
+    assert "unknown" in answer.json()["detail"]
+    # It stays so until somebody looks; nobody can pay twice meanwhile.
+    assert todo.recorded() == ["charging"]
+    assert todo.pay().status_code == 409
+    assert todo.charged() == ["paid"]
+
+
+def test_busy_provider(todo: Todo) -> None:
+    """The plain twin says at once that nothing was done; the Restate twin asks again when it was told to."""
+    with todo.world.told_for(todo.id, "payments", "busy", retry_after=1, count=1):
+        answer = todo.pay()
+    if todo.twin.which.durable:
+        assert answer.status_code == 201
+        first, second = todo.world.requests_for(todo.id, "payments")
+        assert first["key"] == second["key"]
+        assert todo.recorded() == ["paid"]
+    else:
+        assert answer.status_code == 503
+        assert todo.recorded() == ["declined"]
+        assert todo.pay().status_code == 201
+    assert todo.charged() == ["paid"]
+
+
+def test_process_dies_while_it_is_charged(todo: Todo) -> None:
+    """The process that asked for money is killed: the plain payment is stuck, the durable one is paid and recorded."""
+    key = new_key()
+    with ThreadPoolExecutor(1) as pool:
+        with todo.world.told_for(todo.id, "payments", "slow", seconds_each=1, count=1):
+            paying = pool.submit(lambda: requests.RequestException if todo.pay(key) is None else None)
+            until(lambda: todo.world.requests_for(todo.id, "payments"), "the provider is asked")
+            todo.twin.writer.kill()
+        until(todo.charged, "the money is taken")
+        todo.twin.writer.start()
+        assert isinstance(paying.exception(), requests.RequestException | None)
+    if todo.twin.which.durable:
+        until(lambda: todo.recorded() == ["paid"], "the payment is recorded")
+        assert todo.pay(key).status_code == 201
+    else:
+        assert todo.recorded() == ["charging"]
+        assert todo.pay(key).status_code == 409
+    assert todo.charged() == ["paid"]
+
+
+def test_page(todo: Todo, browser: Browser) -> None:
+    """Everything can be done by forms; what is not accepted comes back as it was typed."""
+    page = f"/todos/{todo.id}"
+
+    def shown() -> str:
+        (section,) = browser.texts("#bounty", browser.get(page))
+        return " ".join(section.split())
+
+    for text, (currency, amount) in AMOUNTS.items():
+        done = browser.submit(browser.form(f"{page}/bounty$", browser.get(page)), amount=text, currency=currency)
+        assert (done.status_code, done.headers["location"]) == (302, page)
+        assert todo.call("GET", "/bounty").json() == {"amount": amount, "currency": currency}
+    for text, currency in NO_AMOUNTS.items():
+        form = browser.form(f"{page}/bounty$", browser.get(page))
+        refused = browser.submit(form, amount=text, currency=currency)
+        assert refused.status_code == 400
+        again = browser.form(f"{page}/bounty$", refused)
+        assert again.fields["amount"] == text
+    assert "21474836.47 EUR" in shown()
+    paid = browser.submit(browser.form(f"{page}/bounty/payment", browser.get(page)))
+    assert paid.headers["location"] == page
+    assert "21474836.47 EUR: paid" in shown()
+    browser.submit(browser.form(f"{page}/bounty/refund", browser.get(page)))
+    assert "refunded" in shown()
+    with todo.world.told_for(todo.id, "payments", "reject"):
+        declined = browser.submit(browser.form(f"{page}/bounty/payment", browser.get(page)))
+    assert declined.status_code == 402
+    assert "told to refuse" in browser.texts("[role=alert]", declined)[0]
+    assert browser.submit(browser.form(f"{page}/bounty/delete", browser.get(page))).status_code == 302
+    assert todo.call("GET", "/bounty").status_code == 404
