@@ -43,7 +43,7 @@ def addresses(project: Project) -> list[str]:
 
 
 def test_published_ports(project: Project) -> None:
-    """Only the pages and the dashboard can be reached from outside, and those from this machine alone."""
+    """Only pages, the dashboard and the outside world can be reached, and those from this machine alone."""
     containers = project.containers()
     published = {
         f"http://{binding['HostIp']}:{binding['HostPort']}"
@@ -51,7 +51,8 @@ def test_published_ports(project: Project) -> None:
         for bindings in one["NetworkSettings"]["Ports"].values()
         for binding in bindings or []
     }
-    assert published == {project.url} | ({project.ports.admin_url} if "restate" in containers else set())
+    pages = {project.url, project.ports.outside_world_url}
+    assert published == pages | ({project.ports.admin_url} if "restate" in containers else set())
 
 
 def test_internal_networks(project: Project) -> None:

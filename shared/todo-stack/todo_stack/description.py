@@ -49,6 +49,11 @@ class StackDescription:
         """Return the address of a twin's database for a role of it, as it is without any override."""
         return self.external_database or address(self.data, self.ports.postgres, twin.database, kind)
 
+    def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
+        """Return the address of the third parties: on one machine the same for both twins, and `inside` for them."""
+        del twin, inside
+        return self.ports.outside_world_url
+
     @property
     def identity_file(self) -> Path:
         """The Restate server's private key, which is made when it is first asked for its public one."""
