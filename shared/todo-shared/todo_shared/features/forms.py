@@ -9,7 +9,7 @@ from wtforms import Field, SelectField, StringField
 from wtforms.validators import StopValidation
 
 from todo_shared.features.errors import RefusedError
-from todo_shared.features.moments import LONGEST, ahead, of_zone
+from todo_shared.features.moments import LONGEST, ahead, known_zone, of_zone
 from todo_shared.features.money import CURRENCIES, smallest_units
 from todo_shared.features.schemas import BountyBody
 from todo_shared.features.webhook import clean_url, refuse_forbidden
@@ -77,10 +77,11 @@ class ReminderForm(FeatureForm):
     def moment(self) -> dict[str, Any]:
         """Return the time as the message has it. Raises ValueError: it is none."""
         at, minutes = (self.at.data or "").strip(), (self.minutes.data or "").strip()
+        zone = known_zone(self.zone.data or "")
         if bool(at) == bool(minutes):
             raise ValueError("Give either a time or a number of minutes.")
         if at:
-            return {"at": ahead(of_zone(at, self.zone.data or ""))}
+            return {"at": ahead(of_zone(at, zone))}
         if not re.fullmatch("[0-9]{1,9}", minutes, re.ASCII) or int(minutes) * 60 > LONGEST.total_seconds():
             raise ValueError("Minutes are a whole number, of ten years at most.")
         return {"in_seconds": int(minutes) * 60}

@@ -55,16 +55,21 @@ def of_zone(local: str, zone: str) -> datetime:
     """
     if not _LOCAL.fullmatch(local.strip()):
         raise ValueError("A time is a date and a time of day, such as 2030-01-31T09:00.")
-    if zone not in zones():
-        raise ValueError("A time zone is a name such as UTC or Europe/Berlin.")
     try:
-        named = datetime.fromisoformat(local.strip()).replace(tzinfo=zoneinfo.ZoneInfo(zone))
+        named = datetime.fromisoformat(local.strip()).replace(tzinfo=zoneinfo.ZoneInfo(known_zone(zone)))
         moment = named.astimezone(UTC)
         if moment.astimezone(named.tzinfo).replace(tzinfo=None) != named.replace(tzinfo=None):
             raise ValueError("There is no such time: clocks are set forward then.")
     except OverflowError:
         raise ValueError("This time is too far away.") from None
     return moment
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone, or raise ValueError: there is none of this name."""
+    if name.strip() not in zones():
+        raise ValueError("A time zone is a name such as UTC or Europe/Berlin.")
+    return name.strip()
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from flask_wtf.csrf import generate_csrf
 from todo_shared import operations
 from todo_shared.features import payment, reminder, watcher
 from todo_shared.features.forms import BountyForm, FeatureForm, ReminderForm, WatcherForm
+from todo_shared.features.moments import zones
 from todo_shared.features.money import shown
 from todo_shared.forms import new_request_id
 from todo_shared.models import db
@@ -48,7 +49,8 @@ def remember_zone(name: str) -> None:
 
 
 def _zone() -> str:
-    return str(session.get("zone", "UTC"))
+    name = session.get("zone", "UTC")
+    return name if name in zones() else "UTC"
 
 
 def _local(moment: datetime, zone: str) -> str:

@@ -79,7 +79,7 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
         writes.set_watcher(WatcherRequest(todo_id=todo_id, url=str(form.url.data)), key)
 
     def set_reminder(todo_id: int, form: ReminderForm, key: str) -> None:
-        remember_zone(str(form.zone.data))
+        remember_zone(str(form.zone.data).strip())
         writes.set_reminder(ReminderRequest(todo_id=todo_id, **form.moment()), key)
 
     def drop_watcher(todo_id: int, _: PlainForm, key: str) -> None:

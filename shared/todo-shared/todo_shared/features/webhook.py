@@ -56,9 +56,12 @@ def clean_url(text: str) -> str:
 def refuse_forbidden(url: str) -> None:
     """Raise ForbiddenAddressError unless this URL, which is clean, may be called."""
     parts = parse_url(url)
-    host = str(parts.host).strip("[]")
+    host, port = str(parts.host).strip("[]"), parts.port or PORTS[str(parts.scheme)]
+    if _is_excepted(host, port):
+        # Who sets it need not reach it.
+        return
     try:
-        allowed_addresses(host, parts.port or PORTS[str(parts.scheme)])
+        allowed_addresses(host, port)
     except (OSError, UnicodeError):
         raise ForbiddenAddressError(f"There is no host {host}.") from None
 
@@ -70,9 +73,13 @@ def allowed_addresses(host: str, port: int) -> list[str]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-    if f"{host}:{port}".lower() in outside_settings().webhook_hosts or all(map(_is_public, addresses)):
+    if _is_excepted(host, port) or all(map(_is_public, addresses)):
         return addresses
     raise ForbiddenAddressError("This address is private.")
+
+
+def _is_excepted(host: str, port: int) -> bool:
+    return f"{host}:{port}".lower() in outside_settings().webhook_hosts
 
 
 def _is_public(text: str) -> bool:
