@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from contextlib import suppress
 
 import requests
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -34,24 +35,18 @@ def cancel_reminder(req: TodoItemRequest) -> None:
 
 def send_due(app: Flask) -> None:
     """Mail what is due, each in a transaction of its own; what fails is tried again a second later."""
-    refused: set[str] = set()
-    with app.app_context():
-        try:
-            while due := reminder.next_due(db.session, now(), refused):
-                try:
-                    reminder.mail(db.session, world, due)
-                except OutsideRefusedError as error:
-                    app.logger.error("reminder %s is refused: %s", due, error)
-                    refused.add(due)
-                    db.session.rollback()
-                else:
-                    reminder.mark_sent(db.session, due, now())
-                    db.session.commit()
-        except (requests.RequestException, *DATABASE_ERRORS):
-            # The log has it, by todo_shared.outages.
-            pass
-        finally:
-            db.session.rollback()
+    failed: set[str] = set()
+    with app.app_context(), suppress(*DATABASE_ERRORS):
+        while due := reminder.next_due(db.session, now(), failed):
+            try:
+                reminder.mail(db.session, world, due)
+            except (OutsideRefusedError, requests.RequestException):
+                # The others shall not wait for it.
+                failed.add(due)
+                db.session.rollback()
+            else:
+                reminder.mark_sent(db.session, due, now())
+                db.session.commit()
 
 
 def start(app: Flask) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from todo_shared import operations
 from todo_shared.features.errors import NotSetError
-from todo_shared.features.outside import OutsideWorld, outside_settings
+from todo_shared.features.outside import OutsideRefusedError, OutsideWorld, outside_settings
 from todo_shared.models import Reminder, Todo
 from todo_shared.operations import AnySession
 from todo_shared.outages import Outage
@@ -63,7 +63,7 @@ def mail(session: AnySession, world: OutsideWorld, reminder_id: str) -> bool:
     todo_id, task = found
     subject = f"Reminder: {task}"[:SUBJECT_MAX_LENGTH]
     body = {"to": outside_settings().mail_to, "subject": subject, "text": task, "reference": world.reference(todo_id)}
-    with mailbox.watched(requests.RequestException):
+    with mailbox.watched(requests.RequestException, OutsideRefusedError):
         world.post("/mail", body, key=reminder_id)
     return True
 
