@@ -1,6 +1,7 @@
 """Remind me: one mail for each reminder, also when all was off when it was due; none for one that was changed."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.support.running_twin import RunningTwin, new_key
 from tests.support.user import new_name
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside
+from todo_stack.stack import Stack
+from todo_stack.twins import PLAIN
 
 FAR = {"at": "2031-05-06T07:08:09.5+02:00"}
 
@@ -127,27 +130,33 @@ def test_mailed_once(todo: Todo) -> None:
     assert todo.call("DELETE").status_code == 404
 
 
-@pytest.mark.parametrize("mode", ["error", "busy", "drop"])
-def test_mailbox_fails_for_a_moment(todo: Todo, mode: str) -> None:
+def test_mailbox_fails_for_a_moment(todo: Todo) -> None:
     """It is asked again with the same key, and mails once."""
-    with todo.world.told_for(todo.id, "mail", mode, count=1):
-        todo.remind(in_seconds=0)
-        todo.sent()
-    assert todo.asked() == [todo.row()] * 2
-    assert len(todo.mailed()) == 1
+    modes = ("error", "busy", "drop")
+    todos = [todo, *(Todo(todo.twin, todo.world) for _ in modes[1:])]
+    with ExitStack() as told:
+        for each, mode in zip(todos, modes, strict=True):
+            told.enter_context(todo.world.told_for(each.id, "mail", mode, count=1))
+            each.remind(in_seconds=0)
+        for each in todos:
+            each.sent()
+    for each in todos:
+        assert each.asked() == [each.row()] * 2
+        assert len(each.mailed()) == 1
 
 
 def test_cancelled_while_the_mailbox_fails(todo: Todo) -> None:
-    """A reminder that could not be mailed yet can be cancelled or changed, and then it never is."""
-    other = Todo(todo.twin, todo.world)
+    """A reminder that could not be mailed yet can be cancelled or changed, and then it never is; others are mailed."""
+    other, third = Todo(todo.twin, todo.world), Todo(todo.twin, todo.world)
     with todo.world.told_for(todo.id, "mail", "error"), other.world.told_for(other.id, "mail", "error"):
-        for each in (todo, other):
+        for each in (todo, other, third):
             each.remind(in_seconds=0)
+        for each in (todo, other):
             until(each.asked, "it was tried")
+        third.sent()
         assert todo.call("DELETE").status_code == 204
         late = other.remind(**FAR)
-    third = Todo(todo.twin, todo.world)
-    third.remind(in_seconds=2)
+    third.remind(in_seconds=1)
     third.sent()
     assert todo.mailed() == other.mailed() == []
     assert other.call("GET").json() == late
@@ -155,19 +164,19 @@ def test_cancelled_while_the_mailbox_fails(todo: Todo) -> None:
 
 def test_changed_while_it_is_mailed(todo: Todo) -> None:
     """Who changes or cancels a reminder at the moment that it is mailed is told so after that mail, not before."""
-    for method, body in {"PUT": FAR, "DELETE": None}.items():
-        with todo.world.told_for(todo.id, "mail", "slow", seconds_each=0.7, count=1):
-            before = len(todo.mailed())
-            todo.remind(in_seconds=0)
-            until(lambda before=before: len(todo.asked()) > before, "it is being mailed")  # type: ignore[misc]
-            assert todo.call(method, json=body).ok
-            assert len(todo.mailed()) == before + 1
-    assert len(todo.asked()) == 2
+    for method, body in {"PUT": FAR, "DELETE": None, "deletes the todo": None}.items():
+        each = Todo(todo.twin, todo.world)
+        with todo.world.told_for(each.id, "mail", "slow", seconds_each=0.4, count=1):
+            each.remind(in_seconds=0)
+            until(each.asked, "it is being mailed")
+            answer = each.call(method, json=body) if method in ("PUT", "DELETE") else each.call("DELETE", "")
+            assert answer.ok
+            assert len(each.mailed()) == len(each.asked()) == 1
 
 
 def test_process_dies_while_it_is_mailed(todo: Todo) -> None:
     """It is asked again with the same key, so there is one mail, and it is on record."""
-    with todo.world.told_for(todo.id, "mail", "slow", seconds_each=0.7, count=1):
+    with todo.world.told_for(todo.id, "mail", "slow", seconds_each=0.5, count=1):
         todo.remind(in_seconds=0)
         until(todo.asked, "it is being mailed")
         todo.twin.writer.kill()
@@ -192,11 +201,12 @@ def test_everything_was_off(todo: Todo) -> None:
     assert todo.asked() == [todo.row()]
 
 
-def test_several_processes(todo: Todo, native_stack: object) -> None:
-    """Each of many that are due at once is mailed by one of the processes that look for them."""
-    del native_stack
-    todos = [todo, *(Todo(todo.twin, todo.world) for _ in range(9))]
-    with web_beside(todo.twin, {}), ThreadPoolExecutor(10) as pool:
+def test_several_processes(native_stack: Stack) -> None:
+    """Each of many that are due at once is mailed by one of the processes of the plain twin that look for them."""
+    plain = RunningTwin(PLAIN, native_stack)
+    world = OutsideWorldClient(native_stack.outside_world_url(PLAIN), PLAIN.key)
+    todos = [Todo(plain, world) for _ in range(10)]
+    with web_beside(plain, {}), ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda each: each.remind(in_seconds=0), todos))
         for each in todos:
             each.sent()

@@ -18,8 +18,10 @@ REPEATED_LATER = (408, 425, 429)
 
 def split_addresses(text: object) -> object:
     """Split a setting at its commas; raises ValueError: a part is no host:port."""
-    parts = tuple(part.strip().lower() for part in str(text).split(",") if part.strip())
-    if not all(re.fullmatch(r"\S+:\d{1,5}", part) for part in parts):
+    if not isinstance(text, str):
+        return text
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(re.fullmatch(r"[^\s/;]+:\d{1,5}", part) for part in parts):
         raise ValueError("not host:port; several are separated by commas")
     return parts
 

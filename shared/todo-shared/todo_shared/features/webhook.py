@@ -96,17 +96,15 @@ def call(url: str, body: dict[str, Any], headers: dict[str, str]) -> None:
     Raises ConflictError: it refuses for good, or may not be called (ForbiddenAddressError);
     requests.RequestException: it refuses for now (requests.HTTPError), or it is unknown whether it has taken the call.
     """
-    with requests.Session() as session:
-        # Proxies that are set in the shell are for the internet, and could reach what is private.
-        session.trust_env = False
-        for scheme in PORTS:
-            session.mount(f"{scheme}://", _GuardedAdapter())
-        seconds = outside_settings().outside_timeout_seconds
-        # Closed unread.
-        with session.post(
-            url, json=body, headers=headers, timeout=seconds, stream=True, allow_redirects=False
-        ) as response:
-            pass
+    seconds, begun = outside_settings().outside_timeout_seconds, time.monotonic()
+    request = requests.Request("POST", url, json=body, headers=headers).prepare()
+    # Without a session, which would read what comes with a redirect, and use proxies, which may reach what is private.
+    with (
+        contextlib.closing(_GuardedAdapter()) as adapter,
+        adapter.send(request, stream=True, timeout=seconds) as response,
+    ):
+        if time.monotonic() - begun > seconds:
+            raise requests.ReadTimeout(f"The webhook did not answer within {seconds:g} s.")
     if response.status_code >= 500 or response.status_code in REPEATED_LATER:
         raise requests.HTTPError(f"{response.status_code} from the webhook", response=response)
     if response.status_code >= 300:
