@@ -99,7 +99,7 @@ readme: $(READY) ## put the results of the last whole make compare, bench and be
 
 # What an image installs that is not ours, for every platform and Python that we support: what the folders that its
 # Dockerfile names need, and what builds them.
-PINS := flask-todo/requirements.txt flask-todo-restate/requirements.txt
+PINS := flask-todo/requirements.txt flask-todo-restate/requirements.txt shared/outside-world/requirements.txt
 OURS = $(shell grep -o ' \./[^ ]*' $(@D)/Dockerfile)
 
 pins: $(PINS) ## write the hashes of what the images install, after a change of constraints.txt or a pyproject.toml
