@@ -62,7 +62,10 @@ class StackDescription:
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
         module = ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"]
-        return self._step(f"migration {twin}", module, twin)
+        step = self._step(f"migration {twin}", module, twin)
+        if not self.external_database:
+            step.env["MIGRATION_DATABASE_URL"] = self.database_url(twin)
+        return step
 
     def registration(self) -> Step:
         """Return the step that tells the Restate server where the service is. It retries by itself."""
@@ -124,8 +127,6 @@ class StackDescription:
             # The only private address that webhooks may have.
             "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
-        if not self.external_database:
-            settings["MIGRATION_DATABASE_URL"] = self.database_url(twin)
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,
