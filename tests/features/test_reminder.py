@@ -164,14 +164,17 @@ def test_cancelled_while_the_mailbox_fails(todo: Todo) -> None:
 
 def test_changed_while_it_is_mailed(todo: Todo) -> None:
     """Who changes or cancels a reminder at the moment that it is mailed is told so after that mail, not before."""
-    for method, body in {"PUT": FAR, "DELETE": None, "deletes the todo": None}.items():
+
+    def change(method: str, path: str, body: object) -> None:
         each = Todo(todo.twin, todo.world)
         with todo.world.told_for(each.id, "mail", "slow", seconds_each=0.4, count=1):
             each.remind(in_seconds=0)
             until(each.asked, "it is being mailed")
-            answer = each.call(method, json=body) if method in ("PUT", "DELETE") else each.call("DELETE", "")
-            assert answer.ok
+            assert each.call(method, path, body).ok
             assert len(each.mailed()) == len(each.asked()) == 1
+
+    for changed in ("PUT", "/reminder", FAR), ("DELETE", "/reminder", None), ("DELETE", "", None):
+        change(*changed)
 
 
 def test_process_dies_while_it_is_mailed(todo: Todo) -> None:
