@@ -148,7 +148,7 @@ def test_mailbox_fails_for_a_moment(todo: Todo) -> None:
 def test_cancelled_while_the_mailbox_fails(todo: Todo) -> None:
     """A reminder that could not be mailed yet can be cancelled or changed, and then it never is; others are mailed."""
     other, third = Todo(todo.twin, todo.world), Todo(todo.twin, todo.world)
-    with todo.world.told_for(todo.id, "mail", "error"), other.world.told_for(other.id, "mail", "error"):
+    with todo.world.told_for(todo.id, "mail", "error"), other.world.told_for(other.id, "mail", "reject"):
         for each in (todo, other, third):
             each.remind(in_seconds=0)
         for each in (todo, other):

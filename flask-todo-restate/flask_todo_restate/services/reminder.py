@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 from flask_restate import durable_object, retry_after, to_its_end, translated
 from flask_todo_restate.services.database import ledger, sessions
 from todo_shared.features import reminder
-from todo_shared.features.outside import OutsideWorld
+from todo_shared.features.outside import OutsideRefusedError, OutsideWorld
 from todo_shared.features.schemas import DueRequest, ReminderJson, ReminderRequest
 from todo_shared.schemas import TodoItemRequest
 
 AT_ONCE = timedelta(0)
 AGAIN = timedelta(seconds=1)
+REFUSED = timedelta(minutes=1)
 
 world = OutsideWorld("restate")
 reminder_object = durable_object("ReminderObject")
@@ -59,6 +60,8 @@ async def due(ctx: restate.ObjectContext, req: DueRequest) -> None:
         try:
             with sessions()() as session:
                 return 0 if reminder.mail(session, world, req.id) else None
+        except OutsideRefusedError:
+            return REFUSED.total_seconds()
         except requests.RequestException as error:
             return (retry_after(error) or AGAIN).total_seconds()
 
