@@ -16,9 +16,11 @@ from flask_todo_restate.services.reminder import reminder_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
 from todo_shared import printable_logs
+from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
 
 settings = load(ServiceSettings)
+outside_settings()
 
 app = restate.app(
     [todo_service, payment_object, notification_service, reminder_object],

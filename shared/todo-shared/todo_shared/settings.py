@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic_settings
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -108,11 +108,6 @@ class DatabaseSettings(BaseSettings):
 
     db_silence_timeout_seconds: int = Field(default=8, ge=2)
     """Give up a connection when the server has not answered for this long. Keepalives find a dead peer as fast."""
-
-    outside_world_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = Field(
-        default="http://127.0.0.1:5080", pattern="^https?://"
-    )
-    """The third parties that the features call: payments, calendar, rooms, mail."""
 
     session_cookie_secure: bool = False
     """Set this where the application is served over HTTPS."""
