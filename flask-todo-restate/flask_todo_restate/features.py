@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from flask_restate.extension import Handles
 from flask_todo_restate.outcomes import restate
-from flask_todo_restate.services import payment
+from flask_todo_restate.services import meeting, payment
 from todo_shared.features.routes import Writes
 from todo_shared.schemas import TodoItemRequest
 
@@ -23,4 +23,6 @@ WRITES = Writes(
     drop_bounty=_durable(payment.drop_bounty),
     pay=_durable(payment.pay),
     refund=_durable(payment.refund),
+    plan_meeting=_durable(meeting.plan_meeting),
+    cancel_meeting=_durable(meeting.cancel_meeting),
 )

@@ -10,6 +10,7 @@ import restate
 
 from flask_restate import serve
 from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.meeting import meeting_service, meeting_workflow
 from flask_todo_restate.services.payment import payment_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
@@ -18,7 +19,9 @@ from todo_shared.settings import load
 
 settings = load(ServiceSettings)
 
-app = restate.app([todo_service, payment_object], identity_keys=[settings.restate_identity_key])
+app = restate.app(
+    [todo_service, payment_object, meeting_service, meeting_workflow], identity_keys=[settings.restate_identity_key]
+)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask_todo import payment
+from flask_todo import meeting, payment
 from todo_shared.features.routes import Writes
 
 Message = TypeVar("Message")
@@ -20,4 +20,6 @@ WRITES = Writes(
     drop_bounty=_now(payment.drop_bounty),
     pay=_now(payment.pay),
     refund=_now(payment.refund),
+    plan_meeting=_now(meeting.plan_meeting),
+    cancel_meeting=_now(meeting.cancel_meeting),
 )

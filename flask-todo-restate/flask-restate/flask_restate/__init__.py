@@ -4,7 +4,7 @@ from flask_restate.errors import ERRORS, SQLSTATES, Ends, translated
 from flask_restate.extension import FlaskRestate
 from flask_restate.ledger import Ledger, LedgerMixin
 from flask_restate.server import serve
-from flask_restate.service import durable_object, durable_service, to_its_end
+from flask_restate.service import durable_object, durable_service, durable_workflow, to_its_end, unless_stopped
 
 __all__ = [
     "ERRORS",
@@ -15,7 +15,9 @@ __all__ = [
     "LedgerMixin",
     "durable_object",
     "durable_service",
+    "durable_workflow",
     "serve",
     "to_its_end",
     "translated",
+    "unless_stopped",
 ]

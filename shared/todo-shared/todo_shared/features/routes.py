@@ -8,11 +8,18 @@ from flask import Blueprint, jsonify, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from todo_shared import operations
-from todo_shared.features import payment
+from todo_shared.features import meeting, payment
 from todo_shared.features.errors import NotSetError
-from todo_shared.features.forms import BountyForm, FeatureForm, PlainForm
+from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, PlainForm
 from todo_shared.features.pages import back, todo_page
-from todo_shared.features.schemas import BountyBody, BountyRequest, PaymentData
+from todo_shared.features.schemas import (
+    BountyBody,
+    BountyRequest,
+    MeetingBody,
+    MeetingData,
+    MeetingRequest,
+    PaymentData,
+)
 from todo_shared.json_api import read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import TodoItemRequest
@@ -30,6 +37,8 @@ class Writes:
     drop_bounty: Callable[[TodoItemRequest, str], None]
     pay: Callable[[TodoItemRequest, str], PaymentData]
     refund: Callable[[TodoItemRequest, str], PaymentData]
+    plan_meeting: Callable[[MeetingRequest, str], MeetingData]
+    cancel_meeting: Callable[[TodoItemRequest, str], None]
 
 
 def add_pages(pages: Blueprint, writes: Writes) -> None:
@@ -58,6 +67,15 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
     add("/bounty/delete", PlainForm, lambda todo_id, _, key: writes.drop_bounty(TodoItemRequest(todo_id=todo_id), key))
     add("/bounty/payment", PlainForm, lambda todo_id, _, key: writes.pay(TodoItemRequest(todo_id=todo_id), key))
     add("/bounty/refund", PlainForm, lambda todo_id, _, key: writes.refund(TodoItemRequest(todo_id=todo_id), key))
+
+    def plan_meeting(todo_id: int, form: MeetingForm, key: str) -> None:
+        writes.plan_meeting(MeetingRequest(todo_id=todo_id, **form.meeting.model_dump()), key)
+
+    def cancel_meeting(todo_id: int, _: PlainForm, key: str) -> None:
+        writes.cancel_meeting(TodoItemRequest(todo_id=todo_id), key)
+
+    add("/meeting", MeetingForm, plan_meeting)
+    add("/meeting/delete", PlainForm, cancel_meeting)
 
 
 def add_api(api: Blueprint, writes: Writes) -> None:
@@ -99,6 +117,26 @@ def add_api(api: Blueprint, writes: Writes) -> None:
     def refund_bounty(todo_id: int) -> ResponseReturnValue:
         """Give the money back."""
         return jsonify(writes.refund(TodoItemRequest(todo_id=todo_id), read_idempotency_key()).model_dump())
+
+    @api.post(f"{TODO}/meeting")
+    def plan_meeting(todo_id: int) -> ResponseReturnValue:
+        """Plan a meeting about a todo: all of it, or nothing."""
+        plan = MeetingRequest(todo_id=todo_id, **read_body(MeetingBody).model_dump())
+        planned = writes.plan_meeting(plan, read_idempotency_key())
+        location = url_for("api.read_meeting", todo_id=todo_id, _external=True)
+        return jsonify(planned.model_dump(mode="json")), 201, {"Location": location}
+
+    @api.get(f"{TODO}/meeting")
+    def read_meeting(todo_id: int) -> ResponseReturnValue:
+        """Return the latest meeting about a todo, and how far it is."""
+        found = of_todo(todo_id, meeting.find_meeting, "There is no meeting about this todo.")
+        return jsonify(MeetingData.model_validate(found).model_dump(mode="json"))
+
+    @api.delete(f"{TODO}/meeting")
+    def cancel_meeting(todo_id: int) -> ResponseReturnValue:
+        """Cancel the meeting about a todo, planned or not yet."""
+        writes.cancel_meeting(TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+        return "", 204
 
 
 def of_todo(todo_id: int, find: Callable[[operations.AnySession, int], Found | None], missing: str) -> Found:
