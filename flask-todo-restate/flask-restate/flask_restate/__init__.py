@@ -4,7 +4,14 @@ from flask_restate.errors import ERRORS, SQLSTATES, Ends, translated
 from flask_restate.extension import FlaskRestate
 from flask_restate.ledger import Ledger, LedgerMixin
 from flask_restate.server import serve
-from flask_restate.service import durable_object, durable_service, durable_workflow, to_its_end, unless_stopped
+from flask_restate.service import (
+    StoppedError,
+    durable_object,
+    durable_service,
+    durable_workflow,
+    to_its_end,
+    unless_stopped,
+)
 
 __all__ = [
     "ERRORS",
@@ -13,6 +20,7 @@ __all__ = [
     "FlaskRestate",
     "Ledger",
     "LedgerMixin",
+    "StoppedError",
     "durable_object",
     "durable_service",
     "durable_workflow",

@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
+import requests
 import restate
+from restate.exceptions import RetryableError
 from sqlalchemy.orm import Session
 
-from flask_restate import durable_service, durable_workflow, to_its_end, translated, unless_stopped
-from flask_restate.service import StoppedError
+from flask_restate import StoppedError, durable_service, durable_workflow, to_its_end, translated, unless_stopped
+from flask_restate.errors import translate
 from flask_todo_restate.services.database import ledger
 from todo_shared.features import meeting as shared
 from todo_shared.features.outside import OutsideWorld
 from todo_shared.features.schemas import STEPS, MeetingData, MeetingRequest
 from todo_shared.schemas import TodoItemRequest
+
+LONG = timedelta(seconds=2)
+"""A pause that a receiver asks for and that nobody who cancels should have to wait for."""
 
 world = OutsideWorld("restate")
 meeting_service = durable_service("MeetingService")
@@ -80,38 +85,58 @@ async def cancel(ctx: restate.WorkflowSharedContext, meeting: MeetingData) -> No
     await _undo(ctx, meeting, shared.begun_steps(meeting))
 
 
+@meeting_workflow.handler()
+async def withdraw(ctx: restate.WorkflowSharedContext, meeting: MeetingData) -> None:
+    """Tell the invited that there is no meeting, whenever that can be: nobody else waits for it."""
+    await _undo_step(ctx, meeting, "invite")
+
+
 async def _do(
     ctx: restate.Context, meeting: MeetingData, step: str, cancelled: restate.RestateDurableFuture[bool]
 ) -> MeetingData:
-    def ask() -> None:
-        shared.do(world, meeting, step)
+    def ask() -> float:
+        try:
+            shared.do(world, meeting, step)
+        except requests.HTTPError as error:
+            later = translate(error)
+            if isinstance(later, RetryableError) and later.retry_after and later.retry_after >= LONG:
+                return later.retry_after.total_seconds()
+            raise
+        return 0
 
     def db_done(session: Session) -> MeetingData:
         return shared.record_done(session, meeting.id, step)
 
     if step != "mark":
-        await unless_stopped(ctx.run_typed(step, translated(ask)), cancelled)
+        # Slept here, and not between Restate's own attempts, a pause can be cut short.
+        while pause := await unless_stopped(ctx.run_typed(step, translated(ask)), cancelled):
+            await unless_stopped(ctx.sleep(timedelta(seconds=pause)), cancelled)
     return await unless_stopped(ctx.run_typed(f"db_{step}", ledger.once(ctx, db_done)), cancelled)
 
 
-async def _undo(ctx: restate.Context, meeting: MeetingData, begun: Sequence[str]) -> None:
+async def _undo(
+    ctx: restate.WorkflowContext | restate.WorkflowSharedContext, meeting: MeetingData, begun: Sequence[str]
+) -> None:
     """Undo these steps, the last first, by the meeting's id: wherever they are, done or still on their way."""
     for step in reversed(begun):
+        if step != "invite":
+            await _undo_step(ctx, meeting, step)
+    if "invite" in begun:
+        ctx.workflow_send(withdraw, key=meeting.id, arg=meeting)
 
-        def undo(step: str = step) -> None:
-            shared.undo(world, meeting, step)
 
-        def db_undone(session: Session, step: str = step) -> None:
-            shared.record_undone(session, meeting.id, step)
+async def _undo_step(ctx: restate.Context, meeting: MeetingData, step: str) -> None:
+    def undo() -> None:
+        shared.undo(world, meeting, step)
 
-        if step != "mark":
-            await to_its_end(ctx.run_typed(f"undo_{step}", translated(undo)))
-        await to_its_end(ctx.run_typed(f"db_undone_{step}", ledger.once(ctx, db_undone)))
+    def db_undone(session: Session) -> None:
+        shared.record_undone(session, meeting.id, step)
+        if step == STEPS[0]:
+            shared.end(session, meeting.id)
 
-    def db_end(session: Session) -> None:
-        shared.end(session, meeting.id)
-
-    await to_its_end(ctx.run_typed("db_end", ledger.once(ctx, db_end)))
+    if step != "mark":
+        await to_its_end(ctx.run_typed(f"undo_{step}", translated(undo)))
+    await to_its_end(ctx.run_typed(f"db_undone_{step}", ledger.once(ctx, db_undone)))
 
 
 def _words(error: restate.TerminalError | StoppedError) -> str:

@@ -88,11 +88,11 @@ def keep_reason(session: AnySession, meeting_id: str, reason: str) -> None:
 
 def record_undone(session: AnySession, meeting_id: str, step: str) -> None:
     """Record that a step is undone."""
-    _change(session, meeting_id, ("cancelling",), steps=_with(step, "undone"))
+    _change(session, meeting_id, ("cancelling", *UNDONE), steps=_with(step, "undone"))
 
 
 def end(session: AnySession, meeting_id: str) -> None:
-    """Record that all is undone: the meeting is refused if there was a reason, and otherwise cancelled."""
+    """Record that nothing is left: the meeting is refused if there was a reason, and otherwise cancelled."""
     status = case((Meeting.reason.is_(None), "cancelled"), else_="refused")
     _change(session, meeting_id, ("cancelling",), status=status)
 
