@@ -49,7 +49,10 @@ def cancel_meeting(req: TodoItemRequest) -> None:
 
 def cancel_before_deletion(todo_id: int | None = None) -> None:
     """Cancel the meetings of all todos that can be deleted, or of this one. Raises GivenUpError: one cannot be."""
-    for one in shared.of_deletable(db.session, todo_id):
+    found = shared.of_deletable(db.session, todo_id)
+    # No lock is kept, neither while others are asked nor from one table to the next.
+    db.session.commit()
+    for one in found:
         cancel_meeting(TodoItemRequest(todo_id=one))
 
 
