@@ -137,6 +137,8 @@ def undo(world: OutsideWorld, meeting: MeetingData, step: str) -> None:
         if step in ("calendar", "room"):
             world.delete(_address(meeting, step), reference)
         elif step == "invite":
+            # It may still be on its way, and come after this. With its key, it has come then, and does not come again.
+            world.post("/mail", _mail(meeting, reference, "Invitation"), key=meeting.id)
             world.post("/mail", _mail(meeting, reference, "Cancelled"), key=f"{meeting.id}/cancelled")
     except OutsideRefusedError as error:
         # There is no such room, or nobody whom a mail can reach.
