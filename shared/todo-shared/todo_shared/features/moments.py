@@ -6,7 +6,7 @@ import zoneinfo
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?", re.ASCII)
@@ -23,7 +23,7 @@ def now() -> datetime:
 def _parsed(value: object) -> datetime:
     text = value.upper() if isinstance(value, str) else ""
     try:
-        if isinstance(value, datetime) or not _RFC_3339.fullmatch(text):
+        if not _RFC_3339.fullmatch(text):
             raise ValueError
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -39,7 +39,7 @@ def ahead(moment: datetime) -> datetime:
     return moment
 
 
-Moment = Annotated[datetime, BeforeValidator(_parsed), Field(json_schema_extra={"format": "date-time"})]
+Moment = Annotated[datetime, BeforeValidator(_parsed)]
 """A moment in JSON, of which UTC is kept."""
 
 
@@ -55,16 +55,21 @@ def of_zone(local: str, zone: str) -> datetime:
     """
     if not _LOCAL.fullmatch(local.strip()):
         raise ValueError("A time is a date and a time of day, such as 2030-01-31T09:00.")
-    if zone not in zones():
-        raise ValueError("A time zone is a name such as UTC or Europe/Berlin.")
     try:
-        named = datetime.fromisoformat(local.strip()).replace(tzinfo=zoneinfo.ZoneInfo(zone))
+        named = datetime.fromisoformat(local.strip()).replace(tzinfo=zoneinfo.ZoneInfo(known_zone(zone)))
         moment = named.astimezone(UTC)
         if moment.astimezone(named.tzinfo).replace(tzinfo=None) != named.replace(tzinfo=None):
             raise ValueError("There is no such time: clocks are set forward then.")
     except OverflowError:
         raise ValueError("This time is too far away.") from None
     return moment
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone, or raise ValueError: there is none of this name."""
+    if name.strip() not in zones():
+        raise ValueError("A time zone is a name such as UTC or Europe/Berlin.")
+    return name.strip()
 
 
 @functools.cache
