@@ -3,8 +3,8 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from flask_todo import meeting
 from flask_todo.features import WRITES
-from flask_todo.meeting import cancel_before_deletion
 from todo_shared import operations
 from todo_shared.features.routes import add_api
 from todo_shared.json_api import as_json, cleared, created, listing, read_body, read_idempotency_key
@@ -36,10 +36,7 @@ def add_todo() -> ResponseReturnValue:
 def clear_todos() -> ResponseReturnValue:
     """Delete all todos but those that are being paid, or were; these are named."""
     read_idempotency_key()
-    cancel_before_deletion()
-    answer = cleared(operations.clear(db.session))
-    db.session.commit()
-    return answer
+    return cleared(meeting.clear_todos())
 
 
 @api.get(TODO)
@@ -62,9 +59,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     read_idempotency_key()
-    cancel_before_deletion(todo_id)
-    operations.delete(db.session, todo_id)
-    db.session.commit()
+    meeting.delete_todo(todo_id)
     return "", 204
 
 

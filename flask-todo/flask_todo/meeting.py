@@ -3,13 +3,15 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 import requests
 
+from todo_shared import operations
 from todo_shared.features import meeting as shared
-from todo_shared.features.errors import ConflictError, GivenUpError
+from todo_shared.features.errors import ConflictError, GivenUpError, NotSetError
 from todo_shared.features.outside import OutsideRefusedError, OutsideWorld, was_not_done
-from todo_shared.features.schemas import STEPS, MeetingData, MeetingRequest
+from todo_shared.features.schemas import STEPS, DeletedData, MeetingData, MeetingRequest
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS
 from todo_shared.schemas import TodoItemRequest
@@ -47,13 +49,27 @@ def cancel_meeting(req: TodoItemRequest) -> None:
     _undo(meeting, shared.begun_steps(meeting))
 
 
-def cancel_before_deletion(todo_id: int | None = None) -> None:
-    """Cancel the meetings of all todos that can be deleted, or of this one. Raises GivenUpError: one cannot be."""
-    found = shared.of_deletable(db.session, todo_id)
-    # No lock is kept, neither while others are asked nor from one table to the next.
+def delete_todo(todo_id: int) -> None:
+    """Delete a todo, but its meeting first. Raises GivenUpError: that cannot be undone, and nothing is deleted."""
+    while left := operations.delete(db.session, todo_id):
+        _cancel_first([left])
     db.session.commit()
-    for one in found:
-        cancel_meeting(TodoItemRequest(todo_id=one))
+
+
+def clear_todos() -> DeletedData:
+    """Delete all todos that can be deleted, but their meetings first; raises as delete_todo() does."""
+    while (deleted := operations.clear(db.session)).meetings:
+        _cancel_first(deleted.meetings)
+    db.session.commit()
+    return deleted
+
+
+def _cancel_first(meetings: list[MeetingData]) -> None:
+    """Take the deletion back, because others may not answer, and cancel these meetings."""
+    db.session.rollback()
+    for left in meetings:
+        with suppress(ConflictError, NotSetError):  # Somebody else was quicker.
+            cancel_meeting(TodoItemRequest(todo_id=left.todo_id))
 
 
 def _undo(meeting: MeetingData, begun: Sequence[str], reason: str | None = None) -> None:

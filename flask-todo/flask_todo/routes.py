@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from flask_todo import meeting
 from flask_todo.features import WRITES
-from flask_todo.meeting import cancel_before_deletion
 from todo_shared import operations, pages
 from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
@@ -44,9 +44,7 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     form = DeleteForm()
     form.accept()
-    cancel_before_deletion(todo_id)
-    operations.delete(db.session, todo_id)
-    db.session.commit()
+    meeting.delete_todo(todo_id)
     return redirect(url_for("todo_routes.index"))
 
 

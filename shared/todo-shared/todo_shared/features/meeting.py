@@ -12,8 +12,8 @@ from todo_shared.features import moments
 from todo_shared.features.errors import ConflictError, NotSetError
 from todo_shared.features.outside import OutsideRefusedError, OutsideWorld
 from todo_shared.features.schemas import STEPS, MeetingData, MeetingRequest
-from todo_shared.models import Meeting, Payment, Todo
-from todo_shared.models.features import UNDONE, UNSETTLED
+from todo_shared.models import Meeting, Todo
+from todo_shared.models.features import UNDONE
 from todo_shared.operations import AnySession
 
 BUSY = {
@@ -95,15 +95,6 @@ def end(session: AnySession, meeting_id: str) -> None:
     """Record that nothing is left: the meeting is refused if there was a reason, and otherwise cancelled."""
     status = case((Meeting.reason.is_(None), "cancelled"), else_="refused")
     _change(session, meeting_id, ("cancelling",), status=status)
-
-
-def of_deletable(session: AnySession, todo_id: int | None = None) -> list[int]:
-    """Return which todos have a meeting and may be deleted: all, or this one."""
-    paid = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
-    found = select(Meeting.todo_id).where(Meeting.status.in_(list(BUSY)), Meeting.todo_id.not_in(paid))
-    if todo_id is not None:
-        found = found.where(Meeting.todo_id == (todo_id if operations.is_storable(todo_id) else None))
-    return list(session.scalars(found))
 
 
 def begun_steps(meeting: MeetingData) -> list[str]:
