@@ -42,6 +42,7 @@ def upgrade() -> None:
         *of_todo("meeting"),
         sa.Column("id", sa.String(36), nullable=False, unique=True),
         sa.Column("start", MOMENT, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
         sa.Column("minutes", sa.Integer, nullable=False),
         sa.Column("room", sa.String(100), nullable=False),
         sa.Column("invite", sa.String(254), nullable=False),
