@@ -79,12 +79,25 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
         if error.status_code != 500:
             raise
         # The last attempt may have committed although its answer was lost, so "not deleted" would be a guess.
+        ctx.service_send(finish_deletion, req, headers={OPERATION_HEADER: call_id(ctx)})
         raise restate.TerminalError(
             f"The todo could not be deleted within {settings.delete_max_duration_seconds:g} s, or it is unknown "
             "whether it was. Please check the list before you try again.",
             status_code=503,
         ) from error
     if left:
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
+
+
+@todo_service.handler()
+async def finish_deletion(ctx: restate.Context, req: TodoItemRequest) -> None:
+    """Undo what a todo has left, if its deletion, whose operation id this has, succeeded and nobody was told."""
+
+    def db_delete(session: Session) -> MeetingData | None:
+        del session  # The ledger looks for the row of a deletion that did succeed.
+        raise operations.TodoNotFoundError(req.todo_id)
+
+    if left := await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete))):
         ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
 
 
