@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.faultlab.matrix.records import CellEvent
-from tests.faultlab.matrix.seams import trace_on
+from tests.faultlab.matrix.seams import Trace
 from tests.faultlab.submitted import ClientAnswer, SubmittedOperation
 from tests.faultlab.wire.events import EventKind, LinkEvent
 
@@ -13,11 +13,12 @@ from tests.faultlab.wire.events import EventKind, LinkEvent
 class Recorder:
     """Sorts the events of a laboratory's links by the operation that they belong to; any thread may add some.
 
-    A message belongs to an operation if it, or its transaction or stream, mentions it.
+    A message belongs to an operation if it, or its transaction or stream, mentions it. `traces` are by key.
     """
 
     def __init__(self, operations: Sequence[SubmittedOperation]) -> None:
         self._operations = operations
+        self.traces = {operation.key: Trace(operation) for operation in operations}
         self._began = time.monotonic()
         self._events: dict[str, list[CellEvent]] = {operation.key: [] for operation in operations}
 
@@ -33,7 +34,7 @@ class Recorder:
             label=event.label,
         )
         for operation in self._operations:
-            if event.message.mentions(trace_on(event.link, operation)):
+            if self.traces[operation.key].follows(event.message):
                 self._events[operation.key].append(recorded)
 
     def record_for_all(self, kind: str, label: str, process: str) -> None:

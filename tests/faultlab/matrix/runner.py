@@ -13,8 +13,10 @@ from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.matrix.batch import TooSlowError, run_batch
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.injector import FaultInjector
+from tests.faultlab.matrix.recording import changed
 from tests.faultlab.matrix.records import Cell
 from tests.support.logs import log_to
+from tests.support.truth import FEATURES
 from todo_stack.twins import TWINS, Twin
 
 CELLS_TOGETHER = 24
@@ -61,9 +63,17 @@ class MatrixRunner:
         # Another run's data would be read again with every cell.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with log_to(folder / "servers.log") as log, Laboratory(twin, folder / "data", log) as lab:
+        kinds = list(dict.fromkeys(case.seam.operation for case in wanted))
+        outside = any(kind in FEATURES for kind in kinds)
+        with (
+            log_to(folder / "servers.log") as log,
+            Laboratory(twin, folder / "data", log, with_outside_world=outside) as lab,
+        ):
             # The first call makes connections and prepares statements, which would be in every time line.
             lab.twin.add("warm-up")
+            if differences := changed(lab, kinds):
+                self.failed(list(wanted), AssertionError(f"seams.json is of other code, record anew: {differences}"))
+                return
             for batch in batches(wanted, self.seed):
                 if self.stopped.is_set():
                     return
