@@ -39,7 +39,7 @@ TIMEOUTS = {
     "OUTSIDE_TIMEOUT_SECONDS": "2.5",
 }
 LONGER_THAN_EVERY_TIMEOUT_SECONDS = 7.0
-CLIENT_TIMEOUT_SECONDS = 4.0
+CLIENT_TIMEOUT_SECONDS = 5.0
 """Longer than the write budget and a silent connection, so that the twins can answer first."""
 
 FIRST_ID = 700_000_000

@@ -38,8 +38,7 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     clients = list(zip(cases, operations, answered, strict=True))
     recorder = Recorder(operations)
     points = [
-        (case.seam, lab.links[case.seam.link].hold(case.seam.match(recorder.traces[one.key])))
-        for case, one, _ in clients
+        (case.seam, lab.links[case.seam.link].hold(case.seam.match(recorder.traces, one))) for case, one, _ in clients
     ]
     injector = injector_type(lab, fault, recorder.record_for_all)
     with contextlib.ExitStack() as recording, ThreadPoolExecutor(len(clients)) as pool:
@@ -87,7 +86,8 @@ def _wait_for_quiet(lab: Laboratory) -> None:
     try:
         until(quiet, "a quiet database and web", QUIET_SECONDS)
     except StillMissingError as error:
-        raise StillMissingError(f"{error}; sessions at work: {lab.busy_sessions()}") from error
+        clients = lab.links[CLIENT].open_connections
+        raise StillMissingError(f"{error}; {clients} clients, sessions at work: {lab.busy_sessions()}") from error
 
 
 def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, when_held: Truth | None) -> Cell:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.faultlab.matrix.records import CellEvent
-from tests.faultlab.matrix.seams import Trace
+from tests.faultlab.matrix.traces import Traces
 from tests.faultlab.submitted import ClientAnswer, SubmittedOperation
 from tests.faultlab.wire.events import EventKind, LinkEvent
 
@@ -13,12 +13,11 @@ from tests.faultlab.wire.events import EventKind, LinkEvent
 class Recorder:
     """Sorts the events of a laboratory's links by the operation that they belong to; any thread may add some.
 
-    A message belongs to an operation if it, or its transaction or stream, mentions it. `traces` are by key.
+    A message belongs to an operation if it, or its transaction or stream, mentions it.
     """
 
     def __init__(self, operations: Sequence[SubmittedOperation]) -> None:
-        self._operations = operations
-        self.traces = {operation.key: Trace(operation) for operation in operations}
+        self.traces = Traces(operations)
         self._began = time.monotonic()
         self._events: dict[str, list[CellEvent]] = {operation.key: [] for operation in operations}
 
@@ -33,9 +32,8 @@ class Recorder:
             kind=event.kind.value,
             label=event.label,
         )
-        for operation in self._operations:
-            if self.traces[operation.key].follows(event.message):
-                self._events[operation.key].append(recorded)
+        for owner in self.traces.owners(event.message):
+            self._events[owner].append(recorded)
 
     def record_for_all(self, kind: str, label: str, process: str) -> None:
         """Record something that happens to all operations at once."""

@@ -49,13 +49,13 @@ def record(lab: Laboratory, kind: str) -> Rows:
     def take(event: LinkEvent) -> None:
         recorder.record(event)
         message = event.message if event.kind in (EventKind.PASSED, EventKind.RELEASED) else None
-        if message and recorder.traces[operation.key].finds(message) and (part := kind_of(event.link, message)):
+        if message and recorder.traces.owners(message) and (part := kind_of(event.link, message)):
             passed.append((part, event))
 
     # What is done behind the client's back may overtake its answer, or not: here it waits for that.
     background = None
     if lab.which.durable:
-        background = lab.links[SERVICE].hold(_second_invocation(recorder, operation))
+        background = lab.links[SERVICE].hold(_second_invocation(recorder))
     ended = lab.log.subscribe(take)
     try:
         submit(lab.twin, operation, threading.Event(), None)
@@ -75,7 +75,7 @@ def add_truths(lab: Laboratory, kind: str, rows: Rows) -> None:
     operations = [new_operation(lab, kind) for _ in seams]
     recorder = Recorder(operations)
     points = [
-        lab.links[seam.link].hold(seam.match(recorder.traces[operation.key]))
+        lab.links[seam.link].hold(seam.match(recorder.traces, operation))
         for seam, operation in zip(seams, operations, strict=True)
     ]
     ended = lab.log.subscribe(recorder.record)
@@ -111,13 +111,13 @@ def changed(lab: Laboratory, kinds: Sequence[str]) -> list[str]:
     return found
 
 
-def _second_invocation(recorder: Recorder, operation: SubmittedOperation) -> Any:  # noqa: ANN401 - a Match
+def _second_invocation(recorder: Recorder) -> Any:  # noqa: ANN401 - a Match
     """Recognise what Restate begins for the operation when it has begun already."""
     seen = []
 
     def match(message: Message) -> bool:
         part = kind_of(SERVICE, message)
-        if part and part.name == "invocation" and recorder.traces[operation.key].finds(message):
+        if part and part.name == "invocation" and recorder.traces.owners(message):
             seen.append(message)
         return bool(seen[1:]) and message is seen[-1]
 

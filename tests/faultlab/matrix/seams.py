@@ -4,7 +4,6 @@ Which there are is not claimed but recorded, in seams.json: see tests.faultlab.m
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.faultlab.laboratory import OUTSIDE, PROCESSES
-from tests.faultlab.wire.messages import Answer, Marker, Match, Message, Sent
+from tests.faultlab.matrix.traces import Traces
+from tests.faultlab.wire.messages import Answer, Match, Message, Sent
 from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
 from tests.support.truth import OPERATIONS
 from todo_stack.twins import TWINS, Twin
@@ -21,7 +21,6 @@ RECORDED = Path(__file__).with_name("seams.json")
 
 MatchKind = type[Sent] | type[Answer]
 
-_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WRITES = ("INSERT INTO", "UPDATE", "DELETE FROM")
 _LEDGER = ("INSERT INTO operation",)
 
@@ -69,24 +68,6 @@ def kind_of(link: str, message: Message) -> SeamKind | None:
     """Return which part a message has in its operation; None if it is no seam."""
     kind = next((kind for kind in KINDS if kind.recognises(link, message)), None)
     return kind if kind and kind.explains else None
-
-
-class Trace:
-    """Recognises the messages of one operation: by its key and its todo, and by each UUID in a message of it."""
-
-    def __init__(self, operation: ClientOperation) -> None:
-        self._markers: set[Marker] = {operation.key, operation.todo_id or operation.marker}
-
-    def follows(self, message: Message) -> bool:
-        """Whether the message belongs to the operation; if so, also what mentions the same UUIDs will."""
-        found = self.finds(message)
-        if found:
-            self._markers |= {uuid.decode() for uuid in _UUID.findall(message.raw)}
-        return found
-
-    def finds(self, message: Message) -> bool:
-        """Whether the message belongs to the operation."""
-        return any(message.mentions(marker) for marker in tuple(self._markers))
 
 
 @dataclass(frozen=True)
@@ -147,9 +128,9 @@ class Seam:
         seams = SEAMS[self.twin][self.operation]
         return seams[seams.index(self) + 1 :]
 
-    def match(self, trace: Trace) -> Match:
+    def match(self, traces: Traces, operation: ClientOperation) -> Match:
         """Return what recognises the message of one operation: the so-manieth of its kind."""
-        return _NumberedMatch(self, trace)
+        return _NumberedMatch(self, traces, operation)
 
     def __str__(self) -> str:
         return f"{self.twin}/{self.operation}/{self.name}"
@@ -158,11 +139,14 @@ class Seam:
 @dataclass
 class _NumberedMatch:
     seam: Seam
-    trace: Trace
+    traces: Traces
+    operation: ClientOperation
     seen: int = field(default=0)
 
     def __call__(self, message: Message) -> bool:
-        if kind_of(self.seam.link, message) is not self.seam.kind or not self.trace.finds(message):
+        if self.operation.key not in self.traces.owners(message):
+            return False
+        if kind_of(self.seam.link, message) is not self.seam.kind:
             return False
         self.seen += 1
         return self.seen == self.seam.number
