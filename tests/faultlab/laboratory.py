@@ -43,7 +43,7 @@ CLIENT_TIMEOUT_SECONDS = 5.0
 """Longer than the write budget and a silent connection, so that the twins can answer first."""
 
 FIRST_ID = 700_000_000
-POOL_SIZE = 24
+POOL_SIZE = 40
 ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
 """Each held operation keeps a thread and a connection: this is room for those that are held together."""
 

@@ -92,7 +92,7 @@ class FaultInjector:
             self._set_read_only(on=False)
         self._lab.heal_links()
         self._fillers.shutdown()
-        if self._fault.kind is FaultKind.POWER_CUT:
+        if not any(server.running for server in self._lab.stack.servers.values()):
             self._lab.stack.start()
             self._record("heal", "everything started again", "everything")
         for process in self._lab.processes:

@@ -19,8 +19,9 @@ from tests.support.logs import log_to
 from tests.support.truth import FEATURES
 from todo_stack.twins import TWINS, Twin
 
-CELLS_TOGETHER = 24
-"""Held at the same time: as many as the pools have room for."""
+CELLS_TOGETHER = 40
+"""Held at the same time, at most: as many as the pools have room for. On a machine that is too slow for that, fewer."""
+FEWEST_TOGETHER = 8
 
 
 def batches(wanted: Sequence[Case], seed: int) -> list[list[Case]]:
@@ -74,18 +75,17 @@ class MatrixRunner:
             if differences := changed(lab, kinds):
                 self.failed(list(wanted), AssertionError(f"seams.json is of other code, record anew: {differences}"))
                 return
+            together = CELLS_TOGETHER
             for batch in batches(wanted, self.seed):
-                if self.stopped.is_set():
-                    return
-                self._try(lab, batch)
-
-    def _try(self, lab: Laboratory, batch: list[Case]) -> None:
-        try:
-            self.done(run_batch(lab, batch, self.injector))
-        except (AssertionError, TimeoutError) as error:
-            half = len(batch) // 2
-            if isinstance(error, TooSlowError) and half:
-                self._try(lab, batch[:half])
-                self._try(lab, batch[half:])
-            else:
-                self.failed(batch, error)
+                left = batch
+                while left and not self.stopped.is_set():
+                    tried = left[:together]
+                    try:
+                        self.done(run_batch(lab, tried, self.injector))
+                    except (AssertionError, TimeoutError) as error:
+                        if isinstance(error, TooSlowError) and len(tried) > FEWEST_TOGETHER:
+                            together = max(len(tried) // 2, FEWEST_TOGETHER)
+                            continue
+                        self.failed(tried, error)
+                    left = left[len(tried) :]
+                    together = min(together + 2, CELLS_TOGETHER)

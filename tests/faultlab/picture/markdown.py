@@ -14,6 +14,7 @@ from tests.faultlab.matrix.seams import KINDS, SEAMS
 from tests.support.history import Verdict
 from tests.support.page import counted
 from tests.support.run_environment import MAIN_VERSIONS
+from tests.support.truth import OPERATIONS
 
 from .findings import findings
 
@@ -36,13 +37,21 @@ def verdicts(run: MatrixRun) -> str:
 
 def verdicts_by_fault(run: MatrixRun) -> str:
     """Return what became of the writes that each fault hit."""
+    return _verdicts_by(run, "fault", [fault.name for fault in FAULTS])
 
+
+def verdicts_by_operation(run: MatrixRun) -> str:
+    """Return what became of each kind of write."""
+    return _verdicts_by(run, "operation", OPERATIONS)
+
+
+def _verdicts_by(run: MatrixRun, of: str, names: Iterable[str]) -> str:
     def shown(counts: dict[Verdict, Share]) -> str:
         return ", ".join(f"{LEGEND[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts.items())
 
     twins = findings(run)
-    rows = [[fault.name, *(shown(twin.verdicts_after(fault.name)) for twin in twins)] for fault in FAULTS]
-    return _table(["fault", *(twin.title for twin in twins)], rows)
+    rows = [[name, *(shown(twin.verdicts(**{of: name})) for twin in twins)] for name in names]
+    return _table([of, *(twin.title for twin in twins)], [row for row in rows if any(row[1:])])
 
 
 def harms(run: MatrixRun) -> str:
