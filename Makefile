@@ -97,6 +97,22 @@ readme: $(READY) ## put the results of the last whole make compare, bench and be
 	$(BIN)/python -m tests.costs --keep
 	$(BIN)/python -m cogapp -r $(GENERATED)
 
+# What an image installs that is not ours, for every platform and Python that we support: what the folders that its
+# Dockerfile names need, and what builds them.
+PINS := flask-todo/requirements.txt flask-todo-restate/requirements.txt shared/outside-world/requirements.txt
+OURS = $(shell grep -o ' \./[^ ]*' $(@D)/Dockerfile)
+
+pins: $(PINS) ## write the hashes of what the images install, after a change of constraints.txt or a pyproject.toml
+
+# --upgrade: no hash of the list before is believed. --no-build: no code of others runs.
+$(PINS): uv
+	@printf '%s\n' setuptools $(OURS) | $(BIN)/uv pip compile - --quiet --no-config --upgrade --no-build \
+		--constraints constraints.txt --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command 'make pins' $(foreach folder,$(OURS),--no-emit-package $(notdir $(folder))) --output-file $@
+
+uv: $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
 # Only these two commands need them: Biome and malva for CSS and JavaScript.
 $(WEB_TOOLS): $(READY) .lint/package-lock.json
 	@cd .lint && $(WITH_NODE) npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.ready
@@ -124,4 +140,4 @@ clean: ## remove what setup installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test compare chaos fuzz bench bench-peers readme lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test compare chaos fuzz bench bench-peers readme pins uv lint format types clean

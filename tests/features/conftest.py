@@ -9,4 +9,4 @@ from tests.support.running_twin import RunningTwin
 @pytest.fixture
 def world(twin: RunningTwin) -> OutsideWorldClient:
     """The outside world, as far as it is about the twin's todos."""
-    return OutsideWorldClient(twin.stack.ports.outside_world_url, twin.which.key)
+    return OutsideWorldClient(twin.stack.outside_world_url(twin.which), twin.which.key)

@@ -147,7 +147,7 @@ def test_two_at_once(todo: Todo) -> None:
 
 
 def test_answer_of_the_provider_is_lost(todo: Todo) -> None:
-    """The money is taken, the answer is lost: the plain twin does not know; the other asks again, with the key."""
+    """The money is taken, the answer is lost: the plain twin does not know; the durable one asks again with the key."""
     with todo.world.told_for(todo.id, "payments", "drop", count=1):
         answer = todo.pay()
     assert todo.charged() == ["paid"]

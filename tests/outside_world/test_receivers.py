@@ -1,5 +1,7 @@
 """Each receiver does what it is asked, refuses what makes no sense, and keeps both."""
 
+import html
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -204,6 +206,16 @@ def test_page_and_lists_in_parts(world: OutsideWorld, mine: str) -> None:
     assert page.text.count(">202</span>") == 5
     assert page.text.count(">500</span>") == 1
     assert f"reference <code>{mine}</code>" in page.text
+
+
+def test_page_is_short(world: OutsideWorld, mine: str) -> None:
+    """However much was asked, the page has the newest of each receiver, and a link to the older ones."""
+    for _ in range(25):
+        world.ask("POST", f"/hooks/{mine.replace('/', '-')}", 1, reference=mine)
+    first = requests.get(world.url, params={"reference": mine}, timeout=TIMEOUT_SECONDS).text
+    (older,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = requests.get(world.url + html.unescape(older), timeout=TIMEOUT_SECONDS).text
+    assert [page.count(">204</span>") for page in (first, second)] == [20, 5]
 
 
 @pytest.mark.parametrize("query", ["receiver=nobody", "limit=0", "limit=501", "limit=x", "after=0", "refrence=plain"])

@@ -1,8 +1,12 @@
 """PostgreSQL of a stack lets in nobody without a password, and neither it nor the applications have any right more."""
 
 import os
+import pwd
 import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg2
@@ -23,6 +27,10 @@ from todo_stack.ports import Ports
 from todo_stack.postgres import Postgres
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE, TWINS, Twin
+from todo_stack.unprivileged import Commands
+
+ANOTHER = 61_500
+"""The number of a user that is in no list."""
 
 AS_BEFORE = [
     *(f"REASSIGN OWNED BY {name_of(kind, RESTATE.database)} TO {SUPERUSER}" for kind in KINDS),
@@ -69,6 +77,29 @@ def test_each_process_has_its_role(native_stack: Stack, which: Twin) -> None:
             execute(reader, statement)
 
 
+def test_password_is_told_to_nobody(native_stack: Stack) -> None:
+    """Who has taken the database's port, and asks for the password itself, does not get it."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def ask() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(5)
+                connection.recv(4096)  # The start-up message.
+                connection.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x03")  # AuthenticationCleartextPassword
+                heard.append(connection.recv(4096))
+
+        asking = pool.submit(ask)
+        address = native_stack.database_url(TWINS[0]).replace(
+            f":{native_stack.ports.postgres}/", f":{listener.getsockname()[1]}/"
+        )
+        with pytest.raises(psycopg2.OperationalError, match="authentication method requirement"):
+            psycopg2.connect(f"{address}&sslmode=disable&gssencmode=disable")
+        asking.result()
+    assert heard == [b""]
+
+
 def test_server_has_no_rights(native_stack: Stack) -> None:
     """The processes of PostgreSQL are not root's and have no capability, nor can they get one."""
     family = tree.family(native_stack.servers["db"].pid or 0)
@@ -98,6 +129,51 @@ def database(tmp_path: Path) -> Iterator[Postgres]:
     server = Postgres(tmp_path / "postgres", Ports.free().postgres, inherited(os.environ), no_log)
     yield server
     server.server.kill()
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """Commands of root, whose programs say who runs them, and a folder of data that has another's user."""
+    if os.geteuid():
+        pytest.skip("this is about root")
+    (tmp_path / "wheel" / "bin").mkdir(parents=True)
+    for name in ("initdb", "postgres"):
+        program = tmp_path / "wheel" / "bin" / name
+        program.write_text("#!/bin/sh\nid -u; getent passwd $(id -u) || echo nobody knows; ls /proc/self/fd/9/\n")
+        program.chmod(0o755)
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "file").touch()
+    os.chown(data, ANOTHER, ANOTHER)
+    return Commands(tmp_path / "wheel" / "bin", data, no_log)
+
+
+@pytest.mark.parametrize("program", ["initdb", "postgres --single", "postgres"])
+def test_nobody_else_is_its_user(commands: Commands, tmp_path: Path, program: str) -> None:
+    """Each program runs as a number that no account has, also where it wants a name; it gets into the folder."""
+    ran = subprocess.run(commands.run(program, tmp_path / "data", []), capture_output=True, text=True, check=False)
+    number, name, *files = ran.stdout.splitlines()
+    assert (int(number), files) == (ANOTHER, ["file"]), ran.stderr
+    assert ("todo-stack:" in name) == (program != "postgres")
+    assert not [user for user in pwd.getpwall() if user.pw_uid == ANOTHER]
+
+
+def test_links_in_its_folder_lead_nowhere(commands: Commands, tmp_path: Path) -> None:
+    """Root writes and gives away nothing outside the folder, whatever its user has put there."""
+    ours, data = tmp_path / "ours", tmp_path / "data"
+    ours.write_text("important")
+    ours.chmod(0o600)
+    (data / "pg_hba.conf").symlink_to(ours)
+    with pytest.raises(subprocess.CalledProcessError):
+        commands.write(data, "pg_hba.conf", "for everybody")
+    other = tmp_path / "other"
+    shutil.copytree(data, other, symlinks=True)
+    os.link(ours, other / "hard")
+    (other / "folder").symlink_to(tmp_path)
+    commands.own(other)
+    assert (ours.read_text(), ours.stat().st_uid) == ("important", 0)
+    assert tmp_path.stat().st_uid == 0
+    assert (other / "file").stat().st_uid == ANOTHER
 
 
 def test_lost_passwords(database: Postgres, tmp_path: Path) -> None:

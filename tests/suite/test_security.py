@@ -165,9 +165,13 @@ def test_password_in_an_address_is_not_repeated(settings: pytest.MonkeyPatch, pa
 
 
 def test_log_lines_give_no_orders_to_a_terminal() -> None:
-    """Control characters, of one byte or two, are shown by their numbers; line breaks and other letters stay."""
-    logged = printable_logs.PrintableRecord("x", logging.INFO, "", 1, "%s", ("é\x1b[31m\x9b\x7f\n\U0001f600",), None)
-    assert logged.getMessage() == "é\\x1b[31m\\x9b\\x7f\n\U0001f600"
+    """Control characters, of one byte or two, are shown by their numbers; a further line looks like one."""
+    error = ValueError("\x1b]0;\x9b")
+    logged = printable_logs.PrintableRecord(
+        "x", logging.INFO, "", 1, "%s", ("é\x1b[31m\x9b\x7f\n\U0001f600",), (ValueError, error, None)
+    )
+    text, trace = "é\\x1b[31m\\x9b\\x7f\n    \U0001f600", "ValueError: \\x1b]0;\\x9b"
+    assert logging.Formatter("%(message)s").format(logged) == f"{text}\n{trace}"
 
 
 def test_ingress_takes_nothing_large(durable: RunningTwin) -> None:

@@ -204,7 +204,7 @@ def test_stop_during_a_restart(up_plain: Up, number: int, moment: str) -> None:
         return tree.find(lambda one: mark <= one.environ().items())
 
     assert left()
-    web = next(one for one in tree.family(process.pid) if "gunicorn" in one.cmdline())
+    web = next(one for one in tree.family(process.pid) if "flask_todo.app:create_app()" in one.cmdline())
     before = len(log.read_text())
     web.kill()
     until(lambda: moment in log.read_text()[before:], f"{moment!r} in the log")

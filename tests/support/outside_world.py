@@ -47,9 +47,11 @@ class OutsideWorld:
     def told(self, receiver: str, mode: str, **order: object) -> Iterator[None]:
         """Let a receiver behave so meanwhile, for requests with this reference and below; others are not disturbed."""
         self.set_mode(receiver, mode, **order)
-        yield
-        reference = {"reference": str(order.get("reference", ""))}
-        requests.delete(f"{self.url}/control/{receiver}", params=reference, timeout=TIMEOUT_SECONDS).raise_for_status()
+        try:
+            yield
+        finally:
+            only = {"reference": str(order.get("reference", ""))}
+            requests.delete(f"{self.url}/control/{receiver}", params=only, timeout=TIMEOUT_SECONDS).raise_for_status()
 
     def _all(self, what: str, **chosen: str | None) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

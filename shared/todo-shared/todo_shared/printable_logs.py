@@ -12,11 +12,22 @@ def printable(text: str) -> str:
 
 
 class PrintableRecord(logging.LogRecord):
-    """A record whose message is text."""
+    """A record whose message and traceback are text."""
+
+    _exc_text: str | None = None
 
     def getMessage(self) -> str:  # noqa: N802 - logging's name
-        """Return the message."""
-        return printable(super().getMessage())
+        """Return the message; its further lines are indented, so that none looks like a record of its own."""
+        return printable(super().getMessage()).replace("\n", "\n    ")
+
+    @property
+    def exc_text(self) -> str | None:
+        """The traceback."""
+        return self._exc_text
+
+    @exc_text.setter
+    def exc_text(self, text: str | None) -> None:
+        self._exc_text = text and printable(text)
 
 
 def install() -> None:

@@ -5,6 +5,7 @@ changes nothing but the passwords. The owner gets what an earlier version had ma
 """
 
 import contextlib
+import sys
 from collections.abc import Mapping
 
 import psycopg2
@@ -47,6 +48,8 @@ def create(superuser: URL, passwords: Mapping[str, str]) -> None:
         def execute(statement: str, *parts: Composable) -> None:
             cursor.execute(SQL(statement).format(*parts))
 
+        # What the owner has put into its schema must not be what is called here.
+        execute("SET LOCAL search_path = pg_catalog, pg_temp")
         execute("SELECT pg_advisory_xact_lock({})", Literal(_LOCK))
         for kind, password in passwords.items():
             cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [name_of(kind, database)])
@@ -55,7 +58,10 @@ def create(superuser: URL, passwords: Mapping[str, str]) -> None:
             no_rights = "ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}"
             execute(no_rights, names[kind], Literal(password))
         owner = names["owner"]
-        execute("REVOKE ALL ON DATABASE {} FROM PUBLIC", Identifier(database))
+        for name in (database, "postgres", "template1"):
+            execute("REVOKE ALL ON DATABASE {} FROM PUBLIC", Identifier(name))
+        # With these, who may only read could write large objects.
+        execute("REVOKE ALL ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC")
         execute("ALTER DATABASE {} OWNER TO {}", Identifier(database), owner)
         execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         execute("ALTER SCHEMA public OWNER TO {}", owner)
@@ -88,10 +94,12 @@ def main() -> None:
         "writer": settings.database_writer_password,
         "reader": settings.database_reader_password,
     }
-    create(
-        complete_url(settings.database_url, settings),
-        {kind: secret.get_secret_value() for kind, secret in secrets.items() if secret},
-    )
+    passwords = {kind: secret.get_secret_value() for kind, secret in secrets.items() if secret}
+    try:
+        create(complete_url(settings.database_url, settings), passwords)
+    except psycopg2.OperationalError as error:
+        # Such as the superuser's password, which stays as it was when the data was made.
+        sys.exit(f"The database's roles cannot be made: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class DatabaseSettings(BaseSettings):
         known = " and ".join(
             name.upper()
             for name, secret in secrets.items()
-            if str(secret or "").strip().replace("-", " ").startswith(DEVELOPMENT)
+            if re.sub("[-_]", " ", str(secret or "").strip().lower()).startswith(DEVELOPMENT)
         )
         if known and self.session_cookie_secure:
             raise ValueError(f"{known}: {DEVELOPMENT}, because everybody knows it. Set your own.")

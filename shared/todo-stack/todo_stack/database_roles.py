@@ -36,7 +36,8 @@ def password(data: Path, role: str) -> str:
 def address(data: Path, port: int, database: str, kind: str) -> str:
     """Return the address of a database of the server at this port, for the superuser or its own role of this kind."""
     role = SUPERUSER if kind == SUPERUSER else name_of(kind, database)
-    return f"postgresql://{role}:{password(data, role)}@127.0.0.1:{port}/{database}"
+    # Not to whoever has taken the port meanwhile, and asks for the password itself.
+    return f"postgresql://{role}:{password(data, role)}@127.0.0.1:{port}/{database}?require_auth=scram-sha-256"
 
 
 def host_based_authentication(superuser_password: str) -> str:

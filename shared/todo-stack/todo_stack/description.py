@@ -49,6 +49,11 @@ class StackDescription:
         """Return the address of a twin's database for a role of it, as it is without any override."""
         return self.external_database or address(self.data, self.ports.postgres, twin.database, kind)
 
+    def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
+        """Return the address of the third parties: on one machine the same for both twins, and `inside` for them."""
+        del twin, inside
+        return self.ports.outside_world_url
+
     @property
     def identity_file(self) -> Path:
         """The Restate server's private key, which is made when it is first asked for its public one."""
@@ -57,7 +62,10 @@ class StackDescription:
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
         module = ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"]
-        return self._step(f"migration {twin}", module, twin)
+        step = self._step(f"migration {twin}", module, twin)
+        if not self.external_database:
+            step.env["MIGRATION_DATABASE_URL"] = self.database_url(twin)
+        return step
 
     def registration(self) -> Step:
         """Return the step that tells the Restate server where the service is. It retries by itself."""
@@ -117,8 +125,6 @@ class StackDescription:
             "PORT": str(self.ports.web(twin)),
             "OUTSIDE_WORLD_URL": self.ports.outside_world_url,
         }
-        if not self.external_database:
-            settings["MIGRATION_DATABASE_URL"] = self.database_url(twin)
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,

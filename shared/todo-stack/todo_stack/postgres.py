@@ -23,7 +23,7 @@ from todo_stack.errors import StackError
 from todo_stack.files import read
 from todo_stack.output import Log, cause, no_log
 from todo_stack.process import Server, Step
-from todo_stack.unprivileged import command_for, give_away, user_of
+from todo_stack.unprivileged import Commands
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -50,15 +50,14 @@ class Postgres:
         self._bin = find_binaries()
         # Its programs run in another folder.
         self._data = data = data.resolve()
-        self._user = user_of(data)
-        self._command = command_for(self._bin, self._user)
+        self._commands = Commands(self._bin, data, log)
         self.port = port
         self._env = dict(env)
         self._cancelled = cancelled
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self.server = Server(
             "db",
-            self._command("postgres", data, options),
+            self._commands.run("postgres", data, options),
             self._env,
             log,
             self._ready,
@@ -92,23 +91,22 @@ class Postgres:
                 )
         else:
             self._initialise()
-        secret, file = password(self._data.parent, SUPERUSER), self._data / "pg_hba.conf"
+        self._commands.own(self._data)
+        secret, file = password(self._data.parent, SUPERUSER), "pg_hba.conf"
         authentication = host_based_authentication(secret)
-        if read(file) != authentication:
-            give_away(self._data)
+        if read(self._data / file) != authentication:
             self._run_alone(
                 f"SET password_encryption = 'scram-sha-256';\nALTER ROLE {SUPERUSER} PASSWORD '{secret}';\n"
             )
-            # After that, so that what was interrupted is done again. The file stays that of the server's user.
-            file.write_text(authentication)
-        give_away(self._data, self._user)
+            # After that, so that what was interrupted is done again.
+            self._commands.write(self._data, file, authentication)
 
     def _initialise(self) -> None:
         # Made aside and renamed, so that an interrupted beginning is not taken for data.
         new = self._data.with_name(f"{self._data.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
-        give_away(new)
+        self._commands.own(new)
         options = [
             f"--username={SUPERUSER}",
             "--encoding=UTF8",
@@ -117,7 +115,7 @@ class Postgres:
             "--auth=reject",
             "--no-instructions",
         ]
-        command = self._command("initdb", new, options)
+        command = self._commands.run("initdb", new, options)
         # Its twenty lines say only that all is well; if it is not, the last ones are in the error.
         Step("initdb", command, self._env, no_log, cwd=Path("/"), cancelled=self._cancelled).run()
         new.rename(self._data)
@@ -132,7 +130,7 @@ class Postgres:
             "log_line_prefix": "",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = self._command("postgres --single", self._data, [*options, "postgres"])
+        command = self._commands.run("postgres --single", self._data, [*options, "postgres"])
         done = subprocess.run(
             command,
             input=sql_text,

