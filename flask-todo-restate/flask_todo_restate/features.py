@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from flask_restate.extension import Handles
 from flask_todo_restate.outcomes import restate
-from flask_todo_restate.services import payment
+from flask_todo_restate.services import notification, payment, reminder
 from todo_shared.features.routes import Writes
 from todo_shared.schemas import TodoItemRequest
 
@@ -23,4 +23,8 @@ WRITES = Writes(
     drop_bounty=_durable(payment.drop_bounty),
     pay=_durable(payment.pay),
     refund=_durable(payment.refund),
+    set_watcher=_durable(notification.set_watcher),
+    drop_watcher=_durable(notification.drop_watcher),
+    set_reminder=_durable(reminder.set_reminder),
+    cancel_reminder=_durable(reminder.cancel_reminder),
 )

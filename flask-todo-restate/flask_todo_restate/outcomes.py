@@ -66,6 +66,12 @@ WHAT |= {
     "pay": "The payment",
     "refund": "The refund",
 }
+WHAT |= {
+    "set_watcher": "The watcher",
+    "drop_watcher": "Taking the watcher away",
+    "set_reminder": "The reminder",
+    "cancel_reminder": "Cancelling the reminder",
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ import restate
 
 from flask_restate import serve
 from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.notification import notification_service
 from flask_todo_restate.services.payment import payment_object
+from flask_todo_restate.services.reminder import reminder_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
 from todo_shared import printable_logs
@@ -18,7 +20,10 @@ from todo_shared.settings import load
 
 settings = load(ServiceSettings)
 
-app = restate.app([todo_service, payment_object], identity_keys=[settings.restate_identity_key])
+app = restate.app(
+    [todo_service, payment_object, notification_service, reminder_object],
+    identity_keys=[settings.restate_identity_key],
+)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from flask_todo.features import WRITES
+from flask_todo.notification import notify
 from todo_shared import operations
 from todo_shared.features.routes import add_api
 from todo_shared.json_api import as_json, cleared, created, listing, read_body, read_idempotency_key
@@ -53,6 +54,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     read_idempotency_key()
     todo = operations.update(db.session, todo_id, changes.given())
     db.session.commit()
+    notify(todo)
     return jsonify(as_json(todo))
 
 

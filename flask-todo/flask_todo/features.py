@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask_todo import payment
+from flask_todo import notification, payment, reminder
 from todo_shared.features.routes import Writes
 
 Message = TypeVar("Message")
@@ -20,4 +20,8 @@ WRITES = Writes(
     drop_bounty=_now(payment.drop_bounty),
     pay=_now(payment.pay),
     refund=_now(payment.refund),
+    set_watcher=_now(notification.set_watcher),
+    drop_watcher=_now(notification.drop_watcher),
+    set_reminder=_now(reminder.set_reminder),
+    cancel_reminder=_now(reminder.cancel_reminder),
 )

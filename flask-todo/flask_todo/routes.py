@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from flask_todo.features import WRITES
+from flask_todo.notification import notify
 from todo_shared import operations, pages
 from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
@@ -33,8 +34,9 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
     form = UpdateForm()
     form.accept()
-    operations.update(db.session, todo_id, form.changes().given())
+    todo = operations.update(db.session, todo_id, form.changes().given())
     db.session.commit()
+    notify(todo)
     return redirect(url_for("todo_routes.index"))
 
 

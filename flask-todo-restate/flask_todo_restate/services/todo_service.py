@@ -1,17 +1,28 @@
 """The TodoService: every write is one durable step around an operation that both twins share."""
 
+import uuid
 from datetime import timedelta
 
 import restate
 from sqlalchemy.orm import Session
 
-from flask_restate import ERRORS, SQLSTATES, Ends, durable_service
+from flask_restate import ERRORS, OPERATION_HEADER, SQLSTATES, Ends, call_id, durable_service
 from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.notification import notify
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
 from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
+from todo_shared.features.schemas import CompletedRequest
 from todo_shared.models.database import REFUSALS
-from todo_shared.schemas import ClearedData, ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
+from todo_shared.schemas import (
+    ClearedData,
+    ClearRequest,
+    TodoData,
+    TodoItemRequest,
+    TodoRequest,
+    TodoUpdateRequest,
+    UpdatedData,
+)
 from todo_shared.settings import load
 
 ERRORS[operations.TodoNotFoundError] = Ends(404)
@@ -33,13 +44,19 @@ async def add_todo(ctx: restate.Context, req: TodoRequest) -> TodoData:
 
 
 @todo_service.handler()
-async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> TodoData:
-    """Change a todo and return it; 404 if none has this id."""
+async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> UpdatedData:
+    """Change a todo and return it; 404 if none has this id. If this completes it, its watcher is told."""
 
-    def db_update(session: Session) -> TodoData:
+    def db_update(session: Session) -> UpdatedData:
         return operations.update(session, req.todo_id, req.given())
 
-    return await ctx.run_typed("db_update", ledger.once(ctx, db_update))
+    todo = await ctx.run_typed("db_update", ledger.once(ctx, db_update))
+    if todo.completion:
+        # The same if this call is made anew, when the ledger tells what was completed then.
+        key = str(uuid.uuid5(uuid.NAMESPACE_URL, call_id(ctx)))
+        told = CompletedRequest.of(todo, todo.completion, key)
+        ctx.service_send(notify, told, idempotency_key=key, headers={OPERATION_HEADER: f"notify/{key}"})
+    return todo
 
 
 @todo_service.handler()

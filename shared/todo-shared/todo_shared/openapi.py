@@ -12,7 +12,7 @@ from pydantic_core import core_schema
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
-from todo_shared.features.schemas import BountyBody, PaymentData
+from todo_shared.features.schemas import BountyBody, PaymentData, ReminderBody, ReminderJson, WatcherBody, WatcherData
 from todo_shared.json_api import KEY_PATTERN, LIST_LIMIT
 from todo_shared.schemas import OperationJson, PendingJson, Problem, TodoChangesBody, TodoJson, TodoRequestBody
 from todo_shared.validation import INTEGER_MAX
@@ -66,6 +66,12 @@ EXCHANGES = {
     "pay_bounty": Exchange(201, PaymentData, also=(402,)),
     "read_payment": Exchange(200, PaymentData),
     "refund_bounty": Exchange(200, PaymentData),
+    "set_watcher": Exchange(200, WatcherData, WatcherBody),
+    "read_watcher": Exchange(200, WatcherData),
+    "drop_watcher": Exchange(204),
+    "set_reminder": Exchange(200, ReminderJson, ReminderBody),
+    "read_reminder": Exchange(200, ReminderJson),
+    "cancel_reminder": Exchange(204),
     "read_operation": Exchange(200, OperationJson),
 }
 """By the name of the view. An application with a view that is not described does not start."""

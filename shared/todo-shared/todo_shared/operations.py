@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
 from todo_shared.features.errors import ConflictError
-from todo_shared.models import Payment, Todo
+from todo_shared.models import Payment, Todo, Watcher
 from todo_shared.models.features import UNSETTLED
-from todo_shared.schemas import ClearedData, TodoData
+from todo_shared.schemas import ClearedData, Completion, TodoData, UpdatedData
 from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
@@ -81,21 +81,41 @@ def add(session: AnySession, task: str, order: int | None = None) -> TodoData:
     return TodoData.model_validate(todo)
 
 
-def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> TodoData:
-    """Set the given columns (task, completed, order) of a todo and return it.
+def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> UpdatedData:
+    """Set the given columns (task, completed, order) of a todo and return it, with whom to tell if this completes it.
 
     Raises:
         TodoNotFoundError: there is none with this id.
 
     """
     if not changes:
-        return TodoData.model_validate(find(session, todo_id))
+        return UpdatedData.model_validate(find(session, todo_id))
+    if changes.get("completed"):
+        return _complete(session, todo_id, changes)
     # One statement, so that a row that another user deletes meanwhile is "not found", not an error in the flush.
     changed = update_table(Todo).where(Todo.id == _storable(todo_id)).values(**changes).returning(Todo)
     todo = session.scalars(changed, execution_options={"populate_existing": True}).one_or_none()
     if todo is None:
         raise TodoNotFoundError(todo_id)
-    return TodoData.model_validate(todo)
+    return UpdatedData.model_validate(todo)
+
+
+def _complete(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> UpdatedData:
+    # Locked while it is read whether it was completed, so that of two who complete it at once only one does.
+    locked = select(Todo.id, Todo.completed, Watcher.url).join(Watcher, Watcher.todo_id == Todo.id, isouter=True)
+    before = locked.where(Todo.id == _storable(todo_id)).with_for_update(of=Todo).subquery("before")
+    changed = update_table(Todo).where(Todo.id == before.c.id).values(**changes)
+    options = {"populate_existing": True, "synchronize_session": False}
+    found = session.execute(
+        changed.returning(Todo, before.c.completed, before.c.url), execution_options=options
+    ).one_or_none()
+    if found is None:
+        raise TodoNotFoundError(todo_id)
+    todo, was_completed, url = found
+    data = UpdatedData.model_validate(todo)
+    if url and not was_completed:
+        data.completion = Completion(url=url, at=todo.updated_at)
+    return data
 
 
 def delete(session: AnySession, todo_id: int) -> None:

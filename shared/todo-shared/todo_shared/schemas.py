@@ -1,5 +1,6 @@
 """The messages about todos: from API clients, to the TodoService, and back."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -83,6 +84,20 @@ class TodoData(BaseModel):
     task: str
     completed: bool
     order: int | None
+
+
+class Completion(BaseModel):
+    """A todo was completed that somebody watches."""
+
+    url: str
+    at: datetime
+
+
+class UpdatedData(TodoData):
+    """A todo after a change."""
+
+    completion: Completion | None = None
+    """Set if this change has completed it, and somebody is to be told."""
 
 
 class TodoJson(TypedDict):

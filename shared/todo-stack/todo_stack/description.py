@@ -124,6 +124,8 @@ class StackDescription:
             "HOST": HOST,
             "PORT": str(self.ports.web(twin)),
             "OUTSIDE_WORLD_URL": self.ports.outside_world_url,
+            # The only private address that webhooks may have.
+            "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
         if twin.durable:
             settings |= {

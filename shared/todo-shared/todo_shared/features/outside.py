@@ -1,6 +1,7 @@
 """Calls others: the payment provider, the calendar, the rooms, the mailbox, and whoever watches a todo."""
 
 import functools
+import re
 from typing import Annotated, Any
 
 import requests
@@ -15,6 +16,16 @@ REPEATED_LATER = (408, 425, 429)
 """Refusals that are not for good, as are all of 500 and more."""
 
 
+def split_addresses(text: object) -> object:
+    """Split a setting at its commas; raises ValueError: a part is no host:port."""
+    if not isinstance(text, str):
+        return text
+    parts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(re.fullmatch(r"[^\s/;]+:\d{1,5}", part) for part in parts):
+        raise ValueError("not host:port; several are separated by commas")
+    return parts
+
+
 class OutsideSettings(BaseSettings):
     """Where the outside world is, and how long it is waited for."""
 
@@ -24,8 +35,11 @@ class OutsideSettings(BaseSettings):
     outside_timeout_seconds: float = Field(default=5, gt=0)
     """How long one call may take."""
 
-    webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda text: tuple(str(text).split(",")))] = ()
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_addresses)] = ()
     """Private addresses that watchers may have all the same, as host:port."""
+
+    mail_to: str = Field(default="you@example.org", pattern="^[^@\\s]+@[^@\\s]+$", max_length=200)
+    """Who is reminded."""
 
 
 class OutsideRefusedError(Exception):

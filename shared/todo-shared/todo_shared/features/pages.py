@@ -1,11 +1,15 @@
 """The page of one todo, with what it carries."""
 
-from flask import render_template, url_for
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import render_template, session, url_for
 from flask_wtf.csrf import generate_csrf
 
 from todo_shared import operations
-from todo_shared.features import payment
-from todo_shared.features.forms import BountyForm, FeatureForm
+from todo_shared.features import payment, reminder, watcher
+from todo_shared.features.forms import BountyForm, FeatureForm, ReminderForm, WatcherForm
+from todo_shared.features.moments import zones
 from todo_shared.features.money import shown
 from todo_shared.forms import new_request_id
 from todo_shared.models import db
@@ -20,7 +24,12 @@ def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") 
         message=message,
         bounty=payment.find_bounty(db.session, todo_id),
         payment=payment.latest_payment(db.session, todo_id),
+        watcher=watcher.find_watcher(db.session, todo_id),
+        reminder=reminder.find_reminder(db.session, todo_id),
         bounty_form=form if isinstance(form, BountyForm) else BountyForm(formdata=None),
+        watcher_form=form if isinstance(form, WatcherForm) else WatcherForm(formdata=None),
+        reminder_form=form if isinstance(form, ReminderForm) else ReminderForm(formdata=None, zone=_zone()),
+        local=lambda moment: _local(moment, _zone()),
         csrf=generate_csrf(),
         new_request_id=new_request_id,
         shown=shown,
@@ -32,3 +41,17 @@ def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") 
 def back(todo_id: int) -> str:
     """Return the address of the todo's page."""
     return url_for("todo_routes.show_todo", todo_id=todo_id)
+
+
+def remember_zone(name: str) -> None:
+    """Show times in this zone, which the user has named, from now on."""
+    session["zone"] = name
+
+
+def _zone() -> str:
+    name = session.get("zone", "UTC")
+    return name if name in zones() else "UTC"
+
+
+def _local(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"

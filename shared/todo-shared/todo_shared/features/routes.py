@@ -6,13 +6,25 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, jsonify, redirect, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import UnprocessableEntity
 
 from todo_shared import operations
-from todo_shared.features import payment
+from todo_shared.features import payment, reminder, watcher
 from todo_shared.features.errors import NotSetError
-from todo_shared.features.forms import BountyForm, FeatureForm, PlainForm
-from todo_shared.features.pages import back, todo_page
-from todo_shared.features.schemas import BountyBody, BountyRequest, PaymentData
+from todo_shared.features.forms import BountyForm, FeatureForm, PlainForm, ReminderForm, WatcherForm
+from todo_shared.features.pages import back, remember_zone, todo_page
+from todo_shared.features.schemas import (
+    BountyBody,
+    BountyRequest,
+    PaymentData,
+    ReminderBody,
+    ReminderJson,
+    ReminderRequest,
+    WatcherBody,
+    WatcherData,
+    WatcherRequest,
+)
+from todo_shared.features.webhook import ForbiddenAddressError, refuse_forbidden
 from todo_shared.json_api import read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import TodoItemRequest
@@ -30,6 +42,10 @@ class Writes:
     drop_bounty: Callable[[TodoItemRequest, str], None]
     pay: Callable[[TodoItemRequest, str], PaymentData]
     refund: Callable[[TodoItemRequest, str], PaymentData]
+    set_watcher: Callable[[WatcherRequest, str], WatcherData]
+    drop_watcher: Callable[[TodoItemRequest, str], None]
+    set_reminder: Callable[[ReminderRequest, str], ReminderJson]
+    cancel_reminder: Callable[[TodoItemRequest, str], None]
 
 
 def add_pages(pages: Blueprint, writes: Writes) -> None:
@@ -58,6 +74,24 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
     add("/bounty/delete", PlainForm, lambda todo_id, _, key: writes.drop_bounty(TodoItemRequest(todo_id=todo_id), key))
     add("/bounty/payment", PlainForm, lambda todo_id, _, key: writes.pay(TodoItemRequest(todo_id=todo_id), key))
     add("/bounty/refund", PlainForm, lambda todo_id, _, key: writes.refund(TodoItemRequest(todo_id=todo_id), key))
+
+    def set_watcher(todo_id: int, form: WatcherForm, key: str) -> None:
+        writes.set_watcher(WatcherRequest(todo_id=todo_id, url=str(form.url.data)), key)
+
+    def set_reminder(todo_id: int, form: ReminderForm, key: str) -> None:
+        remember_zone(str(form.zone.data).strip())
+        writes.set_reminder(ReminderRequest(todo_id=todo_id, **form.moment()), key)
+
+    def drop_watcher(todo_id: int, _: PlainForm, key: str) -> None:
+        writes.drop_watcher(TodoItemRequest(todo_id=todo_id), key)
+
+    def cancel_reminder(todo_id: int, _: PlainForm, key: str) -> None:
+        writes.cancel_reminder(TodoItemRequest(todo_id=todo_id), key)
+
+    add("/watcher", WatcherForm, set_watcher)
+    add("/watcher/delete", PlainForm, drop_watcher)
+    add("/reminder", ReminderForm, set_reminder)
+    add("/reminder/delete", PlainForm, cancel_reminder)
 
 
 def add_api(api: Blueprint, writes: Writes) -> None:
@@ -99,6 +133,48 @@ def add_api(api: Blueprint, writes: Writes) -> None:
     def refund_bounty(todo_id: int) -> ResponseReturnValue:
         """Give the money back."""
         return jsonify(writes.refund(TodoItemRequest(todo_id=todo_id), read_idempotency_key()).model_dump())
+
+    @api.put(f"{TODO}/watcher")
+    def set_watcher(todo_id: int) -> ResponseReturnValue:
+        """Let a URL be called when the todo is completed."""
+        body = read_body(WatcherBody)
+        key = read_idempotency_key()
+        try:
+            refuse_forbidden(body.url)
+        except ForbiddenAddressError as error:
+            raise UnprocessableEntity(f"url: {error}") from None
+        return jsonify(writes.set_watcher(WatcherRequest(todo_id=todo_id, url=body.url), key).model_dump(mode="json"))
+
+    @api.get(f"{TODO}/watcher")
+    def read_watcher(todo_id: int) -> ResponseReturnValue:
+        """Return who is called when the todo is completed, and how the last call went."""
+        found = of_todo(todo_id, watcher.find_watcher, watcher.NONE)
+        return jsonify(WatcherData.model_validate(found).model_dump(mode="json"))
+
+    @api.delete(f"{TODO}/watcher")
+    def drop_watcher(todo_id: int) -> ResponseReturnValue:
+        """Let nobody be called."""
+        writes.drop_watcher(TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+        return "", 204
+
+    @api.put(f"{TODO}/reminder")
+    def set_reminder(todo_id: int) -> ResponseReturnValue:
+        """Set when to be reminded of the todo; this replaces an earlier reminder."""
+        body = read_body(ReminderBody)
+        request = ReminderRequest(todo_id=todo_id, **body.model_dump())
+        return jsonify(writes.set_reminder(request, read_idempotency_key()).model_dump(mode="json"))
+
+    @api.get(f"{TODO}/reminder")
+    def read_reminder(todo_id: int) -> ResponseReturnValue:
+        """Return the reminder of the todo, and whether it was sent."""
+        found = of_todo(todo_id, reminder.find_reminder, reminder.NONE)
+        return jsonify(ReminderJson.model_validate(found).model_dump(mode="json"))
+
+    @api.delete(f"{TODO}/reminder")
+    def cancel_reminder(todo_id: int) -> ResponseReturnValue:
+        """Cancel the reminder, or take away one that was sent."""
+        writes.cancel_reminder(TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+        return "", 204
 
 
 def of_todo(todo_id: int, find: Callable[[operations.AnySession, int], Found | None], missing: str) -> Found:
