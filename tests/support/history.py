@@ -57,7 +57,7 @@ class ClientOperation:
     """One operation of one client; times are seconds of the monotonic clock."""
 
     kind: str
-    """add, update, delete or clear; or a feature's: pay or refund."""
+    """add, update, delete or clear; or a feature's: see tests.support.truth."""
     marker: str
     """What its effect is recognised by in the database."""
     key: str
@@ -88,6 +88,8 @@ class ClientOperation:
             "clear": ("DELETE", "", None),
             "pay": ("POST", f"{todo}/bounty/payment", None),
             "refund": ("POST", f"{todo}/bounty/refund", None),
+            "tell": ("PATCH", todo, {"completed": True}),
+            "remind": ("PUT", f"{todo}/reminder", {"in_seconds": 1}),
         }[self.kind]
 
     def record(self, outcome: Outcome, detail: str) -> None:

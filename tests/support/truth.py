@@ -1,5 +1,6 @@
 """What there is of an operation: counted in the twin's database and in the outside world, past the application."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -7,13 +8,15 @@ from typing import NamedTuple
 from tests.support.history import ClientOperation, Truth
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.waiting import StillMissingError, until
 
 BASIC = ("add", "update", "delete")
 """What is done to a todo itself."""
-FEATURES = ("pay", "refund")
+FEATURES = ("pay", "refund", "tell", "remind")
 """What is done with what a todo carries, and calls others."""
 OPERATIONS = (*BASIC, *FEATURES)
 
+REMINDED_SECONDS = 60.0
 AMOUNT, CURRENCY = 1250, "EUR"
 
 
@@ -41,6 +44,10 @@ def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
     before = operation.marker if operation.kind == "delete" else f"before {operation.marker}"
     ((todo_id,),) = twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
     operation.todo_id = todo_id
+    if operation.kind == "tell":
+        # At the address at which the twin sees the outside world, which may lead through a proxy.
+        hook = f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
+        twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook)
     if operation.kind in ("pay", "refund"):
         twin.rows("INSERT INTO bounty (todo_id, amount, currency) VALUES (%s, %s, %s)", todo_id, AMOUNT, CURRENCY)
     if operation.kind == "refund":
@@ -66,6 +73,18 @@ def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> N
             operation.truth = Truth(int(there == 0) if operation.kind == "delete" else there)
 
 
+def wait_for_reminders(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
+    """Wait until all reminders that were set are mailed; if they are not in a minute, the truth says so."""
+    due = [operation for operation in operations if operation.kind == "remind"]
+
+    def none_waits() -> bool:
+        count_effects(twin, due)
+        return not any(operation.truth and operation.truth.goes_on for operation in due)
+
+    with contextlib.suppress(StillMissingError):
+        until(none_waits, "all reminders are mailed", REMINDED_SECONDS)
+
+
 def _world(twin: RunningTwin) -> OutsideWorldClient:
     return OutsideWorldClient(twin.stack.ports.outside_world_url, twin.which.key)
 
@@ -81,6 +100,19 @@ def _refund(found: Evidence) -> Truth:
     return _both(given, recorded, "given back and not recorded", "recorded and not given back")
 
 
+def _tell(found: Evidence) -> Truth:
+    ((completed,),) = found.twin.rows("SELECT completed FROM todo WHERE id = %s", found.todo_id)
+    told = found.done("hooks").count("received")
+    return _both(told, int(completed), "told and not completed", "completed and its watcher not told")
+
+
+def _remind(found: Evidence) -> Truth:
+    query = "SELECT count(*) FILTER (WHERE sent_at IS NULL), count(sent_at) FROM reminder WHERE todo_id = %s"
+    ((waiting, sent),) = found.twin.rows(query, found.todo_id)
+    truth = _both(found.done("mail").count("sent"), sent, "mailed and not recorded", "recorded and not mailed")
+    return truth._replace(goes_on=waiting > 0)
+
+
 def _both(done: int, recorded: int, unrecorded: str, undone: str) -> Truth:
     """Return the truth on what must be done outside as often as it is recorded."""
     if done == recorded:
@@ -88,4 +120,9 @@ def _both(done: int, recorded: int, unrecorded: str, undone: str) -> Truth:
     return Truth(max(done, recorded) if max(done, recorded) > 1 else 0, unrecorded if done > recorded else undone)
 
 
-_FEATURES: dict[str, Callable[[Evidence], Truth]] = {"pay": _pay, "refund": _refund}
+_FEATURES: dict[str, Callable[[Evidence], Truth]] = {
+    "pay": _pay,
+    "refund": _refund,
+    "tell": _tell,
+    "remind": _remind,
+}

@@ -8,10 +8,12 @@ _WHEN_WHOLE = {
     "delete": (Verdict.GHOST, "its client is told that there is nothing to delete."),
     "pay": (Verdict.GHOST, "its client is told that it is paid."),
     "refund": (Verdict.GHOST, "its client is told that nothing is paid."),
+    "tell": (Verdict.EXACTLY_ONCE, "it is completed already, which tells nobody."),
 }
 _WHEN_BEGUN = {
     "pay": (Verdict.STUCK, "its client is told that it is being paid, and nobody looks whether it is."),
     "refund": (Verdict.EXACTLY_ONCE, "the provider knows it by its key, and it is recorded."),
+    "tell": (Verdict.HALF_DONE, "it is completed already, which tells nobody."),
 }
 
 

@@ -24,9 +24,9 @@ from tests.faultlab.matrix.seams import RECORDED, SEAMS, SeamKind, kind_of, seam
 from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.faultlab.wire.events import EventKind, LinkEvent
 from tests.faultlab.wire.messages import Message
-from tests.support.history import WHOLE, Outcome
+from tests.support.history import WHOLE, Outcome, Truth
 from tests.support.running_twin import new_key
-from tests.support.truth import FEATURES, OPERATIONS, count_effects, prepare
+from tests.support.truth import FEATURES, OPERATIONS, count_effects, prepare, wait_for_reminders
 from tests.support.waiting import until
 from todo_stack.twins import TWINS
 
@@ -75,28 +75,35 @@ def record(lab: Laboratory, kind: str) -> Rows:
 
 def add_truths(lab: Laboratory, kind: str, rows: Rows) -> None:
     """Hold an operation at each of its messages, and add to that what there is of the operation meanwhile."""
-    seams = seams_of(lab.which, kind, rows)
-    operations = [new_operation(lab, kind) for _ in seams]
-    recorder = Recorder(operations)
-    points = [
-        lab.links[seam.link].hold(seam.match(recorder.traces, operation))
-        for seam, operation in zip(seams, operations, strict=True)
-    ]
-    ended = lab.log.subscribe(recorder.record)
-    with ThreadPoolExecutor(len(seams)) as pool:
-        try:
-            for operation in operations:
-                pool.submit(submit, lab.twin, operation, threading.Event(), None)
-            for point in points:
-                point.wait()
-            count_effects(lab.twin, operations)
-        finally:
-            lab.heal_links()
-            ended()
-    for row, operation in zip(rows, operations, strict=True):
-        if operation.truth and any(operation.truth):
-            row["truth"] = {name: value for name, value in operation.truth._asdict().items() if value}
-    wait_for_end(lab)
+    every = seams_of(lab.which, kind, rows)
+    # As many together as the plain twin's job for reminders, which sends one after the other, can be at.
+    number = 1 if kind == "remind" and not lab.which.durable else len(every)
+    truths: list[Truth | None] = []
+    for seams in (every[i : i + number] for i in range(0, len(every), number)):
+        operations = [new_operation(lab, kind) for _ in seams]
+        recorder = Recorder(operations)
+        ended = lab.log.subscribe(recorder.record)
+        with ThreadPoolExecutor(len(seams)) as pool:
+            try:
+                points = [
+                    lab.links[seam.link].hold(seam.match(recorder.traces, operation))
+                    for seam, operation in zip(seams, operations, strict=True)
+                ]
+                for operation in operations:
+                    pool.submit(submit, lab.twin, operation, threading.Event(), None)
+                for point in points:
+                    point.wait()
+                count_effects(lab.twin, operations)
+            finally:
+                lab.heal_links()
+        truths += [operation.truth for operation in operations]
+        wait_for_end(lab)
+        wait_for_reminders(lab.twin, operations)
+        ended()
+    # Of a reminder only what comes when it is due are seams.
+    for seam, row, truth in zip(every, rows[len(rows) - len(every) :], truths, strict=True):
+        if truth and any(truth) and not seam.racing:
+            row["truth"] = {name: value for name, value in truth._asdict().items() if value}
 
 
 def wait_for_end(lab: Laboratory) -> None:

@@ -38,7 +38,9 @@ def expected(seam: Seam, fault: Fault, client: str) -> tuple[Verdict, str]:
     """Return the verdict that a cell must come to, and the sentence that explains it."""
     outcome, truth, because = first_submission(seam, fault)
     if outcome in (Outcome.OK, Outcome.PENDING):
-        return verdict_on(outcome, truth), because if truth == WHOLE else f"{because}; {_left(truth)}."
+        if truth == WHOLE:
+            return verdict_on(outcome, truth), because if because.endswith(".") else f"{because}."
+        return verdict_on(outcome, truth), f"{because}; {_left(truth)}."
     if client == GIVES_UP:
         return verdict_on(outcome, truth), f"{because}; {_left(truth)}."
     if truth == NOTHING:
@@ -71,8 +73,15 @@ def _safe(seam: Seam) -> Truth:
 def _both(seam: Seam, fault: Fault) -> Submission | None:
     """Return what is the same in both twins: no other process answers for the web application."""
     match fault.kind:
+        case _ if seam.background and seam.twin.durable:
+            because = "The client has its answer. Restate sees to the rest, and a key makes a repetition harmless."
+            return Submission(Outcome.OK, WHOLE, because)
+        case _ if seam.background:
+            because = "The job looks again a second later, and the mailbox knows the mail by its key."
+            return Submission(Outcome.OK, WHOLE, because)
         case FaultKind.STALL:
-            return Submission(Outcome.OK, WHOLE, "It is only late.")
+            # The time for an answer may be over by then, and a promise is given.
+            return Submission(Outcome.PENDING if seam.twin.durable else Outcome.OK, WHOLE, "It is only late.")
         case FaultKind.RESET if "client" in seam.ends:
             return Submission(Outcome.UNKNOWN, _safe(seam), "The client's connection is lost")
         case FaultKind.LONG_STALL if "client" in seam.ends:
@@ -90,18 +99,18 @@ def _both(seam: Seam, fault: Fault) -> Submission | None:
 
 def _plain(seam: Seam, fault: Fault) -> Submission:
     """The web application answers for all of it, and what it cannot finish stays as it is."""
-    other = "outside world" if OUTSIDE in seam.ends else "database"
+    other = OUTSIDE if OUTSIDE in seam.ends else "database"
     match fault.kind:
         case FaultKind.RESET:
-            return Submission(Outcome.FAIL, seam.truth, f"The {other}'s connection is lost, so the page says 503")
-        case FaultKind.LONG_STALL if OUTSIDE in seam.ends:
-            # It has arrived meanwhile, or does so when nobody waits for the answer.
-            because = "The web gives up on the silent outside world and says 503"
-            return Submission(Outcome.FAIL, _when_answered(seam), because)
+            return _failed(seam, seam.truth, f"The {other}'s connection is lost")
         case FaultKind.LONG_STALL:
-            return Submission(Outcome.FAIL, seam.truth, "The web gives up on the silent database and says 503")
+            # What is asked of the outside world arrives when nobody waits for the answer any more.
+            truth = _when_answered(seam) if other == OUTSIDE else seam.truth
+            return _failed(seam, truth, f"The web gives up on the silent {other}")
+        case FaultKind.KILL | FaultKind.SHUTDOWN if fault.process in seam.ends:
+            return _failed(seam, seam.truth, f"The {fault.process} is gone")
         case FaultKind.KILL | FaultKind.SHUTDOWN:
-            return _without(seam, fault.process, "is gone, so the page says 503")
+            return _without(seam, fault.process, "is gone", "is not needed any more.")
         case FaultKind.PAUSE if seam.name == "response":
             return Submission(Outcome.OK, WHOLE, "The answer was out before the process froze.")
         case FaultKind.PAUSE if fault.process == "web":
@@ -110,15 +119,23 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
             return Submission(Outcome.UNKNOWN, truth, "The web application is frozen until its client has given up")
         case FaultKind.PAUSE if seam.ends[1] == fault.process:
             truth = _when_answered(seam) if fault.process == OUTSIDE else seam.truth
-            return Submission(Outcome.FAIL, truth, f"The web gives up on the frozen {other} and says 503")
+            return _failed(seam, truth, f"The web gives up on the frozen {other}")
         case FaultKind.PAUSE:
-            return _without(seam, fault.process, "is frozen when it is needed again, so the page says 503")
+            return _without(seam, fault.process, "is frozen when it is needed again", "had answered before it froze.")
         case FaultKind.READ_ONLY:
-            truth = next(later.truth for later in seam.later if later.kind.name == "statement")
-            return Submission(Outcome.FAIL, truth, "The database refuses the write, so the page says 503")
+            refused = next(later for later in seam.later if later.kind.name == "statement")
+            return _failed(refused, refused.truth, "The database refuses the write")
         case FaultKind.POOL:
-            return Submission(Outcome.FAIL, NOTHING, "No connection is free in time, so the page says 503")
+            return _failed(seam, NOTHING, "No connection is free in time")
     raise LookupError(f"no rule for {fault.name}")
+
+
+def _failed(at: Seam, truth: Truth, because: str) -> Submission:
+    """The web cannot go on at a seam; it says so, but where the todo is completed and only its watcher is not told."""
+    begun = [at, *at.later]
+    if at.operation == "tell" and not any(later.kind.name == "ask" for later in begun[1:]):
+        return Submission(Outcome.OK, truth, f"{because}, which is only logged")
+    return Submission(Outcome.FAIL, truth, f"{because}, so the page says 503")
 
 
 def _when_answered(seam: Seam) -> Truth:
@@ -126,21 +143,12 @@ def _when_answered(seam: Seam) -> Truth:
     return next(later.truth for later in [seam, *seam.later] if later.kind.name == "answer")
 
 
-def _without(seam: Seam, process: str, because: str) -> Submission:
-    """The process is needed at this seam, or the web goes on until it needs it."""
-    frozen = "frozen" in because
-    needing = [later for later in seam.later if later.ends[1] == process]
-    if process in seam.ends and not frozen:
-        truth = seam.truth
-    elif needing:
-        truth = needing[0].truth
-    else:
-        done = "The answer was out before the process froze." if frozen else f"The {process} is not needed any more."
-        return Submission(Outcome.OK, WHOLE, done)
-    if frozen and seam.kind.name == "committed":
-        # The web waits for its old connection, and then for a new one.
-        return Submission(Outcome.UNKNOWN, truth, f"The {process} is frozen, and the web waits longer than its client")
-    return Submission(Outcome.FAIL, truth, f"The {process} {because}")
+def _without(seam: Seam, process: str, because: str, not_needed: str) -> Submission:
+    """The web goes on until it needs the process."""
+    needing = next((later for later in seam.later if later.ends[1] == process), None)
+    if needing is None:
+        return Submission(Outcome.OK, WHOLE, f"The {process} {not_needed}")
+    return _failed(needing, needing.truth, f"The {process} {because}")
 
 
 def _restate(seam: Seam, fault: Fault) -> Submission:

@@ -28,10 +28,16 @@ def batches(wanted: Sequence[Case], seed: int) -> list[list[Case]]:
     """Return the cells of one twin in batches of one fault each, in an order that the seed decides."""
     shuffled = random.Random(seed)
     together = []
-    for _, group in groupby(sorted(wanted, key=lambda case: case.fault.name), key=lambda case: case.fault):
-        of_one_fault = list(group)
-        shuffled.shuffle(of_one_fault)
-        together += [of_one_fault[i : i + CELLS_TOGETHER] for i in range(0, len(of_one_fault), CELLS_TOGETHER)]
+
+    def kind(case: Case) -> tuple[str, bool]:
+        return case.fault.name, case.seam.delayed
+
+    for (_, delayed), group in groupby(sorted(wanted, key=kind), key=kind):
+        alike = list(group)
+        shuffled.shuffle(alike)
+        # The plain twin's job mails one reminder after the other: one that is held holds up all others.
+        number = 1 if delayed and not alike[0].seam.twin.durable else CELLS_TOGETHER
+        together += [alike[i : i + number] for i in range(0, len(alike), number)]
     shuffled.shuffle(together)
     return together
 

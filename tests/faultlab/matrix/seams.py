@@ -88,6 +88,8 @@ class Seam:
     """Restate has the call in its log."""
     background: bool
     """The client has its answer before."""
+    racing: bool
+    """Something else goes on behind the client's back meanwhile, so that the truth may be a later one."""
 
     @property
     def name(self) -> str:
@@ -127,6 +129,11 @@ class Seam:
         """The seams that come after it."""
         seams = SEAMS[self.twin][self.operation]
         return seams[seams.index(self) + 1 :]
+
+    @property
+    def delayed(self) -> bool:
+        """Whether it comes only when a reminder is due."""
+        return self.operation == "remind"
 
     def match(self, traces: Traces, operation: ClientOperation) -> Match:
         """Return what recognises the message of one operation: the so-manieth of its kind."""
@@ -171,9 +178,11 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
                 truth=NOTHING._replace(**row.get("truth", {})),
                 accepted=twin.durable and "call" in before and (kind.name == "invocation" or "invocation" in before),
                 background="response" in before,
+                racing="send" in before and "response" not in before,
             )
         )
-    return seams
+    # What comes before is a write like all others, and its client has its answer long before.
+    return [seam for seam in seams if seam.background] if operation == "remind" else seams
 
 
 def read_seams() -> dict[Twin, dict[str, list[Seam]]]:

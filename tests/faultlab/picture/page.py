@@ -30,7 +30,7 @@ def render(run: MatrixRun) -> str:
     cells = {cell.id: cell for cell in run.cells}
 
     def cells_at(seam: Seam, fault: Fault) -> list[Cell | None]:
-        return [cells.get(Case(seam, fault, client).id) for client in CLIENTS]
+        return [cells.get(Case(seam, fault, client).id) for client in (CLIENTS[:1] if seam.background else CLIENTS)]
 
     writes = counted(len(cells), "write was", "writes were")
     return page.render(
