@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from flask_restate.extension import Handles
 from flask_todo_restate.outcomes import restate
-from flask_todo_restate.services import notification, payment, reminder
+from flask_todo_restate.services import meeting, notification, payment, reminder
 from todo_shared.features.routes import Writes
 from todo_shared.schemas import TodoItemRequest
 
@@ -27,4 +27,6 @@ WRITES = Writes(
     drop_watcher=_durable(notification.drop_watcher),
     set_reminder=_durable(reminder.set_reminder),
     cancel_reminder=_durable(reminder.cancel_reminder),
+    plan_meeting=_durable(meeting.plan_meeting),
+    cancel_meeting=_durable(meeting.cancel_meeting),
 )

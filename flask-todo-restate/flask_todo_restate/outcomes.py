@@ -65,6 +65,8 @@ WHAT |= {
     "drop_bounty": "Taking the bounty off",
     "pay": "The payment",
     "refund": "The refund",
+    "plan_meeting": "The meeting",
+    "cancel_meeting": "Cancelling the meeting",
 }
 WHAT |= {
     "set_watcher": "The watcher",

@@ -10,18 +10,21 @@ import restate
 
 from flask_restate import serve
 from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.meeting import meeting_service, meeting_workflow
 from flask_todo_restate.services.notification import notification_service
 from flask_todo_restate.services.payment import payment_object
 from flask_todo_restate.services.reminder import reminder_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
 from todo_shared import printable_logs
+from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
 
 settings = load(ServiceSettings)
+outside_settings()
 
 app = restate.app(
-    [todo_service, payment_object, notification_service, reminder_object],
+    [todo_service, payment_object, notification_service, reminder_object, meeting_service, meeting_workflow],
     identity_keys=[settings.restate_identity_key],
 )
 

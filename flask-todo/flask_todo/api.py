@@ -3,6 +3,7 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from flask_todo import meeting
 from flask_todo.features import WRITES
 from flask_todo.notification import notify
 from todo_shared import operations
@@ -36,9 +37,7 @@ def add_todo() -> ResponseReturnValue:
 def clear_todos() -> ResponseReturnValue:
     """Delete all todos but those that are being paid, or were; these are named."""
     read_idempotency_key()
-    answer = cleared(operations.clear(db.session))
-    db.session.commit()
-    return answer
+    return cleared(meeting.clear_todos())
 
 
 @api.get(TODO)
@@ -62,8 +61,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     read_idempotency_key()
-    operations.delete(db.session, todo_id)
-    db.session.commit()
+    meeting.delete_todo(todo_id)
     return "", 204
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask_todo import notification, payment, reminder
+from flask_todo import meeting, notification, payment, reminder
 from todo_shared.features.routes import Writes
 
 Message = TypeVar("Message")
@@ -24,4 +24,6 @@ WRITES = Writes(
     drop_watcher=_now(notification.drop_watcher),
     set_reminder=_now(reminder.set_reminder),
     cancel_reminder=_now(reminder.cancel_reminder),
+    plan_meeting=_now(meeting.plan_meeting),
+    cancel_meeting=_now(meeting.cancel_meeting),
 )

@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from flask_todo import meeting
 from flask_todo.features import WRITES
 from flask_todo.notification import notify
 from todo_shared import operations, pages
@@ -45,8 +46,7 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     form = DeleteForm()
     form.accept()
-    operations.delete(db.session, todo_id)
-    db.session.commit()
+    meeting.delete_todo(todo_id)
     return redirect(url_for("todo_routes.index"))
 
 

@@ -14,6 +14,7 @@ from flask_restate import durable_service, serve, translated
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.settings import ServiceSettings
 from todo_shared import operations
+from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
 from todo_shared.operations import TodoNotFoundError
 from todo_shared.schemas import TodoData
 from todo_shared.settings import load
@@ -30,6 +31,7 @@ def answer(status: int) -> requests.Response:
 
 RAISED: dict[str, Exception] = {
     "TodoNotFoundError": TodoNotFoundError(1),
+    **{kind.__name__: kind("a state that forbids it") for kind in (NotSetError, ConflictError, DeclinedError)},
     "IntegrityError": sqlalchemy.exc.IntegrityError(*SQL),
     "DataError": sqlalchemy.exc.DataError(*SQL),
     "OperationalError": sqlalchemy.exc.OperationalError(*SQL),

@@ -21,13 +21,14 @@ from todo_stack import postgres, tree
 from todo_stack.data_folder import MARK
 from todo_stack.database_roles import KINDS, SUPERUSER, password
 from todo_stack.environment import inherited
-from todo_stack.files import write_whole
+from todo_stack.errors import StackError
+from todo_stack.files import read, write_whole
 from todo_stack.output import no_log
 from todo_stack.ports import Ports
 from todo_stack.postgres import Postgres
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE, TWINS, Twin
-from todo_stack.unprivileged import Commands
+from todo_stack.unprivileged import Commands, aside
 
 ANOTHER = 61_500
 """The number of a user that is in no list."""
@@ -164,16 +165,32 @@ def test_links_in_its_folder_lead_nowhere(commands: Commands, tmp_path: Path) ->
     ours.write_text("important")
     ours.chmod(0o600)
     (data / "pg_hba.conf").symlink_to(ours)
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(StackError, match="cannot be written"):
         commands.write(data, "pg_hba.conf", "for everybody")
+    with pytest.raises(OSError, match="symbolic"):
+        read(data / "pg_hba.conf")
     other = tmp_path / "other"
     shutil.copytree(data, other, symlinks=True)
-    os.link(ours, other / "hard")
     (other / "folder").symlink_to(tmp_path)
+    os.link(ours, other / "hard")
+    with pytest.raises(StackError, match="second name"):
+        commands.own(other)
+    assert other.stat().st_uid == 0
+    (other / "hard").unlink()
+    # What was interrupted is done again, by whatever user is chosen then.
+    os.chown(other / "file", ANOTHER + 1, ANOTHER + 1)
     commands.own(other)
     assert (ours.read_text(), ours.stat().st_uid) == ("important", 0)
     assert tmp_path.stat().st_uid == 0
-    assert (other / "file").stat().st_uid == ANOTHER
+    assert {path.lstat().st_uid for path in (other, *other.iterdir())} == {ANOTHER}
+
+
+def test_its_programs_have_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs as its user, before the server does, has neither our terminal nor our environment."""
+    monkeypatch.setenv("SECRET", "of the shell")
+    ran = aside(["sh", "-c", "env; ps -o sid= $$"]).stdout
+    assert "SECRET" not in ran
+    assert int(ran.splitlines()[-1]) != os.getsid(0)
 
 
 def test_lost_passwords(database: Postgres, tmp_path: Path) -> None:

@@ -4,7 +4,14 @@ from flask_restate.errors import ERRORS, SQLSTATES, Ends, retry_after, translate
 from flask_restate.extension import OPERATION_HEADER, FlaskRestate
 from flask_restate.ledger import Ledger, LedgerMixin, call_id
 from flask_restate.server import serve
-from flask_restate.service import durable_object, durable_service, to_its_end
+from flask_restate.service import (
+    StoppedError,
+    durable_object,
+    durable_service,
+    durable_workflow,
+    to_its_end,
+    unless_stopped,
+)
 
 __all__ = [
     "ERRORS",
@@ -14,11 +21,14 @@ __all__ = [
     "FlaskRestate",
     "Ledger",
     "LedgerMixin",
+    "StoppedError",
     "call_id",
     "durable_object",
     "durable_service",
+    "durable_workflow",
     "retry_after",
     "serve",
     "to_its_end",
     "translated",
+    "unless_stopped",
 ]

@@ -31,6 +31,11 @@ def durable_object(name: str, retries: RetrySettings | None = None) -> restate.V
     return restate.VirtualObject(name, **_options(retries))
 
 
+def durable_workflow(name: str, retries: RetrySettings | None = None) -> restate.Workflow:
+    """Return a workflow of the SDK, like durable_service: its main handler runs once for each key."""
+    return restate.Workflow(name, **_options(retries))
+
+
 def _options(retries: RetrySettings | None) -> dict[str, Any]:
     retries = retries or RetrySettings()
     return {
@@ -58,6 +63,29 @@ async def to_its_end(step: RestateDurableFuture[T]) -> T:
         with suppress(restate.TerminalError):
             completed = [*(await restate.wait_completed(step))[0]]
     return await step
+
+
+async def unless_stopped(step: RestateDurableFuture[T], stop: RestateDurableFuture[Any]) -> T:
+    """Wait for a step, and return its result, but not longer than until `stop` is completed or an operator cancels.
+
+    Then the step may still run, and is not run again: its caller undoes it in a way that also holds for what comes
+    later. Raises StoppedError: so it was, and by whom.
+    """
+    try:
+        completed, _ = await restate.wait_completed(step, stop)
+    except restate.TerminalError as error:
+        raise StoppedError(by_operator=True) from error
+    if step in completed:
+        return await step
+    raise StoppedError(by_operator=False)
+
+
+class StoppedError(Exception):
+    """A step was not waited for any longer."""
+
+    def __init__(self, *, by_operator: bool) -> None:
+        super().__init__("stopped by an operator" if by_operator else "stopped")
+        self.by_operator = by_operator
 
 
 @asynccontextmanager

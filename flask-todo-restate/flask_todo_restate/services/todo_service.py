@@ -6,13 +6,14 @@ from datetime import timedelta
 import restate
 from sqlalchemy.orm import Session
 
-from flask_restate import ERRORS, OPERATION_HEADER, SQLSTATES, Ends, call_id, durable_service
+from flask_restate import ERRORS, OPERATION_HEADER, SQLSTATES, Ends, call_id, durable_service, to_its_end
+from flask_todo_restate.services import meeting
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.services.notification import notify
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
 from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
-from todo_shared.features.schemas import CompletedRequest
+from todo_shared.features.schemas import CompletedRequest, DeletedData, MeetingData
 from todo_shared.models.database import REFUSALS
 from todo_shared.schemas import (
     ClearedData,
@@ -63,25 +64,41 @@ async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> UpdatedDa
 async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
     """Delete a todo; 404 if none has this id, 503 if it did not succeed in the time allowed."""
 
-    def db_delete(session: Session) -> None:
-        operations.delete(session, req.todo_id)
+    def db_delete(session: Session) -> MeetingData | None:
+        return operations.delete(session, req.todo_id)
 
-    bounded = restate.RunOptions[None](
+    bounded = restate.RunOptions[MeetingData | None](
         max_duration=timedelta(seconds=settings.delete_max_duration_seconds),
         initial_retry_interval=timedelta(seconds=settings.retry_initial_interval_seconds),
         max_retry_interval=timedelta(seconds=settings.retry_max_interval_seconds),
     )
     try:
-        await ctx.run_typed("db_delete", ledger.once(ctx, db_delete), bounded)
+        # An operator's cancel does not interrupt it: what it had must be undone.
+        left = await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete), bounded))
     except restate.TerminalError as error:
         if error.status_code != 500:
             raise
         # The last attempt may have committed although its answer was lost, so "not deleted" would be a guess.
+        ctx.service_send(finish_deletion, req, headers={OPERATION_HEADER: call_id(ctx)})
         raise restate.TerminalError(
             f"The todo could not be deleted within {settings.delete_max_duration_seconds:g} s, or it is unknown "
             "whether it was. Please check the list before you try again.",
             status_code=503,
         ) from error
+    if left:
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
+
+
+@todo_service.handler()
+async def finish_deletion(ctx: restate.Context, req: TodoItemRequest) -> None:
+    """Undo what a todo has left, if its deletion, whose operation id this has, succeeded and nobody was told."""
+
+    def db_delete(session: Session) -> MeetingData | None:
+        del session  # The ledger looks for the row of a deletion that did succeed.
+        raise operations.TodoNotFoundError(req.todo_id)
+
+    if left := await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete))):
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
 
 
 @todo_service.handler()
@@ -89,7 +106,10 @@ async def clear_todos(ctx: restate.Context, req: ClearRequest) -> ClearedData:
     """Delete all todos, and return which had to be kept."""
     del req  # Requiring a message protects from links on other web pages, which cannot send one.
 
-    def db_clear(session: Session) -> ClearedData:
+    def db_clear(session: Session) -> DeletedData:
         return operations.clear(session)
 
-    return await ctx.run_typed("db_clear", ledger.once(ctx, db_clear))
+    deleted = await to_its_end(ctx.run_typed("db_clear", ledger.once(ctx, db_clear)))
+    for left in deleted.meetings:
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
+    return ClearedData(kept=deleted.kept)

@@ -109,4 +109,4 @@ def created(todo: TodoData) -> ResponseReturnValue:
 
 def cleared(outcome: ClearedData) -> ResponseReturnValue:
     """Return the answer to a DELETE of the list: empty, or which todos had to be kept."""
-    return (jsonify(outcome.model_dump()), 200) if outcome.kept else ("", 204)
+    return (jsonify(kept=outcome.kept), 200) if outcome.kept else ("", 204)

@@ -12,7 +12,16 @@ from pydantic_core import core_schema
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
-from todo_shared.features.schemas import BountyBody, PaymentData, ReminderBody, ReminderJson, WatcherBody, WatcherData
+from todo_shared.features.schemas import (
+    BountyBody,
+    MeetingBody,
+    MeetingData,
+    PaymentData,
+    ReminderBody,
+    ReminderJson,
+    WatcherBody,
+    WatcherData,
+)
 from todo_shared.json_api import KEY_PATTERN, LIST_LIMIT
 from todo_shared.schemas import OperationJson, PendingJson, Problem, TodoChangesBody, TodoJson, TodoRequestBody
 from todo_shared.validation import INTEGER_MAX
@@ -60,6 +69,9 @@ EXCHANGES = {
     "read_todo": Exchange(200, TodoJson),
     "update_todo": Exchange(200, TodoJson, TodoChangesBody),
     "delete_todo": Exchange(204),
+    "plan_meeting": Exchange(201, MeetingData, MeetingBody),
+    "read_meeting": Exchange(200, MeetingData),
+    "cancel_meeting": Exchange(204),
     "set_bounty": Exchange(200, BountyBody, BountyBody),
     "read_bounty": Exchange(200, BountyBody),
     "drop_bounty": Exchange(204),

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import CTE, ColumnElement, and_, func, select
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, select
 from sqlalchemy import update as update_table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
 from todo_shared.features.errors import ConflictError
-from todo_shared.models import Payment, Todo, Watcher
-from todo_shared.models.features import UNSETTLED
-from todo_shared.schemas import ClearedData, Completion, TodoData, UpdatedData
+from todo_shared.features.schemas import DeletedData, MeetingData
+from todo_shared.models import Meeting, Payment, Todo, Watcher
+from todo_shared.models.features import UNDONE, UNSETTLED
+from todo_shared.schemas import Completion, TodoData, UpdatedData
 from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
@@ -118,26 +119,37 @@ def _complete(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> 
     return data
 
 
-def delete(session: AnySession, todo_id: int) -> None:
-    """Delete a todo.
+def delete(session: AnySession, todo_id: int) -> MeetingData | None:
+    """Delete a todo, and return the meeting that it had, if that is to be undone now.
 
     Raises:
         TodoNotFoundError: there is none with this id.
         ConflictError: its bounty is being paid, or was.
 
     """
+    gone = delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id).cte()
     with _refusing_unsettled():
-        deleted = session.scalar(delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id))
-    if deleted is None:
+        found = session.execute(select(gone.c.id, Meeting).outerjoin(Meeting, _left_by(gone))).one_or_none()
+    if found is None:
         raise TodoNotFoundError(todo_id)
+    return found.Meeting and MeetingData.model_validate(found.Meeting)
 
 
-def clear(session: AnySession) -> ClearedData:
+def clear(session: AnySession) -> DeletedData:
     """Delete all todos but those whose bounty is being paid, or was, and return the ids of these."""
     unsettled = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
     with _refusing_unsettled():
-        session.execute(delete_from(Todo).where(Todo.id.not_in(unsettled)))
-    return ClearedData(kept=sorted(session.scalars(unsettled).all()))
+        gone = delete_from(Todo).where(Todo.id.not_in(unsettled)).returning(Todo.id).cte()
+        meetings = session.scalars(select(Meeting).join(gone, _left_by(gone))).all()
+    return DeletedData(
+        kept=sorted(session.scalars(unsettled).all()),
+        meetings=[MeetingData.model_validate(meeting) for meeting in meetings],
+    )
+
+
+def _left_by(gone: CTE) -> ColumnElement[bool]:
+    """Tell which meetings these todos had that are to be undone; the statement sees them as they were before."""
+    return and_(Meeting.todo_id == gone.c.id, Meeting.status.not_in(UNDONE))
 
 
 @contextmanager

@@ -58,8 +58,7 @@ def create(superuser: URL, passwords: Mapping[str, str]) -> None:
             no_rights = "ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}"
             execute(no_rights, names[kind], Literal(password))
         owner = names["owner"]
-        for name in (database, "postgres", "template1"):
-            execute("REVOKE ALL ON DATABASE {} FROM PUBLIC", Identifier(name))
+        execute("REVOKE ALL ON DATABASE {} FROM PUBLIC", Identifier(database))
         # With these, who may only read could write large objects.
         execute("REVOKE ALL ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC")
         execute("ALTER DATABASE {} OWNER TO {}", Identifier(database), owner)
@@ -97,7 +96,7 @@ def main() -> None:
     passwords = {kind: secret.get_secret_value() for kind, secret in secrets.items() if secret}
     try:
         create(complete_url(settings.database_url, settings), passwords)
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         # Such as the superuser's password, which stays as it was when the data was made.
         sys.exit(f"The database's roles cannot be made: {str(error).splitlines()[0]}")
 

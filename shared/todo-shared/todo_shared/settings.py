@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic_settings
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -109,11 +109,6 @@ class DatabaseSettings(BaseSettings):
     db_silence_timeout_seconds: int = Field(default=8, ge=2)
     """Give up a connection when the server has not answered for this long. Keepalives find a dead peer as fast."""
 
-    outside_world_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = Field(
-        default="http://127.0.0.1:5080", pattern="^https?://"
-    )
-    """The third parties that the features call: payments, calendar, rooms, mail."""
-
     session_cookie_secure: bool = False
     """Set this where the application is served over HTTPS."""
 
@@ -123,14 +118,16 @@ class DatabaseSettings(BaseSettings):
     def refuse_development_secrets(self) -> Self:
         """Refuse the secrets of this repository, which everybody knows, where the application is served over HTTPS."""
         secrets = {
-            name: value.password if isinstance(value, URL) else value.get_secret_value()
+            name: (value.password or value.query.get("password"))
+            if isinstance(value, URL)
+            else value.get_secret_value()
             for name, value in self
             if isinstance(value, URL | SecretStr)
         }
         known = " and ".join(
             name.upper()
             for name, secret in secrets.items()
-            if re.sub("[-_]", " ", str(secret or "").strip().lower()).startswith(DEVELOPMENT)
+            if re.sub(r"[\W_]+", " ", str(secret or "").lower()).strip().startswith(DEVELOPMENT)
         )
         if known and self.session_cookie_secure:
             raise ValueError(f"{known}: {DEVELOPMENT}, because everybody knows it. Set your own.")

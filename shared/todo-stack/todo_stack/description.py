@@ -64,7 +64,7 @@ class StackDescription:
         module = ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"]
         step = self._step(f"migration {twin}", module, twin)
         if not self.external_database:
-            step.env["MIGRATION_DATABASE_URL"] = self.database_url(twin)
+            step.env.setdefault("MIGRATION_DATABASE_URL", self.database_url(twin))
         return step
 
     def registration(self) -> Step:

@@ -17,6 +17,7 @@ from psycopg2 import sql
 from sqlalchemy import make_url
 
 from todo_shared import roles
+from todo_shared.printable_logs import printable
 from todo_shared.settings import parse_database_url
 from todo_stack.database_roles import KINDS, SUPERUSER, address, host_based_authentication, password
 from todo_stack.errors import StackError
@@ -83,7 +84,7 @@ class Postgres:
         """
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
-            ours, theirs = _major_version(self._bin), read(version_file).strip()
+            ours, theirs = _major_version(self._bin), printable(read(version_file).strip())
             if ours != theirs:
                 raise StackError(
                     f"{self._data} holds data of PostgreSQL {theirs}, and {self._bin} is PostgreSQL {ours}: "
@@ -153,6 +154,8 @@ class Postgres:
             connection.cursor() as cursor,
         ):
             connection.autocommit = True
+            # The roles have each their own database, and nothing to do in these.
+            cursor.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
             cursor.execute("SELECT datname FROM pg_database")
             present = {name for (name,) in cursor.fetchall()}
             for name in names:
@@ -173,7 +176,7 @@ class Postgres:
         A connection would be refused while it recovers, with a FATAL line in the log for each try.
         """
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = read(self._data / "postmaster.pid").splitlines()
         except FileNotFoundError:
             return False
         # The file of a killed server stays, with the number of that process.

@@ -8,6 +8,7 @@ import os
 import pwd
 import random
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from todo_stack.errors import StackError
-from todo_stack.output import Log
+from todo_stack.output import Log, cause
 
 _DROP = ("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs")
 
@@ -49,8 +50,7 @@ class Commands:
         self._user = _user_of(data)
         self._named = self._with_a_name(log)
         # It needs a library that comes along, and finds it only if each folder above is open.
-        tried = subprocess.run([*self._as_user(), binaries / "initdb", "--version"], capture_output=True, check=False)
-        if tried.returncode:
+        if aside([*self._as_user(), str(binaries / "initdb"), "--version"]).returncode:
             self._binaries = _copied_out(binaries)
 
     def run(self, program: str, data: Path, options: Sequence[str]) -> list[str]:
@@ -64,21 +64,32 @@ class Commands:
         return [*_inside(data), *who, *words, f"/proc/self/fd/{_FOLDER}", *options]
 
     def write(self, data: Path, name: str, text: str) -> None:
-        """Write a file of the data folder, as the user who has it: who could put a link there shall gain nothing."""
-        script = f'umask 077 && cat >"{f"/proc/self/fd/{_FOLDER}" if self._is_root else data}/{name}"'
+        """Write a file of the data folder, as the user who has it: who could put a link there shall gain nothing.
+
+        Raises StackError: that user cannot write it.
+        """
+        folder = Path(f"/proc/self/fd/{_FOLDER}") if self._is_root else data
         who = [*_inside(data), *self._as_user()] if self._is_root else []
-        subprocess.run([*who, "sh", "-c", script], input=text, text=True, check=True)
+        wrote = aside([*who, "sh", "-c", 'umask 077 && cat >"$0"', str(folder / name)], text)
+        if wrote.returncode:
+            raise StackError(f"{data / name} cannot be written: {cause(wrote.stderr.splitlines())}")
 
     def own(self, folder: Path) -> None:
-        """Let the user own the folder, and what of it had the same owner as the folder."""
+        """Let the user own the folder and what is in it.
+
+        Raises StackError: something in it is also elsewhere, so that whoever put it there would still have it.
+        """
         before = folder.stat().st_uid
         if not self._is_root or before == self._user:
             return
-        # By open folders, so that no link leads out of it, whatever its owner does meanwhile.
-        for _, folders, files, here in os.fwalk(folder):
+        # By open folders, so that no link leads out of it, whatever its owner does meanwhile. The folder itself comes
+        # last, so that what was interrupted is done again.
+        for path, folders, files, here in os.fwalk(folder, topdown=False):
             for name in (*folders, *files, "."):
                 found = os.stat(name, dir_fd=here, follow_symlinks=False)
-                if found.st_uid == before and (name in folders or name == "." or found.st_nlink == 1):
+                if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
+                    raise StackError(f"{path}/{name} has a second name somewhere: copy the folder, and use the copy")
+                if found.st_uid == before or found.st_uid in _NUMBERS:
                     os.chown(name, self._user, self._user, dir_fd=here, follow_symlinks=False)
 
     def _as_user(self) -> list[str]:
@@ -86,15 +97,29 @@ class Commands:
 
     def _with_a_name(self, log: Log) -> list[str]:
         """Return what a command begins with, so that its process finds a name for the user; the machine has none."""
-        unshare = shutil.which("unshare")
-        if unshare and not subprocess.run([unshare, "--mount", "true"], capture_output=True, check=False).returncode:
-            file = Path(_temporary_folder()) / "passwd"
-            file.write_text(f"todo-stack:x:{self._user}:{self._user}::/:/bin/false\n")
-            file.chmod(0o644)
-            return [unshare, "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', str(file)]
+        file = Path(_temporary_folder()) / "passwd"
+        file.write_text(f"todo-stack:x:{self._user}:{self._user}::/:/bin/false\n")
+        file.chmod(0o644)
+        named = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"', str(file)]
+        if shutil.which("unshare") and not aside([*named, "true"]).returncode:
+            return named
         log("stack", "the database runs as nobody, for no private mount can be made here: see .github/SECURITY.md")
         self._user = pwd.getpwnam("nobody").pw_uid
         return []
+
+
+def aside(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command with nothing of ours: who else is its user could reach our terminal and our environment."""
+    return subprocess.run(
+        command,
+        input=text,
+        env={"PATH": os.environ.get("PATH", os.defpath)},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
 
 
 def _user_of(data: Path) -> int:

@@ -21,6 +21,12 @@ class ConflictError(RefusedError):
     status = 409
 
 
+class GivenUpError(RefusedError):
+    """Others did not answer as they should, and what had been done is undone, or the message says what is not."""
+
+    status = 503
+
+
 class DeclinedError(RefusedError):
     """The payment was declined."""
 

@@ -66,19 +66,20 @@ class OutsideWorld:
         Raises OutsideRefusedError: it is refused for good; requests.RequestException: it is refused for now
         (requests.HTTPError), or it is unknown whether it was done.
         """
-        return self._send("POST", path, body, key)
+        return self._send("POST", path, body, {"Idempotency-Key": key})
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Put something there, whose id is in the path; raises as post() does."""
         return self._send("PUT", path, body)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, reference: str) -> None:
         """Delete something, or see to it that it will never be there; raises as post() does."""
-        self._send("DELETE", path)
+        self._send("DELETE", path, headers={"Reference": reference})
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None = None, key: str = "") -> dict[str, Any]:
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         settings = outside_settings()
-        headers = {"Idempotency-Key": key} if key else {}
         response = _session().request(
             method,
             settings.outside_world_url.rstrip("/") + path,

@@ -7,10 +7,11 @@ from flask import render_template, session, url_for
 from flask_wtf.csrf import generate_csrf
 
 from todo_shared import operations
-from todo_shared.features import payment, reminder, watcher
-from todo_shared.features.forms import BountyForm, FeatureForm, ReminderForm, WatcherForm
+from todo_shared.features import meeting, payment, reminder, watcher
+from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, ReminderForm, WatcherForm
 from todo_shared.features.moments import zones
 from todo_shared.features.money import shown
+from todo_shared.features.schemas import STEPS
 from todo_shared.forms import new_request_id
 from todo_shared.models import db
 
@@ -30,6 +31,9 @@ def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") 
         watcher_form=form if isinstance(form, WatcherForm) else WatcherForm(formdata=None),
         reminder_form=form if isinstance(form, ReminderForm) else ReminderForm(formdata=None, zone=_zone()),
         local=lambda moment: _local(moment, _zone()),
+        meeting=meeting.find_meeting(db.session, todo_id),
+        meeting_form=form if isinstance(form, MeetingForm) else MeetingForm(formdata=None, zone=_zone()),
+        meeting_steps=STEPS,
         csrf=generate_csrf(),
         new_request_id=new_request_id,
         shown=shown,

@@ -9,13 +9,16 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnprocessableEntity
 
 from todo_shared import operations
-from todo_shared.features import payment, reminder, watcher
+from todo_shared.features import meeting, payment, reminder, watcher
 from todo_shared.features.errors import NotSetError
-from todo_shared.features.forms import BountyForm, FeatureForm, PlainForm, ReminderForm, WatcherForm
+from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, PlainForm, ReminderForm, WatcherForm
 from todo_shared.features.pages import back, remember_zone, todo_page
 from todo_shared.features.schemas import (
     BountyBody,
     BountyRequest,
+    MeetingBody,
+    MeetingData,
+    MeetingRequest,
     PaymentData,
     ReminderBody,
     ReminderJson,
@@ -46,6 +49,8 @@ class Writes:
     drop_watcher: Callable[[TodoItemRequest, str], None]
     set_reminder: Callable[[ReminderRequest, str], ReminderJson]
     cancel_reminder: Callable[[TodoItemRequest, str], None]
+    plan_meeting: Callable[[MeetingRequest, str], MeetingData]
+    cancel_meeting: Callable[[TodoItemRequest, str], None]
 
 
 def add_pages(pages: Blueprint, writes: Writes) -> None:
@@ -92,6 +97,16 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
     add("/watcher/delete", PlainForm, drop_watcher)
     add("/reminder", ReminderForm, set_reminder)
     add("/reminder/delete", PlainForm, cancel_reminder)
+
+    def plan_meeting(todo_id: int, form: MeetingForm, key: str) -> None:
+        remember_zone(str(form.zone.data).strip())
+        writes.plan_meeting(MeetingRequest(todo_id=todo_id, **form.meeting.model_dump()), key)
+
+    def cancel_meeting(todo_id: int, _: PlainForm, key: str) -> None:
+        writes.cancel_meeting(TodoItemRequest(todo_id=todo_id), key)
+
+    add("/meeting", MeetingForm, plan_meeting)
+    add("/meeting/delete", PlainForm, cancel_meeting)
 
 
 def add_api(api: Blueprint, writes: Writes) -> None:
@@ -174,6 +189,26 @@ def add_api(api: Blueprint, writes: Writes) -> None:
     def cancel_reminder(todo_id: int) -> ResponseReturnValue:
         """Cancel the reminder, or take away one that was sent."""
         writes.cancel_reminder(TodoItemRequest(todo_id=todo_id), read_idempotency_key())
+        return "", 204
+
+    @api.post(f"{TODO}/meeting")
+    def plan_meeting(todo_id: int) -> ResponseReturnValue:
+        """Plan a meeting about a todo: all of it, or nothing."""
+        plan = MeetingRequest(todo_id=todo_id, **read_body(MeetingBody).model_dump())
+        planned = writes.plan_meeting(plan, read_idempotency_key())
+        location = url_for("api.read_meeting", todo_id=todo_id, _external=True)
+        return jsonify(planned.model_dump(mode="json")), 201, {"Location": location}
+
+    @api.get(f"{TODO}/meeting")
+    def read_meeting(todo_id: int) -> ResponseReturnValue:
+        """Return the latest meeting about a todo, and how far it is."""
+        found = of_todo(todo_id, meeting.find_meeting, "There is no meeting about this todo.")
+        return jsonify(MeetingData.model_validate(found).model_dump(mode="json"))
+
+    @api.delete(f"{TODO}/meeting")
+    def cancel_meeting(todo_id: int) -> ResponseReturnValue:
+        """Cancel the meeting about a todo, planned or not yet."""
+        writes.cancel_meeting(TodoItemRequest(todo_id=todo_id), read_idempotency_key())
         return "", 204
 
 

@@ -12,6 +12,9 @@ from .database import Base, Moment
 UNSETTLED = ("charging", "paid")
 """A payment in one of these states keeps its todo from being deleted, and its bounty from being paid again."""
 
+UNDONE = ("cancelled", "refused")
+"""A meeting in one of these states has left nothing behind, and makes place for another."""
+
 
 def _of_todo(*, key: bool = True) -> Mapped[int]:
     return mapped_column(ForeignKey("todo.id", name="fk_todo", ondelete="CASCADE"), primary_key=key)
@@ -54,12 +57,14 @@ class Meeting(Base):
     id: Mapped[str] = mapped_column(String(36), unique=True)
     """The event and the booking have this id too, so that they can be undone whatever has become of their answers."""
     start: Mapped[datetime] = mapped_column(Moment)
+    title: Mapped[str] = mapped_column(Text)
+    """What others are told that it is about: the task as it was."""
     minutes: Mapped[int]
     room: Mapped[str] = mapped_column(String(100))
     invite: Mapped[str] = mapped_column(String(254))
     status: Mapped[str] = mapped_column(String(10))
     steps: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    """By the name of the step: done or undone."""
+    """By the name of the step: open, done or undone."""
     reason: Mapped[str | None] = mapped_column(Text)
 
 
@@ -82,6 +87,8 @@ class Payment(Base):
         CheckConstraint("status IN ('charging', 'paid', 'declined', 'refunded')", name="status"),
         # On deletion of its todo, which sets todo_id to NULL, this refuses that.
         CheckConstraint("status NOT IN ('charging', 'paid') OR todo_id IS NOT NULL", name="unsettled_has_todo"),
+        # Also for the deletion of a todo, which looks for its payments.
+        Index("ix_payment_todo_id", "todo_id", "created_at"),
         # The database itself lets nobody pay twice.
         Index("uq_payment_open", "todo_id", unique=True, postgresql_where=text("status IN ('charging', 'paid')")),
     )
@@ -96,4 +103,4 @@ class Payment(Base):
     """The provider's id of it."""
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it was declined."""
-    created_at: Mapped[datetime] = mapped_column(Moment, server_default=func.now(), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=func.now())

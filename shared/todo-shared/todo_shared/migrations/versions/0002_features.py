@@ -42,6 +42,7 @@ def upgrade() -> None:
         *of_todo("meeting"),
         sa.Column("id", sa.String(36), nullable=False, unique=True),
         sa.Column("start", MOMENT, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
         sa.Column("minutes", sa.Integer, nullable=False),
         sa.Column("room", sa.String(100), nullable=False),
         sa.Column("invite", sa.String(254), nullable=False),
@@ -76,7 +77,7 @@ def upgrade() -> None:
             "status NOT IN ('charging', 'paid') OR todo_id IS NOT NULL", name="ck_payment_unsettled_has_todo"
         ),
     )
-    op.create_index("ix_payment_created_at", "payment", ["created_at"])
+    op.create_index("ix_payment_todo_id", "payment", ["todo_id", "created_at"])
     op.create_index(
         "uq_payment_open",
         "payment",
