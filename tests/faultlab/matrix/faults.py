@@ -38,6 +38,8 @@ class Fault:
 
     def why_left_out(self, seam: Seam) -> str:
         """Return why this fault makes no sense at this seam; nothing if it does."""
+        if self.name == "pause database" and seam.undone:
+            return "whether the undoing can be recorded before the freeze ends is chance"
         if seam.delayed and not seam.twin.durable and self.kind in _NOT_FOR_THE_JOB:
             return "the job mails one reminder after the other, so that few can be tried: this one is left to others"
         if self.kind in (FaultKind.READ_ONLY, FaultKind.POOL):
