@@ -144,7 +144,8 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
             return _failed(seam, truth, f"The web gives up on the frozen {other}")._replace(slow=slow)
         case FaultKind.PAUSE:
             found = _without(seam, fault.process, "is frozen when it is needed again", "had answered before it froze.")
-            return found._replace(slow=found.outcome is Outcome.FAIL and seam.operation == "cancel")
+            # It waits for its old connection, and then for a new one.
+            return found._replace(slow=bool(found.truth.goes_on or found.truth.half))
         case FaultKind.READ_ONLY:
             refused = next(later for later in seam.later if later.kind.name == "statement")
             return _failed(refused, refused.truth, "The database refuses the write")
