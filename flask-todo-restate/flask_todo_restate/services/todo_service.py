@@ -6,15 +6,13 @@ from datetime import timedelta
 import restate
 from sqlalchemy.orm import Session
 
-from flask_restate import ERRORS, OPERATION_HEADER, SQLSTATES, Ends, call_id, durable_service, to_its_end
+from flask_restate import OPERATION_HEADER, call_id, durable_service, to_its_end
 from flask_todo_restate.services import meeting
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.services.notification import notify
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
-from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
 from todo_shared.features.schemas import CompletedRequest, DeletedData, MeetingData
-from todo_shared.models.database import REFUSALS
 from todo_shared.schemas import (
     ClearedData,
     ClearRequest,
@@ -25,10 +23,6 @@ from todo_shared.schemas import (
     UpdatedData,
 )
 from todo_shared.settings import load
-
-ERRORS[operations.TodoNotFoundError] = Ends(404)
-ERRORS.update({kind: Ends(kind.status) for kind in (NotSetError, ConflictError, DeclinedError)})
-SQLSTATES.update({state: Ends(*refusal) for state, refusal in REFUSALS.items()})
 
 settings = load(TodoServiceSettings)
 todo_service = durable_service("TodoService", settings)
