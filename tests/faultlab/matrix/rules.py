@@ -111,7 +111,8 @@ def _both(seam: Seam, fault: Fault) -> Submission | None:
         case FaultKind.TERMINATE if fault.process == "web" and seam.name == "request":
             return Submission(Outcome.UNKNOWN, NOTHING, "A stopping server takes no request that it has not begun")
         case FaultKind.TERMINATE if fault.process == "web":
-            return Submission(Outcome.OK, WHOLE, "The web application finishes its requests before it stops.")
+            because = "The web application finishes its requests before it stops."
+            return Submission(Outcome.PENDING if seam.twin.durable else Outcome.OK, WHOLE, because)
         case FaultKind.POWER_CUT:
             return Submission(Outcome.UNKNOWN, _safe(seam), "Everything is dead, and nobody answers")
     return None
