@@ -40,7 +40,7 @@ def cases(seams: Iterable[Seam], faults: Iterable[Fault]) -> list[Case]:
         for fault in faults
         for seam in seams
         if not fault.why_left_out(seam)
-        for client in clients_at(seam)
+        for client in clients_at(seam, fault)
     ]
 
 

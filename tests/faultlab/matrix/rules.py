@@ -11,23 +11,25 @@ from typing import NamedTuple
 
 from tests.faultlab.laboratory import OUTSIDE
 from tests.faultlab.matrix.again import submitted_again
-from tests.faultlab.matrix.faults import Fault, FaultKind
-from tests.faultlab.matrix.seams import LONG, Seam
+from tests.faultlab.matrix.faults import FAULTS, Fault, FaultKind
+from tests.faultlab.matrix.seams import Seam
 from tests.faultlab.matrix.undoing import planning
 from tests.support.history import NOTHING, WHOLE, Outcome, Truth, Verdict, verdict_on
+from tests.support.truth import FEATURES
 
 GIVES_UP = "gives up"
 RESUBMITS = "resubmits"
 CLIENTS = (GIVES_UP, RESUBMITS)
 
 
-def clients_at(seam: Seam) -> tuple[str, ...]:
-    """Return the kinds of clients that are tried at a seam."""
+def clients_at(seam: Seam, fault: Fault) -> tuple[str, ...]:
+    """Return the kinds of clients that are tried at a seam with a fault."""
     if seam.background:
         # Behind its back, a client has nothing to give up or to submit again.
         return (GIVES_UP,)
-    if seam.operation in LONG and seam.twin.durable:
-        return (CLIENTS[len(seam.earlier) % 2],)
+    if seam.operation in FEATURES and seam.twin.durable:
+        # So many seams take turns: each has both kinds, with one fault or another.
+        return (CLIENTS[(len(seam.earlier) + FAULTS.index(fault)) % 2],)
     return CLIENTS
 
 

@@ -30,7 +30,7 @@ def render(run: MatrixRun) -> str:
     cells = {cell.id: cell for cell in run.cells}
 
     def cells_at(seam: Seam, fault: Fault) -> list[Cell | None]:
-        return [cells.get(Case(seam, fault, client).id) for client in clients_at(seam)]
+        return [cells.get(Case(seam, fault, client).id) for client in clients_at(seam, fault)]
 
     writes = counted(len(cells), "write was", "writes were")
     return page.render(
