@@ -45,9 +45,7 @@ def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
     ((todo_id,),) = twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
     operation.todo_id = todo_id
     if operation.kind == "tell":
-        # At the address at which the twin sees the outside world, which may lead through a proxy.
-        hook = f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
-        twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook)
+        twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook_of(twin))
     if operation.kind == "cancel":
         # Not past the application, which has a workflow of its own for each meeting.
         planned = ClientOperation("plan", "", new_key(), todo_id)
@@ -63,6 +61,11 @@ def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
             "INSERT INTO payment (id, todo_id, amount, currency, status, charge) VALUES (%s, %s, %s, %s, 'paid', %s)",
             *(payment_id, todo_id, AMOUNT, CURRENCY, charge),
         )
+
+
+def hook_of(twin: RunningTwin) -> str:
+    """Return a watcher's URL, where the twin sees the outside world, which may lead through a proxy."""
+    return f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
 
 
 def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
@@ -96,7 +99,9 @@ def _world(twin: RunningTwin) -> OutsideWorldClient:
 
 def _pay(found: Evidence) -> Truth:
     charged, states = found.done("payments").count("paid"), found.statuses("payment")
-    truth = _both(charged, states.count("paid"), "charged and not recorded", "recorded and not charged")
+    # What is refunded was paid.
+    recorded = states.count("paid") + states.count("refunded")
+    truth = _both(charged, recorded, "charged and not recorded", "recorded and not charged")
     return truth._replace(goes_on="charging" in states)
 
 

@@ -167,10 +167,10 @@ def main(kinds: Sequence[str]) -> None:
                 rows = record(lab, kind)
                 add_truths(lab, kind, rows)
                 recorded.setdefault(twin.key, {})[kind] = rows
-    RECORDED.write_text(_in_lines(recorded), encoding="utf-8")
+    RECORDED.write_text(in_lines(recorded), encoding="utf-8")
 
 
-def _in_lines(recorded: dict[str, dict[str, Rows]]) -> str:
+def in_lines(recorded: dict[str, dict[str, Rows]]) -> str:
     """Return it as JSON with a line for each message."""
     text = json.dumps(recorded, indent=1, ensure_ascii=False)
     rows = [json.dumps(row, ensure_ascii=False) for kinds in recorded.values() for row in chain(*kinds.values())]
