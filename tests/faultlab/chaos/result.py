@@ -14,8 +14,9 @@ from rich.table import Table
 
 from tests.faultlab.chaos.random_faults import InjectedFault
 from tests.faultlab.legend import LEGEND, Share
-from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
+from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import NothingProvedError, Outcome, Verdict, count, judge
+from tests.support.truth import BASIC
 from todo_stack.twins import Twin
 
 MINIMUM_OK_PER_SECOND = 1.0
@@ -42,7 +43,7 @@ class ChaosResult:
     @property
     def verdicts(self) -> Counter[Verdict]:
         """How many operations have each verdict, of those whose effects were counted."""
-        return Counter(judge(operation) for operation in self.operations if operation.effect is not None)
+        return Counter(judge(operation) for operation in self.operations if operation.truth is not None)
 
     def write(self, file: Path) -> None:
         """Write the history, operations and faults, as one JSON object a line in the order of their beginnings."""
@@ -50,7 +51,7 @@ class ChaosResult:
             (fault.began_at, {"what": "fault", **to_jsonable_python(fault)}) for fault in self.faults
         ]
         for operation in self.operations:
-            verdict = None if operation.effect is None else judge(operation).value
+            verdict = None if operation.truth is None else judge(operation).value
             record = {"what": "operation", **to_jsonable_python(operation), "verdict": verdict}
             history.append((operation.invoked_at, record))
         with file.open("w") as lines:
@@ -65,10 +66,12 @@ def find_violations(twin: Twin, history: list[SubmittedOperation], seconds: floa
         found = [operation for operation in history if judge(operation) is verdict]
         if verdict is Verdict.DUPLICATED and not twin.durable:
             # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
-            found = [operation for operation in found if (operation.effect or 0) > len(operation.answers)]
+            found = [
+                operation for operation in found if operation.truth and operation.truth.times > len(operation.answers)
+            ]
         violations += [f"{verdict.value}: {o.kind} {o.marker}, told {', '.join(map(str, o.answers))}" for o in found]
-    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(OPERATIONS))
-    for kind in OPERATIONS:
+    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(BASIC))
+    for kind in BASIC:
         try:
             count([operation for operation in history if operation.kind == kind], minimum_ok=minimum_ok)
         except NothingProvedError as error:
@@ -92,7 +95,7 @@ def print_results(console: Console, results: Sequence[ChaosResult]) -> None:
         add(f"{entry.symbol} {verdict.value}", shares, style)
     add("all operations", (of_twin.total() for of_twin in verdicts), "bold")
     table.add_section()
-    for kind in OPERATIONS:
+    for kind in BASIC:
         add(kind, (sum(o.kind == kind for o in result.operations) for result in results))
     for outcome, name in _OUTCOMES.items():
         add(name, (sum(o.outcome is outcome for o in result.operations) for result in results))

@@ -13,9 +13,9 @@ from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
 from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.chaos.workload import Workload, WorkloadClient
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.submitted import OPERATIONS, SubmittedOperation, ask_for_result
-from tests.support.burst import count_effects
+from tests.faultlab.submitted import SubmittedOperation, ask_for_result
 from tests.support.history import Outcome
+from tests.support.truth import BASIC, count_effects
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log
@@ -57,9 +57,7 @@ def _check_liveness(client: WorkloadClient, stop: threading.Event) -> list[str]:
         def succeeds(kind: str) -> bool:
             return client.operate(session, kind, insist=0).outcome is Outcome.OK
 
-        missing = [
-            _missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop) for kind in OPERATIONS
-        ]
+        missing = [_missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop) for kind in BASIC]
     return [*filter(None, missing)]
 
 

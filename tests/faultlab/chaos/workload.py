@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import requests
 
 from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
-from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
+from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import Outcome
 from tests.support.running_twin import RunningTwin
+from tests.support.truth import BASIC
 
 CLIENTS = 8
 LONGEST_PAUSE_SECONDS = 0.4
@@ -41,7 +42,7 @@ class WorkloadClient:
         with requests.Session() as session:
             session.trust_env = False
             while not self.over.is_set():
-                self.operate(session, self.random.choice(OPERATIONS))
+                self.operate(session, self.random.choice(BASIC))
                 self._think()
 
     def operate(self, session: requests.Session, kind: str, insist: float = 0.5) -> SubmittedOperation:

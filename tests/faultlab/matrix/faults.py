@@ -25,6 +25,9 @@ class FaultKind(enum.Enum):
     POOL = "all connections of the pool are in use until the client has its answer"
 
 
+_NOT_FOR_THE_JOB = (FaultKind.STALL, FaultKind.TERMINATE, FaultKind.SHUTDOWN)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One way to fail; `process` is the one that it hits, if it hits one."""
@@ -35,6 +38,8 @@ class Fault:
 
     def why_left_out(self, seam: Seam) -> str:
         """Return why this fault makes no sense at this seam; nothing if it does."""
+        if seam.delayed and not seam.twin.durable and self.kind in _NOT_FOR_THE_JOB:
+            return "the job mails one reminder after the other, so that few can be tried: this one is left to others"
         if self.kind in (FaultKind.READ_ONLY, FaultKind.POOL):
             return "" if seam.name == "request" else "a condition that is met where the write begins, not in its middle"
         if not self.process:

@@ -1,0 +1,128 @@
+"""What there is of an operation: counted in the twin's database and in the outside world, past the application."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tests.support.history import ClientOperation, Truth
+from tests.support.outside_world import OutsideWorldClient
+from tests.support.running_twin import RunningTwin, new_key
+from tests.support.waiting import StillMissingError, until
+
+BASIC = ("add", "update", "delete")
+"""What is done to a todo itself."""
+FEATURES = ("pay", "refund", "tell", "remind")
+"""What is done with what a todo carries, and calls others."""
+OPERATIONS = (*BASIC, *FEATURES)
+
+REMINDED_SECONDS = 60.0
+AMOUNT, CURRENCY = 1250, "EUR"
+
+
+class Evidence(NamedTuple):
+    """Where to look for what there is of one todo."""
+
+    twin: RunningTwin
+    world: OutsideWorldClient
+    todo_id: int
+
+    def done(self, receiver: str) -> list[str]:
+        """Return what a receiver did for the todo, in its words, the oldest first."""
+        return [effect["what"] for effect in self.world.effects_for(self.todo_id, receiver)]
+
+    def statuses(self, table: str) -> list[str]:
+        """Return the states of what the todo has in a table."""
+        query = f"SELECT status FROM {table} WHERE todo_id = %s"  # noqa: S608 - a table of ours
+        return [status for (status,) in self.twin.rows(query, self.todo_id)]
+
+
+def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
+    """Make what an operation begins with, past the application: the todo, and what it carries."""
+    if operation.kind == "add":
+        return
+    before = operation.marker if operation.kind == "delete" else f"before {operation.marker}"
+    ((todo_id,),) = twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
+    operation.todo_id = todo_id
+    if operation.kind == "tell":
+        # At the address at which the twin sees the outside world, which may lead through a proxy.
+        hook = f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
+        twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook)
+    if operation.kind in ("pay", "refund"):
+        twin.rows("INSERT INTO bounty (todo_id, amount, currency) VALUES (%s, %s, %s)", todo_id, AMOUNT, CURRENCY)
+    if operation.kind == "refund":
+        payment_id, world = new_key(), _world(twin)
+        body = {"amount": AMOUNT, "currency": CURRENCY, "reference": f"{twin.which.key}/{todo_id}"}
+        charge = world.ask("POST", "/payments", body, key=payment_id).json()["id"]
+        twin.rows(
+            "INSERT INTO payment (id, todo_id, amount, currency, status, charge) VALUES (%s, %s, %s, %s, 'paid', %s)",
+            *(payment_id, todo_id, AMOUNT, CURRENCY, charge),
+        )
+
+
+def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
+    """Count what there is of operations."""
+    tasks = Counter(task for (task,) in twin.rows("SELECT task FROM todo"))
+    for operation in operations:
+        if operation.kind in FEATURES:
+            assert operation.todo_id
+            operation.truth = _FEATURES[operation.kind](Evidence(twin, _world(twin), operation.todo_id))
+        else:
+            # Of a deletion that the todo is gone, else its text.
+            there = tasks[operation.marker]
+            operation.truth = Truth(int(there == 0) if operation.kind == "delete" else there)
+
+
+def wait_for_reminders(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
+    """Wait until all reminders that were set are mailed; if they are not in a minute, the truth says so."""
+    due = [operation for operation in operations if operation.kind == "remind"]
+
+    def none_waits() -> bool:
+        count_effects(twin, due)
+        return not any(operation.truth and operation.truth.goes_on for operation in due)
+
+    with contextlib.suppress(StillMissingError):
+        until(none_waits, "all reminders are mailed", REMINDED_SECONDS)
+
+
+def _world(twin: RunningTwin) -> OutsideWorldClient:
+    return OutsideWorldClient(twin.stack.ports.outside_world_url, twin.which.key)
+
+
+def _pay(found: Evidence) -> Truth:
+    charged, states = found.done("payments").count("paid"), found.statuses("payment")
+    truth = _both(charged, states.count("paid"), "charged and not recorded", "recorded and not charged")
+    return truth._replace(goes_on="charging" in states)
+
+
+def _refund(found: Evidence) -> Truth:
+    given, recorded = found.done("payments").count("refunded"), found.statuses("payment").count("refunded")
+    return _both(given, recorded, "given back and not recorded", "recorded and not given back")
+
+
+def _tell(found: Evidence) -> Truth:
+    ((completed,),) = found.twin.rows("SELECT completed FROM todo WHERE id = %s", found.todo_id)
+    told = found.done("hooks").count("received")
+    return _both(told, int(completed), "told and not completed", "completed and its watcher not told")
+
+
+def _remind(found: Evidence) -> Truth:
+    query = "SELECT count(*) FILTER (WHERE sent_at IS NULL), count(sent_at) FROM reminder WHERE todo_id = %s"
+    ((waiting, sent),) = found.twin.rows(query, found.todo_id)
+    truth = _both(found.done("mail").count("sent"), sent, "mailed and not recorded", "recorded and not mailed")
+    return truth._replace(goes_on=waiting > 0)
+
+
+def _both(done: int, recorded: int, unrecorded: str, undone: str) -> Truth:
+    """Return the truth on what must be done outside as often as it is recorded."""
+    if done == recorded:
+        return Truth(done)
+    return Truth(max(done, recorded) if max(done, recorded) > 1 else 0, unrecorded if done > recorded else undone)
+
+
+_FEATURES: dict[str, Callable[[Evidence], Truth]] = {
+    "pay": _pay,
+    "refund": _refund,
+    "tell": _tell,
+    "remind": _remind,
+}
