@@ -20,6 +20,9 @@ from todo_shared import printable_logs
 from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
 
+OUTSIDE_CALLS = 16
+"""Steps that may wait for others at the same time without keeping those waiting that use a connection."""
+
 settings = load(ServiceSettings)
 outside_settings()
 
@@ -33,7 +36,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     printable_logs.install()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    serve(app, settings, threads=settings.db_pool_size, ledger=ledger)
+    serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger)
 
 
 if __name__ == "__main__":

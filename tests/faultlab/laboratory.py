@@ -40,7 +40,7 @@ TIMEOUTS = {
 }
 LONGER_THAN_EVERY_TIMEOUT_SECONDS = 7.0
 CLIENT_TIMEOUT_SECONDS = 6.0
-"""Longer than the write budget, and than a silent connection and an attempt to make a new one: the twins answer first."""
+"""Longer than the write budget, a silent connection and a try to make a new one, so that the twins can answer."""
 
 FIRST_ID = 700_000_000
 POOL_SIZE = 40

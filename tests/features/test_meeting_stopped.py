@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import requests
 
 from tests.features.meetings import CANCELLED, PLANNED, MetTodo
 from tests.support import restate_admin
@@ -90,6 +91,26 @@ def test_operator_while_it_is_cancelled(todo: MetTodo) -> None:
     assert todo.twin.settle() == []
     assert todo.steps() == "cancelled undone undone undone undone"
     assert todo.effects() == CANCELLED
+
+
+def test_deletion_whose_answers_were_lost(todo: MetTodo) -> None:
+    """A deletion may end as unknown after its last attempt: what its row in the ledger tells to undo is undone."""
+    assert todo.meet().status_code == 201
+    operation = new_key()
+    todo.twin.rows(
+        """WITH made AS (INSERT INTO operation (operation_id, result)
+             SELECT %s || '/db_delete', to_jsonb(meeting) FROM meeting WHERE todo_id = %s)
+           DELETE FROM todo WHERE id = %s""",
+        operation,
+        todo.id,
+        todo.id,
+    )
+    address = f"http://127.0.0.1:{todo.twin.stack.ports.restate_ingress}/restate/call/TodoService/finish_deletion"
+    for name, status in ((operation, 200), (new_key(), 404)):
+        answer = requests.post(address, json={"todo_id": todo.id}, headers={"operation-id": name}, timeout=10)
+        assert answer.status_code == status, answer.text
+    assert todo.twin.settle() == []
+    assert todo.booked() == []
 
 
 def test_repeated_after_it_is_forgotten(todo: MetTodo) -> None:

@@ -229,3 +229,18 @@ def test_page(todo: Todo, browser: Browser) -> None:
     assert "told to refuse" in browser.texts("[role=alert]", declined)[0]
     assert browser.submit(browser.form(f"{page}/bounty/delete", browser.get(page))).status_code == 302
     assert todo.call("GET", "/bounty").status_code == 404
+
+
+def test_list_says_what_is_set(todo: Todo, browser: Browser) -> None:
+    """The list leads to the todo's page, and says what the todo carries."""
+
+    def said() -> list[str]:
+        return browser.texts(f"#todo-{todo.id} .carried")
+
+    assert said() == ["bounty set"]
+    todo.pay()
+    assert said() == ["bounty paid"]
+    todo.call("POST", "/bounty/refund")
+    todo.call("PUT", "/reminder", {"in_seconds": 3600})
+    assert said() == ["bounty set", "reminder set"]
+    assert browser.get(f"/todos/{todo.id}").status_code == 200

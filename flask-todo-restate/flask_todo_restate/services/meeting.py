@@ -6,11 +6,17 @@ from datetime import timedelta
 
 import requests
 import restate
-from restate.exceptions import RetryableError
 from sqlalchemy.orm import Session
 
-from flask_restate import StoppedError, durable_service, durable_workflow, to_its_end, translated, unless_stopped
-from flask_restate.errors import translate
+from flask_restate import (
+    StoppedError,
+    durable_service,
+    durable_workflow,
+    retry_after,
+    to_its_end,
+    translated,
+    unless_stopped,
+)
 from flask_todo_restate.services.database import ledger
 from todo_shared.features import meeting as shared
 from todo_shared.features.outside import OutsideWorld
@@ -98,9 +104,9 @@ async def _do(
         try:
             shared.do(world, meeting, step)
         except requests.HTTPError as error:
-            later = translate(error)
-            if isinstance(later, RetryableError) and later.retry_after and later.retry_after >= LONG:
-                return later.retry_after.total_seconds()
+            pause = retry_after(error)
+            if pause and pause >= LONG:
+                return pause.total_seconds()
             raise
         return 0
 

@@ -6,15 +6,13 @@ from datetime import timedelta
 import restate
 from sqlalchemy.orm import Session
 
-from flask_restate import ERRORS, OPERATION_HEADER, SQLSTATES, Ends, call_id, durable_service, to_its_end
+from flask_restate import OPERATION_HEADER, call_id, durable_service, to_its_end
 from flask_todo_restate.services import meeting
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.services.notification import notify
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
-from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
 from todo_shared.features.schemas import CompletedRequest, DeletedData, MeetingData
-from todo_shared.models.database import REFUSALS
 from todo_shared.schemas import (
     ClearedData,
     ClearRequest,
@@ -25,10 +23,6 @@ from todo_shared.schemas import (
     UpdatedData,
 )
 from todo_shared.settings import load
-
-ERRORS[operations.TodoNotFoundError] = Ends(404)
-ERRORS.update({kind: Ends(kind.status) for kind in (NotSetError, ConflictError, DeclinedError)})
-SQLSTATES.update({state: Ends(*refusal) for state, refusal in REFUSALS.items()})
 
 settings = load(TodoServiceSettings)
 todo_service = durable_service("TodoService", settings)
@@ -79,12 +73,25 @@ async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
         if error.status_code != 500:
             raise
         # The last attempt may have committed although its answer was lost, so "not deleted" would be a guess.
+        ctx.service_send(finish_deletion, req, headers={OPERATION_HEADER: call_id(ctx)})
         raise restate.TerminalError(
             f"The todo could not be deleted within {settings.delete_max_duration_seconds:g} s, or it is unknown "
             "whether it was. Please check the list before you try again.",
             status_code=503,
         ) from error
     if left:
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
+
+
+@todo_service.handler()
+async def finish_deletion(ctx: restate.Context, req: TodoItemRequest) -> None:
+    """Undo what a todo has left, if its deletion, whose operation id this has, succeeded and nobody was told."""
+
+    def db_delete(session: Session) -> MeetingData | None:
+        del session  # The ledger looks for the row of a deletion that did succeed.
+        raise operations.TodoNotFoundError(req.todo_id)
+
+    if left := await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete))):
         ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
 
 

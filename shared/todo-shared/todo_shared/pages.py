@@ -7,6 +7,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
+from todo_shared.features.carried import carried
 from todo_shared.features.forms import FeatureForm
 from todo_shared.features.pages import todo_page
 from todo_shared.forms import TASK_INPUT, AddForm, TodoForm, UpdateForm, new_request_id
@@ -28,11 +29,13 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
     if number > 1 and not todos:
         number = operations.last_page(db.session, PAGE_SIZE)
         todos = operations.page(db.session, number, PAGE_SIZE)
+    words = carried(db.session, [todo.id for todo in todos])
     # Return the connection to the pool before the page is rendered, which may take a while.
     db.session.commit()
     return render_template(
         "index.html",
         todos=todos[:PAGE_SIZE],
+        carried=words,
         page=number,
         has_next=len(todos) > PAGE_SIZE,
         add_form=add_form or AddForm(formdata=None),

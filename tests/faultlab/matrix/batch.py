@@ -93,7 +93,8 @@ def _wait_for_quiet(lab: Laboratory) -> None:
 
 def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, when_held: Truth | None) -> Cell:
     # The message was held where the seam says, or the cell has proved nothing.
-    assert when_held and operation.truth
+    assert when_held
+    assert operation.truth
     if when_held != case.seam.truth and not case.seam.racing:
         raise AssertionError(f"{case.id}: {when_held} while held, the seam says {case.seam.truth}")
     return case.cell(

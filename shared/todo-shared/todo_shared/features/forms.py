@@ -114,7 +114,7 @@ class MeetingForm(FeatureForm):
     """Plan a meeting."""
 
     start = StringField("Start", [_start], render_kw={"required": True, "type": "datetime-local"})
-    zone = StringField("Time zone", default="UTC", render_kw={"required": True})
+    zone = StringField("Time zone", default="UTC", render_kw={"title": "Such as UTC or Europe/Berlin"})
     minutes = StringField(
         "Minutes", [_Is("Minutes", TypeAdapter(Minutes))], default="30", render_kw={"inputmode": "numeric"}
     )

@@ -7,7 +7,7 @@ from flask import render_template, session, url_for
 from flask_wtf.csrf import generate_csrf
 
 from todo_shared import operations
-from todo_shared.features import meeting, moments, payment, reminder, watcher
+from todo_shared.features import meeting, payment, reminder, watcher
 from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, ReminderForm, WatcherForm
 from todo_shared.features.moments import zones
 from todo_shared.features.money import shown
@@ -34,7 +34,6 @@ def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") 
         meeting=meeting.find_meeting(db.session, todo_id),
         meeting_form=form if isinstance(form, MeetingForm) else MeetingForm(formdata=None, zone=_zone()),
         meeting_steps=STEPS,
-        moment=moments.shown,
         csrf=generate_csrf(),
         new_request_id=new_request_id,
         shown=shown,

@@ -99,6 +99,7 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
     add("/reminder/delete", PlainForm, cancel_reminder)
 
     def plan_meeting(todo_id: int, form: MeetingForm, key: str) -> None:
+        remember_zone(str(form.zone.data).strip())
         writes.plan_meeting(MeetingRequest(todo_id=todo_id, **form.meeting.model_dump()), key)
 
     def cancel_meeting(todo_id: int, _: PlainForm, key: str) -> None:

@@ -87,6 +87,8 @@ class Payment(Base):
         CheckConstraint("status IN ('charging', 'paid', 'declined', 'refunded')", name="status"),
         # On deletion of its todo, which sets todo_id to NULL, this refuses that.
         CheckConstraint("status NOT IN ('charging', 'paid') OR todo_id IS NOT NULL", name="unsettled_has_todo"),
+        # Also for the deletion of a todo, which looks for its payments.
+        Index("ix_payment_todo_id", "todo_id", "created_at"),
         # The database itself lets nobody pay twice.
         Index("uq_payment_open", "todo_id", unique=True, postgresql_where=text("status IN ('charging', 'paid')")),
     )
@@ -101,4 +103,4 @@ class Payment(Base):
     """The provider's id of it."""
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it was declined."""
-    created_at: Mapped[datetime] = mapped_column(Moment, server_default=func.now(), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, server_default=func.now())

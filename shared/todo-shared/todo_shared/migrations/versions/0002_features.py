@@ -77,7 +77,7 @@ def upgrade() -> None:
             "status NOT IN ('charging', 'paid') OR todo_id IS NOT NULL", name="ck_payment_unsettled_has_todo"
         ),
     )
-    op.create_index("ix_payment_created_at", "payment", ["created_at"])
+    op.create_index("ix_payment_todo_id", "payment", ["todo_id", "created_at"])
     op.create_index(
         "uq_payment_open",
         "payment",
