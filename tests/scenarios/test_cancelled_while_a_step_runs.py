@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.wire.messages import Answer, Match, Sent
+from tests.faultlab.wire.messages import Answer, Sent
 from tests.features.meetings import MetTodo
 from tests.support.outside_world import OutsideWorldClient
 
@@ -22,7 +22,11 @@ MOMENTS = [
 
 @pytest.mark.parametrize(("message", "room"), MOMENTS)
 def test_cancelled_while_a_step_runs(
-    lab: Laboratory, world: OutsideWorldClient, meanwhile: ThreadPoolExecutor, message: type[Match], room: list[str]
+    lab: Laboratory,
+    world: OutsideWorldClient,
+    meanwhile: ThreadPoolExecutor,
+    message: type[Sent | Answer],
+    room: list[str],
 ) -> None:
     """Both twins have ids and undo at once; whoever planned is told that it was cancelled, and nothing is left."""
     todo = MetTodo(lab.twin, world)

@@ -24,9 +24,7 @@ EXPECTED: dict[str, Any] = {
 
 @only_restate
 @pytest.mark.parametrize("order", EXPECTED)
-def test_killed_saga(
-    lab: Laboratory, world: OutsideWorldClient, meanwhile: ThreadPoolExecutor, order: str
-) -> None:
+def test_killed_saga(lab: Laboratory, world: OutsideWorldClient, meanwhile: ThreadPoolExecutor, order: str) -> None:
     """What is killed is not undone. Its user can still cancel the meeting, as in the plain twin after a crash."""
     todo = MetTodo(lab.twin, world)
     booking = lab.to_outside.hold(Sent("PUT /rooms", mentioning=todo.id))

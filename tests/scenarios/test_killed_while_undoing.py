@@ -21,7 +21,7 @@ EXPECTED = {
 
 
 def test_killed_while_undoing(lab: Laboratory, world: OutsideWorldClient, meanwhile: ThreadPoolExecutor) -> None:
-    """The room was refused, and the event is to be undone: in the plain twin it stays, and the Restate twin undoes it."""
+    """The room was refused, and the event is to be undone: it stays in the plain twin, and not in the Restate twin."""
     todo = MetTodo(lab.twin, world)
     undoing = lab.to_outside.hold(Sent("DELETE /calendar/events", mentioning=todo.id))
     with todo.told("room", "reject", method="PUT"):

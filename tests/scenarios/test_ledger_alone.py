@@ -61,7 +61,7 @@ def ledger_only(lab: Laboratory, log: Log) -> Iterator[LedgerOnly]:
 
 @only_plain
 def test_process_dies(lab: Laboratory, ledger_only: LedgerOnly, meanwhile: ThreadPoolExecutor) -> None:
-    """Of two payments that are charged and not recorded, the one that is asked for again is paid; the other is stuck."""
+    """Of two payments that are charged and not recorded, one is asked for again, and paid; the other is stuck."""
     asked_again, given_up = prepared(lab.twin, "pay"), prepared(lab.twin, "pay")
     answers = [lab.to_outside.hold(Answer("POST /payments", mentioning=p.todo_id)) for p in (asked_again, given_up)]
     first = [meanwhile.submit(ledger_only.operate, payment) for payment in (asked_again, given_up)]

@@ -29,7 +29,7 @@ def browsers(lab: Laboratory) -> Iterator[list[Browser]]:
 def test_two_browsers_pay(
     lab: Laboratory, world: OutsideWorldClient, browsers: list[Browser], meanwhile: ThreadPoolExecutor
 ) -> None:
-    """In both twins one pays, and the other is told: the plain twin, whose "charging" is committed first, does as well."""
+    """In both twins one pays and the other is told: the plain twin, which commits "charging" first, does as well."""
     paying = prepared(lab.twin, "pay")
     assert paying.todo_id
     page = f"/todos/{paying.todo_id}"
