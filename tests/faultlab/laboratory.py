@@ -127,6 +127,11 @@ class Laboratory:
         return self.links[database_link(self.which)]
 
     @property
+    def to_outside(self) -> Proxy:
+        """The link on which the twin calls the outside world, which must be wanted."""
+        return self.links[outside_link(self.which)]
+
+    @property
     def servers(self) -> dict[str, RunningServer]:
         """By name; with the outside world, if it is there."""
         return {**self.stack.servers, **({OUTSIDE_WORLD: self.outside} if self.outside else {})}

@@ -1,4 +1,4 @@
-"""A meeting's workflow is stopped, by its user or by an operator: nothing is left, but what is killed leaves."""
+"""A meeting's workflow is stopped, by its user or by an operator: nothing is left."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -48,13 +48,12 @@ OPERATOR = {
     "run: pause cancel": "refused",
     "run: cancel, fails": "refused",
     "run: pause cancel, fails": "refused",
-    "run: kill": "planning",
 }
 
 
 @pytest.mark.parametrize(("orders", "status"), OPERATOR.items())
 def test_operator(todo: MetTodo, orders: str, status: str) -> None:
-    """What an operator does while the room is booked, or fails, leaves nothing behind; only what is killed does."""
+    """What an operator does while the room is booked, or fails, leaves nothing behind."""
     orders, _, fails = orders.partition(", ")
     order: dict[str, Any] = {"mode": "error"} if fails else {"mode": "slow", "seconds_each": 0.3}
     handler, verbs = orders.split(": ")
@@ -69,13 +68,9 @@ def test_operator(todo: MetTodo, orders: str, status: str) -> None:
                 todo.order(call, verb)
                 if verb == "pause":
                     until(lambda: todo.state(call) == "paused", "it is paused")
-        assert planning.result().status_code == {"refused": 409, "planned": 201, "planning": 503}[status]
+        assert planning.result().status_code == {"refused": 409, "planned": 201}[status]
     assert todo.twin.settle() == []
     assert todo.meeting()["status"] == status
-    if verbs == "kill":
-        assert "calendar" in todo.booked()
-        # Its user can still cancel it.
-        todo.cancel()
     assert todo.booked() == (["calendar", "room"] if status == "planned" else [])
 
 

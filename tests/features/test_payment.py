@@ -1,6 +1,5 @@
 """Money: in both twins a bounty is charged once, whatever is clicked twice; they differ in what a crash leaves."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from tests.support.browser import Browser
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.user import new_name
-from tests.support.waiting import until
 
 BOUNTY = {"amount": 1250, "currency": "EUR"}
 
@@ -136,67 +134,6 @@ def test_declined(todo: Todo) -> None:
     assert todo.pay().status_code == 201
     assert todo.charged() == ["paid"]
     assert todo.recorded() == ["declined", "paid"]
-
-
-def test_two_at_once(todo: Todo) -> None:
-    """Of two browsers that pay at once, one pays, and the other is told that it is paid or being paid."""
-    with todo.world.told_for(todo.id, "payments", "slow", seconds_each=0.3), ThreadPoolExecutor(2) as pool:
-        statuses = sorted(pool.map(lambda _: todo.pay().status_code, range(2)))
-    assert statuses == [201, 409]
-    assert (todo.charged(), todo.recorded()) == (["paid"], ["paid"])
-
-
-def test_answer_of_the_provider_is_lost(todo: Todo) -> None:
-    """The money is taken, the answer is lost: the plain twin does not know; the durable one asks again with the key."""
-    with todo.world.told_for(todo.id, "payments", "drop", count=1):
-        answer = todo.pay()
-    assert todo.charged() == ["paid"]
-    if todo.twin.which.durable:
-        assert answer.status_code == 201
-        assert todo.recorded() == ["paid"]
-        return
-    assert answer.status_code == 503
-    assert "unknown" in answer.json()["detail"]
-    # It stays so until somebody looks; nobody can pay twice meanwhile.
-    assert todo.recorded() == ["charging"]
-    assert todo.pay().status_code == 409
-    assert todo.charged() == ["paid"]
-
-
-def test_busy_provider(todo: Todo) -> None:
-    """The plain twin says at once that nothing was done; the Restate twin asks again when it was told to."""
-    with todo.world.told_for(todo.id, "payments", "busy", retry_after=1, count=1):
-        answer = todo.pay()
-    if todo.twin.which.durable:
-        assert answer.status_code == 201
-        first, second = todo.world.requests_for(todo.id, "payments")
-        assert first["key"] == second["key"]
-        assert todo.recorded() == ["paid"]
-    else:
-        assert answer.status_code == 503
-        assert todo.recorded() == ["declined"]
-        assert todo.pay().status_code == 201
-    assert todo.charged() == ["paid"]
-
-
-def test_process_dies_while_it_is_charged(todo: Todo) -> None:
-    """The process that asked for money is killed: the plain payment is stuck, the durable one is paid and recorded."""
-    key = new_key()
-    with ThreadPoolExecutor(1) as pool:
-        with todo.world.told_for(todo.id, "payments", "slow", seconds_each=1, count=1):
-            paying = pool.submit(lambda: requests.RequestException if todo.pay(key) is None else None)
-            until(lambda: todo.world.requests_for(todo.id, "payments"), "the provider is asked")
-            todo.twin.writer.kill()
-        until(todo.charged, "the money is taken")
-        todo.twin.writer.start()
-        assert isinstance(paying.exception(), requests.RequestException | None)
-    if todo.twin.which.durable:
-        until(lambda: todo.recorded() == ["paid"], "the payment is recorded")
-        assert todo.pay(key).status_code == 201
-    else:
-        assert todo.recorded() == ["charging"]
-        assert todo.pay(key).status_code == 409
-    assert todo.charged() == ["paid"]
 
 
 def test_page(todo: Todo, browser: Browser) -> None:

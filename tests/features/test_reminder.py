@@ -162,21 +162,6 @@ def test_cancelled_while_the_mailbox_fails(todo: Todo) -> None:
     assert other.call("GET").json() == late
 
 
-def test_changed_while_it_is_mailed(todo: Todo) -> None:
-    """Who changes or cancels a reminder at the moment that it is mailed is told so after that mail, not before."""
-
-    def change(method: str, path: str, body: object) -> None:
-        each = Todo(todo.twin, todo.world)
-        with todo.world.told_for(each.id, "mail", "slow", seconds_each=0.4, count=1):
-            each.remind(in_seconds=0)
-            until(each.asked, "it is being mailed")
-            assert each.call(method, path, body).ok
-            assert len(each.mailed()) == len(each.asked()) == 1
-
-    for changed in ("PUT", "/reminder", FAR), ("DELETE", "/reminder", None), ("DELETE", "", None):
-        change(*changed)
-
-
 def test_process_dies_while_it_is_mailed(todo: Todo) -> None:
     """It is asked again with the same key, so there is one mail, and it is on record."""
     with todo.world.told_for(todo.id, "mail", "slow", seconds_each=0.5, count=1):
@@ -188,20 +173,6 @@ def test_process_dies_while_it_is_mailed(todo: Todo) -> None:
     todo.sent()
     assert todo.asked() == [todo.row()] * 2
     assert len(todo.mailed()) == 1
-
-
-def test_everything_was_off(todo: Todo) -> None:
-    """A reminder that was due while nothing ran is mailed when all is there again."""
-    at = datetime.fromisoformat(todo.remind(in_seconds=1)["at"])
-    servers = [todo.twin.stack.servers[name] for name in todo.twin.which.servers]
-    for server in servers[::-1]:
-        server.kill()
-    until(lambda: datetime.now(UTC) > at, "it is due")
-    assert todo.asked() == []
-    for server in servers:
-        server.start()
-    todo.sent()
-    assert todo.asked() == [todo.row()]
 
 
 def test_several_processes(native_stack: Stack) -> None:
