@@ -23,11 +23,11 @@ def test_owners() -> None:
     )
     traces = Traces([first, second])
     payment = str(uuid.uuid4())
-    assert not traces.owners(message(f"UPDATE payment WHERE id = '{payment}'"))
+    assert not traces.owners(message(f"what became of {payment}"))
     assert traces.owners(message(f"Idempotency-Key: {first.key}")) == {first.key}
-    assert traces.owners(message(f"INSERT INTO todo VALUES ('{second.marker}')")) == {second.key}  # noqa: S608 - no SQL is run
-    assert traces.owners(message(f"INSERT INTO payment VALUES ('{payment}', 700000001)")) == {first.key}  # noqa: S608 - no SQL is run
-    assert traces.owners(message(f"UPDATE payment WHERE id = '{payment}'")) == {first.key}
+    assert traces.owners(message(f"the todo '{second.marker}'")) == {second.key}
+    assert traces.owners(message(f"the payment {payment} of 700000001")) == {first.key}
+    assert traces.owners(message(f"what became of {payment}")) == {first.key}
     assert not traces.owners(message("1700000001"))
 
 
