@@ -15,8 +15,8 @@ WITH_NODE := PATH="$$PATH:$(CURDIR)/$(BIN)"
 WEB_TOOLS := .lint/node_modules/.ready
 # It would take the pyproject.toml nearest to the templates.
 DJLINT := --configuration pyproject.toml
-TEMPLATES := $(wildcard shared/todo-shared/todo_shared/templates/*.html tests/*/*/*.j2)
-STYLES := $(wildcard shared/todo-shared/todo_shared/static/*.css tests/*/*/*.css)
+TEMPLATES := $(wildcard shared/*/*/templates/*.html tests/*/*/*.j2)
+STYLES := $(wildcard shared/*/*/static/*.css tests/*/*/*.css)
 SCRIPTS := $(wildcard .lint/*.mjs tests/*/*/*.js tests/*/*/*.mjs)
 
 help: ## list these commands
@@ -25,8 +25,8 @@ help: ## list these commands
 setup: $(READY) ## install everything that is pinned into this folder (other commands do it when needed)
 
 # These files contain every pin: when one of them changes, the installation is repeated.
-$(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.toml shared/todo-stack/pyproject.toml flask-todo/pyproject.toml \
-		flask-todo-restate/pyproject.toml flask-todo-restate/flask-restate/pyproject.toml \
+$(READY): constraints.txt tests/requirements.txt shared/todo-shared/pyproject.toml shared/todo-stack/pyproject.toml shared/outside-world/pyproject.toml \
+		flask-todo/pyproject.toml flask-todo-restate/pyproject.toml flask-todo-restate/flask-restate/pyproject.toml \
 		flask-todo-restate/package-lock.json shared/bootstrap.py
 	@$(PYTHON) shared/bootstrap.py
 
@@ -71,7 +71,7 @@ reset: $(READY) ## remove all data, after asking
 	@exec $(STACK) reset
 
 test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=tests/containers selects some
-	$(BIN)/pytest $(if $(ARGS),$(ARGS),--ignore tests/containers)
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --ignore tests/containers)
 
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -99,7 +99,7 @@ readme: $(READY) ## put the results of the last whole make compare, bench and be
 
 # What an image installs that is not ours, for every platform and Python that we support: what the folders that its
 # Dockerfile names need, and what builds them.
-PINS := flask-todo/requirements.txt flask-todo-restate/requirements.txt
+PINS := flask-todo/requirements.txt flask-todo-restate/requirements.txt shared/outside-world/requirements.txt
 OURS = $(shell grep -o ' \./[^ ]*' $(@D)/Dockerfile)
 
 pins: $(PINS) ## write the hashes of what the images install, after a change of constraints.txt or a pyproject.toml

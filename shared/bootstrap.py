@@ -20,6 +20,7 @@ NODE_PROJECT = REPOSITORY / "flask-todo-restate"
 FOLDERS = (
     "shared/todo-shared",
     "shared/todo-stack",
+    "shared/outside-world",
     "flask-todo",
     "flask-todo-restate/flask-restate",
     "flask-todo-restate",

@@ -49,8 +49,10 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         with container_stack(folder) as containers:
             yield containers
         return
-    with logs.log_to(folder / logs.FILE) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as running:
-        yield running
+    with logs.log_to(folder / logs.FILE) as log:
+        native = Stack(data=folder / "data", ports=Ports.free(), log=log, with_outside_world=True)
+        with native as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

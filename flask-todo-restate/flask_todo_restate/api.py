@@ -3,10 +3,12 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from flask_todo_restate.features import WRITES
 from flask_todo_restate.outcomes import restate
 from flask_todo_restate.services import todo_service
 from todo_shared import operations, schemas
-from todo_shared.json_api import as_json, created, listing, read_body, read_idempotency_key
+from todo_shared.features.routes import add_api
+from todo_shared.json_api import as_json, cleared, created, listing, read_body, read_idempotency_key
 from todo_shared.models import db
 
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -29,9 +31,8 @@ def add_todo() -> ResponseReturnValue:
 
 @api.delete("/todos")
 def clear_todos() -> ResponseReturnValue:
-    """Delete all todos."""
-    restate.call(todo_service.clear_todos, schemas.ClearRequest(), read_idempotency_key())
-    return "", 204
+    """Delete all todos but those that are being paid, or were; these are named."""
+    return cleared(restate.call(todo_service.clear_todos, schemas.ClearRequest(), read_idempotency_key()))
 
 
 @api.get(TODO)
@@ -61,7 +62,12 @@ def read_operation(operation_id: str) -> ResponseReturnValue:
     operation = restate.status(operation_id)
     body: schemas.OperationJson = {"id": operation_id, "status": operation.status}
     if operation.status == "done":
-        body["result"] = as_json(schemas.TodoData(**operation.result)) if operation.result else None
+        body["result"] = (
+            as_json(schemas.TodoData(**result)) if "task" in (result := operation.result or {}) else operation.result
+        )
     elif operation.status == "rejected":
         body["reason"] = operation.reason
     return jsonify(body)
+
+
+add_api(api, WRITES)

@@ -18,7 +18,7 @@ from flask_restate.extension import (
     StatusUnavailableError,
     UnavailableError,
 )
-from todo_shared.errors import failure, is_api, problem, unavailable
+from todo_shared.errors import is_api, problem, refused, unavailable
 from todo_shared.outages import Outage
 
 
@@ -28,11 +28,11 @@ class WatchedRestate(FlaskRestate):
     ingress = Outage("Restate's ingress")
     service = Outage("the TodoService")
 
-    def call(self, handler: Handles[Message, Result], message: Message, key: str) -> Result:
+    def call(self, handler: Handles[Message, Result], message: Message, key: str, object_key: str = "") -> Result:
         """Call a handler. One that is late may be waiting for the database."""
         try:
             with self.ingress.watched(UnavailableError):
-                result = super().call(handler, message, key)
+                result = super().call(handler, message, key, object_key)
         except PendingError as late:
             self.service.failed(f"{late.handler} takes longer than {current_app.config['RESTATE_WRITE_BUDGET']:g} s")
             raise
@@ -60,6 +60,20 @@ ASK_SECONDS = 0.3
 # How many pending operations a session remembers. They are in its cookie.
 MAX_REMEMBERED = 10
 WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
+WHAT |= {
+    "set_bounty": "The bounty",
+    "drop_bounty": "Taking the bounty off",
+    "pay": "The payment",
+    "refund": "The refund",
+    "plan_meeting": "The meeting",
+    "cancel_meeting": "Cancelling the meeting",
+}
+WHAT |= {
+    "set_watcher": "The watcher",
+    "drop_watcher": "Taking the watcher away",
+    "set_reminder": "The reminder",
+    "cancel_reminder": "Cancelling the reminder",
+}
 
 
 @dataclass(frozen=True)
@@ -86,12 +100,10 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(RejectedError)
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
         status = outcome.code or 500
-        if status == 404:
-            return failure(status, outcome.reason)
         # This operation has ended, so another try needs a new one.
         if is_api() and status >= 500:
             return problem(status, outcome.reason, retry="with a new Idempotency-Key")
-        return unavailable(outcome.reason, status, keep_request_id=False)
+        return refused(status, outcome.reason)
 
     @app.errorhandler(UnavailableError)
     def not_taken(outcome: UnavailableError) -> ResponseReturnValue:

@@ -3,9 +3,11 @@
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from flask_todo_restate.features import WRITES
 from flask_todo_restate.outcomes import restate
 from flask_todo_restate.services import todo_service
 from todo_shared import pages
+from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
 from todo_shared.schemas import TodoItemRequest, TodoRequest, TodoUpdateRequest
 
@@ -43,3 +45,6 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     request_id = form.accept()
     restate.call(todo_service.delete_todo, TodoItemRequest(todo_id=todo_id), request_id)
     return redirect(url_for("todo_routes.index"))
+
+
+add_pages(todo_routes, WRITES)

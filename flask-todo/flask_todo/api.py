@@ -3,8 +3,12 @@
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from flask_todo import meeting
+from flask_todo.features import WRITES
+from flask_todo.notification import notify
 from todo_shared import operations
-from todo_shared.json_api import as_json, created, listing, read_body, read_idempotency_key
+from todo_shared.features.routes import add_api
+from todo_shared.json_api import as_json, cleared, created, listing, read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import TodoChangesBody, TodoRequestBody
 
@@ -31,11 +35,9 @@ def add_todo() -> ResponseReturnValue:
 
 @api.delete("/todos")
 def clear_todos() -> ResponseReturnValue:
-    """Delete all todos."""
+    """Delete all todos but those that are being paid, or were; these are named."""
     read_idempotency_key()
-    operations.clear(db.session)
-    db.session.commit()
-    return "", 204
+    return cleared(meeting.clear_todos())
 
 
 @api.get(TODO)
@@ -51,6 +53,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     read_idempotency_key()
     todo = operations.update(db.session, todo_id, changes.given())
     db.session.commit()
+    notify(todo)
     return jsonify(as_json(todo))
 
 
@@ -58,6 +61,8 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
 def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     read_idempotency_key()
-    operations.delete(db.session, todo_id)
-    db.session.commit()
+    meeting.delete_todo(todo_id)
     return "", 204
+
+
+add_api(api, WRITES)

@@ -3,7 +3,11 @@
 from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
+from flask_todo import meeting
+from flask_todo.features import WRITES
+from flask_todo.notification import notify
 from todo_shared import operations, pages
+from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
 from todo_shared.models import db
 
@@ -31,8 +35,9 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     """Change a todo."""
     form = UpdateForm()
     form.accept()
-    operations.update(db.session, todo_id, form.changes().given())
+    todo = operations.update(db.session, todo_id, form.changes().given())
     db.session.commit()
+    notify(todo)
     return redirect(url_for("todo_routes.index"))
 
 
@@ -41,6 +46,8 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     """Delete a todo."""
     form = DeleteForm()
     form.accept()
-    operations.delete(db.session, todo_id)
-    db.session.commit()
+    meeting.delete_todo(todo_id)
     return redirect(url_for("todo_routes.index"))
+
+
+add_pages(todo_routes, WRITES)

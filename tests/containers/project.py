@@ -35,6 +35,7 @@ class Project:
             "COMPOSE_PROJECT_NAME": self.name,
             "COMPOSE_FILE": os.pathsep.join(map(str, (*self._own_files(), *overrides))),
             "PORT": str(self.ports.web(twin)),
+            "OUTSIDE_WORLD_PORT": str(self.ports.outside_world),
             "POSTGRES_PORT": str(self.ports.postgres),
             "RESTATE_ADMIN_PORT": str(self.ports.restate_admin),
             "RESTATE_INGRESS_PORT": str(self.ports.restate_ingress),

@@ -14,7 +14,7 @@ from docker.models.containers import Container
 from tests.containers.project import Project, projects_up
 from tests.support.waiting import until
 from todo_stack.checks import Check, all_of, http_ok
-from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
+from todo_stack.twins import OUTSIDE_WORLD, PLAIN, RESTATE, TWINS, Twin
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class ContainerServer:
 
 
 class ContainerStack:
-    """Both twins' compose projects as one stack. Each twin has its own database server; `db` is both."""
+    """Both twins' compose projects as one stack. `db` and `outside_world` are two containers, one for each twin."""
 
     def __init__(self, projects: Mapping[Twin, Project], engine: docker.DockerClient) -> None:
         """Take the containers of projects that are up."""
@@ -102,7 +102,10 @@ class ContainerStack:
                 http_ok(f"{self.ports.admin_url}/health"), http_ok(f"{self.ports.ingress_url}/restate/health")
             ),
         }
-        servers = [ContainerServer("db", databases, all_of(*map(accepts_connections, databases)))]
+        worlds = [container(OUTSIDE_WORLD, project) for project in projects.values()]
+        awake = [http_ok(f"{project.ports.outside_world_url}/healthz") for project in projects.values()]
+        servers = [ContainerServer(OUTSIDE_WORLD, worlds, all_of(*awake))]
+        servers.append(ContainerServer("db", databases, all_of(*map(accepts_connections, databases))))
         for service, ready in health.items():
             servers.append(ContainerServer(service, [container(service, restate)], ready))
         for twin, project in projects.items():
@@ -127,6 +130,10 @@ class ContainerStack:
         del kind
         project = self._projects[twin]
         return f"postgresql://postgres:{project.secret('database_password')}@127.0.0.1:{project.ports.postgres}/todos"
+
+    def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
+        """Return the address of a twin's outside world: its published port, or its name in the project's network."""
+        return f"http://{OUTSIDE_WORLD}:5080" if inside else self._projects[twin].ports.outside_world_url
 
 
 def accepts_connections(database: Container) -> Check:

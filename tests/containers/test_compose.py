@@ -43,7 +43,7 @@ def addresses(project: Project) -> list[str]:
 
 
 def test_published_ports(project: Project) -> None:
-    """Only the pages and the dashboard can be reached from outside, and those from this machine alone."""
+    """Only pages, the dashboard and the outside world can be reached, and those from this machine alone."""
     containers = project.containers()
     published = {
         f"http://{binding['HostIp']}:{binding['HostPort']}"
@@ -51,7 +51,8 @@ def test_published_ports(project: Project) -> None:
         for bindings in one["NetworkSettings"]["Ports"].values()
         for binding in bindings or []
     }
-    assert published == {project.url} | ({project.ports.admin_url} if "restate" in containers else set())
+    pages = {project.url, project.ports.outside_world_url}
+    assert published == pages | ({project.ports.admin_url} if "restate" in containers else set())
 
 
 def test_internal_networks(project: Project) -> None:
@@ -88,15 +89,16 @@ def test_no_secret_in_sight(project: Project) -> None:
         assert project.secret("database_password") not in str(container), service
 
 
-def test_only_the_application_is_in_the_image(project: Project) -> None:
-    """The image has the twin, and neither the native stack nor tests nor what builds or installs."""
-    web = project.containers()["web"]["Id"]
+@pytest.mark.parametrize(("service", "package"), [("web", "todo_shared"), ("outside_world", "outside_world")])
+def test_only_the_application_is_in_the_image(project: Project, service: str, package: str) -> None:
+    """An image has its application, and neither another, the native stack nor tests, nor what builds or installs."""
+    one = project.containers()[service]["Id"]
     find = "import sys, importlib.util as u; print(*(name for name in sys.argv[1:] if u.find_spec(name)))"
-    found = project.run("docker", "exec", web, "python", "-c", find, "todo_shared", *ABSENT)
-    assert found.split() == ["todo_shared"]
-    assert project.run("docker", "exec", web, "sh", "-c", "which gcc cc make; ls /opt/todo/bin | grep pip; true") == ""
+    found = project.run("docker", "exec", one, "python", "-c", find, "todo_shared", "outside_world", *ABSENT)
+    assert found.split() == [package]
+    assert project.run("docker", "exec", one, "sh", "-c", "which gcc cc make; ls /opt/*/bin | grep pip; true") == ""
     # Not even where Python does not look.
-    assert project.run("docker", "exec", web, "find", "/opt", "/srv", "/home", "-name", "todo_stack*") == ""
+    assert project.run("docker", "exec", one, "find", "/opt", "/srv", "/home", "-name", "todo_stack*") == ""
 
 
 def test_up_twice_changes_nothing(project: Project) -> None:

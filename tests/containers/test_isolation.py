@@ -16,12 +16,14 @@ PORTS = {
     "restate-admin": [8080, 9070, 5122],
     "restate_app": [9080],
     "query": [9071],
+    "outside_world": [5080],
 }
 """The ports of the Restate twin's containers, by each name that they have in some network."""
 
 REACHED = {
     "web": {"db:5432", "restate:8080", "restate-ingress:8080", "query:9071"},
-    "restate_app": {"db:5432"},
+    "restate_app": {"db:5432", "outside_world:5080"},
+    "outside_world": set(),
     "query": {"restate:9070", "restate-admin:9070"},
     "db": set(),
 }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import requests
+
 from tests.faultlab.wire.events import EventLog
 from tests.faultlab.wire.http1 import Http1Protocol
 from tests.faultlab.wire.http2 import Http2Protocol
@@ -19,7 +21,7 @@ from todo_stack.database_roles import SUPERUSER
 from todo_stack.output import Log, no_log
 from todo_stack.ports import HOST, Ports
 from todo_stack.stack import Stack
-from todo_stack.twins import PLAIN, RESTATE, Twin
+from todo_stack.twins import OUTSIDE_WORLD, PLAIN, RESTATE, Twin
 
 CLIENT = "client to web"
 INGRESS = "web to ingress"
@@ -31,23 +33,32 @@ TIMEOUTS = {
     "DB_CONNECT_TIMEOUT_SECONDS": "2",
     "DB_STATEMENT_TIMEOUT_SECONDS": "2",
     "DB_SILENCE_TIMEOUT_SECONDS": "3",
-    "DB_POOL_TIMEOUT_SECONDS": "2",
+    "DB_POOL_TIMEOUT_SECONDS": "1",
     "STEP_INACTIVITY_TIMEOUT_SECONDS": "4",
     "STEP_ABORT_TIMEOUT_SECONDS": "1",
+    "OUTSIDE_TIMEOUT_SECONDS": "3",
 }
 LONGER_THAN_EVERY_TIMEOUT_SECONDS = 7.0
-CLIENT_TIMEOUT_SECONDS = 4.0
-"""Longer than the write budget and a silent connection, so that the twins can answer first."""
+CLIENT_TIMEOUT_SECONDS = 6.0
+"""Longer than the write budget, a silent connection and a try to make a new one, so that the twins can answer."""
 
 FIRST_ID = 700_000_000
-POOL_SIZE = 24
+POOL_SIZE = 40
 ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
 """Each held operation keeps a thread and a connection: this is room for those that are held together."""
 
 
+OUTSIDE = "outside world"
+
 PROCESSES = {
-    PLAIN: {"web": PLAIN.title, "database": "db"},
-    RESTATE: {"web": RESTATE.title, "Restate": "restate", "service": RESTATE.writer, "database": "db"},
+    PLAIN: {"web": PLAIN.title, "database": "db", OUTSIDE: OUTSIDE_WORLD},
+    RESTATE: {
+        "web": RESTATE.title,
+        "Restate": "restate",
+        "service": RESTATE.writer,
+        "database": "db",
+        OUTSIDE: OUTSIDE_WORLD,
+    },
 }
 """The servers of each twin by what seams and faults call them, in the order in which a write reaches them."""
 
@@ -55,6 +66,11 @@ PROCESSES = {
 def database_link(twin: Twin) -> str:
     """Return the name of the link on which a twin's statements go to the database."""
     return "service to database" if twin.durable else "web to database"
+
+
+def outside_link(twin: Twin) -> str:
+    """Return the name of the link on which a twin calls the outside world."""
+    return "service to outside world" if twin.durable else "web to outside world"
 
 
 class Laboratory:
@@ -67,11 +83,13 @@ class Laboratory:
         log: Log | None = None,
         environment: Mapping[str, str] | None = None,
         cancelled: threading.Event | None = None,
+        *,
+        with_outside_world: bool = False,
     ) -> None:
         """Describe the laboratory of one twin; nothing runs yet.
 
         `environment` adds to the settings of the twin's processes. Once `cancelled` is set, whatever waits for a
-        server to start ends with StopRequested.
+        server to start ends with StopRequested. The outside world runs only if it is wanted.
         """
         self.log = EventLog()
         self.which = which
@@ -79,9 +97,17 @@ class Laboratory:
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
 
+        self.links = {CLIENT: self._link(CLIENT, Http1Protocol, ports.web(which))}
+        if with_outside_world:
+            outside = self.links[outside_link(which)] = self._link(
+                outside_link(which), Http1Protocol, ports.outside_world
+            )
+            settings |= {
+                "OUTSIDE_WORLD_URL": self._url(outside_link(which)),
+                "WEBHOOK_HOSTS": f"{HOST}:{outside.port}",
+            }
         writer = dict(settings)
         overrides = {which.writer: writer}
-        self.links = {CLIENT: self._link(CLIENT, Http1Protocol, ports.web(which))}
         if which.durable:
             self.links[INGRESS] = self._link(INGRESS, Http1Protocol, ports.restate_ingress)
             self.links[SERVICE] = self._link(SERVICE, Http2Protocol, ports.restate_service)
@@ -92,15 +118,32 @@ class Laboratory:
         direct = self.stack.database_url(which, "writer")
         writer["DATABASE_URL"] = re.sub("@[^@/]*/", f"@{HOST}:{self.database.port}/", direct)
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
+        # Not one of the stack's servers: a power cut in our house is none at the bank.
+        self.outside = self.stack.outside_world() if with_outside_world else None
 
     @property
     def database(self) -> Proxy:
         """The link on which the operation's statements go to the database."""
         return self.links[database_link(self.which)]
 
+    @property
+    def to_outside(self) -> Proxy:
+        """The link on which the twin calls the outside world, which must be wanted."""
+        return self.links[outside_link(self.which)]
+
+    @property
+    def servers(self) -> dict[str, RunningServer]:
+        """By name; with the outside world, if it is there."""
+        return {**self.stack.servers, **({OUTSIDE_WORLD: self.outside} if self.outside else {})}
+
     def server(self, process: str) -> RunningServer:
         """Return the server that seams and faults call so."""
-        return self.stack.servers[PROCESSES[self.which][process]]
+        return self.servers[PROCESSES[self.which][process]]
+
+    @property
+    def processes(self) -> list[str]:
+        """What seams and faults call the servers that run here."""
+        return [process for process, server in PROCESSES[self.which].items() if server in self.servers]
 
     def busy_sessions(self) -> list[tuple[Any, ...]]:
         """Return the sessions that are at work in the database."""
@@ -111,6 +154,13 @@ class Laboratory:
             " WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()",
         )
 
+    def last_asked(self) -> object:
+        """Return the last request to the outside world, with its answer if it has one; None without that world."""
+        if not self.outside:
+            return None
+        answer = requests.get(f"{self.stack.ports.outside_world_url}/requests?limit=1", timeout=CLIENT_TIMEOUT_SECONDS)
+        return answer.json()["requests"]
+
     def heal_links(self) -> None:
         """Let everything pass."""
         for link in self.links.values():
@@ -120,7 +170,7 @@ class Laboratory:
     def heal(self) -> None:
         """Let everything pass, and start again what does not run."""
         self.heal_links()
-        for server in self.stack.servers.values():
+        for server in self.servers.values():
             server.resume()
             if not server.running:
                 server.start()
@@ -130,6 +180,9 @@ class Laboratory:
             started.enter_context(self._proxies)
             started.callback(self.stack.stop)
             self.stack.start()
+            if self.outside:
+                started.callback(self.outside.kill)
+                self.outside.start()
             # Ids that nothing else on the links looks like, since an operation is recognised by its todo's id.
             execute(self.stack.database_url(self.which), f"ALTER TABLE todo ALTER COLUMN id RESTART WITH {FIRST_ID}")
             self._running = started.pop_all()

@@ -27,13 +27,15 @@ LEGEND = {
     Verdict.GHOST: LegendEntry("G", "ghost", "yellow", "nothing, or it failed", "once all the same"),
     Verdict.LOST: LegendEntry("L", "lost", "bold magenta", _WORKED, "not at all"),
     Verdict.DUPLICATED: LegendEntry("D", "duplicated", "bold red", "anything", "twice or more"),
-    Verdict.STUCK: LegendEntry("S", "stuck", "bold blue", "anything", "not settled in time"),
+    Verdict.HALF_DONE: LegendEntry("H", "half", "bold red", "anything", "one part, without the other"),
+    Verdict.STUCK: LegendEntry("S", "stuck", "bold blue", "anything", "goes on for ever, by its record or in fact"),
 }
 
 HARM = {
     Verdict.DUPLICATED: "duplicated",
-    Verdict.LOST: "lost",
     Verdict.STUCK: "stuck",
+    Verdict.HALF_DONE: "half done",
+    Verdict.LOST: "lost",
     Verdict.GHOST: "done without the client being told so",
 }
 """The verdicts that leave a user with something untrue, the worst first, as a sentence has them."""

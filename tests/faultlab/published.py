@@ -21,13 +21,12 @@ from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
-from tests.faultlab.submitted import OPERATIONS
 from tests.support.write_path import write_path_hash
 from todo_stack.paths import REPOSITORY
 
 LAST_RUN = REPOSITORY / ".data" / "compare" / "results.json"
 PUBLISHED = Path(__file__).with_name("results.json")
-AGAIN = "type make compare (three minutes), then make readme"
+AGAIN = "type make compare (ten minutes), then make readme"
 
 _VERDICTS = {entry.symbol: verdict for verdict, entry in LEGEND.items()}
 
@@ -65,8 +64,9 @@ def read(path: Path = PUBLISHED) -> MatrixRun:
 
 def _rows() -> Iterator[tuple[str, str, list[Case]]]:
     """Yield for each line its block, its fault, and a case per seam, also those that are left out."""
-    for (twin, seams), operation, client, fault in product(SEAMS.items(), OPERATIONS, CLIENTS, FAULTS):
-        yield f"{twin}/{operation}/{client}", fault.name, [Case(seam, fault, operation, client) for seam in seams]
+    for twin, operations in SEAMS.items():
+        for (operation, seams), client, fault in product(operations.items(), CLIENTS, FAULTS):
+            yield f"{twin}/{operation}/{client}", fault.name, [Case(seam, fault, client) for seam in seams]
 
 
 def _lines(symbols: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -76,7 +76,11 @@ def _lines(symbols: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         line = "".join(symbols.get(case.id, ".") for case in cases)
         if line.strip("."):
             verdicts.setdefault(block, {})[fault] = line
-    seams = {twin.key: ", ".join(seam.name for seam in seams) for twin, seams in SEAMS.items()}
+    seams = {
+        f"{twin}/{operation}": ", ".join(seam.name for seam in seams)
+        for twin, operations in SEAMS.items()
+        for operation, seams in operations.items()
+    }
     return {"seams": seams, "verdicts": verdicts}
 
 

@@ -12,7 +12,6 @@ from tests.support.history import ClientOperation, Outcome
 from tests.support.running_twin import RunningTwin
 from tests.support.waiting import StillMissingError, until
 
-OPERATIONS = ("add", "update", "delete")
 PATIENCE_SECONDS = 60.0
 
 
@@ -68,7 +67,8 @@ def submit(
             # A connection of its own, so that what happens to it happens to this operation alone.
             with requests.Session() as session:
                 twin.operate(operation, session, timeout=CLIENT_TIMEOUT_SECONDS)
-        return operation.outcome is Outcome.OK or operation.detail == "404"
+        # Refused for good, it is not asked for again.
+        return operation.outcome is Outcome.OK or operation.detail.startswith("4")
 
     try:
         satisfied = submit_once()

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import Engine, create_engine, make_url
 
 from tests.faultlab.laboratory import Laboratory
 from tests.scenarios.article.running import Article, article_beside
 from tests.support.logs import log_to
+from tests.support.outside_world import OutsideWorldClient
 from todo_stack.output import Log
 from todo_stack.twins import RESTATE, TWINS, Twin
 
@@ -36,7 +38,8 @@ def laboratories(tmp_path_factory: pytest.TempPathFactory, log: Log) -> Iterator
         def laboratory(which: Twin) -> Laboratory:
             if which not in started:
                 environment = {"DELETE_MAX_DURATION_SECONDS": str(DELETE_SECONDS)}
-                lab = Laboratory(which, tmp_path_factory.mktemp(which.key) / "data", log, environment)
+                data = tmp_path_factory.mktemp(which.key) / "data"
+                lab = Laboratory(which, data, log, environment, with_outside_world=True)
                 started[which] = stack.enter_context(lab)
             return started[which]
 
@@ -51,6 +54,21 @@ def lab(request: pytest.FixtureRequest, laboratories: Laboratories) -> Iterator[
     laboratory.heal()
 
 
+@pytest.fixture
+def world(lab: Laboratory) -> OutsideWorldClient:
+    """The outside world, as far as it is about the twin's todos: what counts is what it did."""
+    return OutsideWorldClient(lab.stack.ports.outside_world_url, lab.which.key)
+
+
+@pytest.fixture
+def engine(lab: Laboratory) -> Iterator[Engine]:
+    """The plain twin's way to its database, through the proxy."""
+    address = make_url(lab.server("web").env["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
+    engine = create_engine(address, pool_pre_ping=True)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture(scope="package")
 def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
     """The article's service, beside the Restate twin."""
@@ -61,6 +79,8 @@ def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
 @pytest.fixture
 def article(article_running: Article) -> Iterator[Article]:
     """The article's service, running when a scenario begins, with nothing left to do when it ends."""
+    # A laboratory that is started anew, after a power cut, ends what runs beside it.
+    article_running.heal()
     yield article_running
     article_running.heal()
     article_running.lab.heal()

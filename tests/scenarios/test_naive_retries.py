@@ -4,11 +4,9 @@ They repair a failure before COMMIT and duplicate after a failure behind it, and
 the easy part; to remember what was done is the work.
 """
 
-from collections.abc import Iterator
-
 import pytest
 import tenacity
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -24,15 +22,6 @@ EXPECTED = [
     # The first try has worked, and could not say so.
     pytest.param(Answer("COMMIT"), 2, id="answer to COMMIT lost"),
 ]
-
-
-@pytest.fixture
-def engine(lab: Laboratory) -> Iterator[Engine]:
-    """The plain twin's way to its database, through the proxy."""
-    address = make_url(lab.server("web").env["DATABASE_URL"]).set(drivername="postgresql+psycopg2")
-    engine = create_engine(address, pool_pre_ping=True)
-    yield engine
-    engine.dispose()
 
 
 @tenacity.retry(retry=tenacity.retry_if_exception_type(OperationalError), stop=tenacity.stop_after_attempt(3))

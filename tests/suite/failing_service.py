@@ -14,6 +14,7 @@ from flask_restate import durable_service, serve, translated
 from flask_todo_restate.services.database import ledger
 from flask_todo_restate.settings import ServiceSettings
 from todo_shared import operations
+from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
 from todo_shared.operations import TodoNotFoundError
 from todo_shared.schemas import TodoData
 from todo_shared.settings import load
@@ -30,6 +31,7 @@ def answer(status: int) -> requests.Response:
 
 RAISED: dict[str, Exception] = {
     "TodoNotFoundError": TodoNotFoundError(1),
+    **{kind.__name__: kind("a state that forbids it") for kind in (NotSetError, ConflictError, DeclinedError)},
     "IntegrityError": sqlalchemy.exc.IntegrityError(*SQL),
     "DataError": sqlalchemy.exc.DataError(*SQL),
     "OperationalError": sqlalchemy.exc.OperationalError(*SQL),
@@ -40,8 +42,10 @@ RAISED: dict[str, Exception] = {
     "TimeoutError": TimeoutError(),
     "requests.ConnectionError": requests.ConnectionError(),
     "requests.Timeout": requests.ReadTimeout(),
+    "requests.ChunkedEncodingError": requests.exceptions.ChunkedEncodingError(),
     "RetryableError": RetryableError("come again", retry_after=None),
     "requests.HTTPError 503": requests.HTTPError("busy", response=answer(503)),
+    "requests.HTTPError 408": requests.HTTPError("too slow", response=answer(408)),
     "TerminalError": restate.TerminalError("no", status_code=418),
     "ProgrammingError": sqlalchemy.exc.ProgrammingError(*SQL),
     "KeyError": KeyError("a fault of the code"),

@@ -20,6 +20,9 @@ from todo_stack.stack import Stack
 
 ENDS = {
     "TodoNotFoundError": 404,
+    "NotSetError": 404,
+    "ConflictError": 409,
+    "DeclinedError": 402,
     "IntegrityError": 409,
     "DataError": 422,
     "ValueError of the driver": 422,

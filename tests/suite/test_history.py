@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.support.history import ClientOperation, NothingProvedError, Outcome, Verdict, count, describe, judge
+from tests.support.history import (
+    ClientOperation,
+    NothingProvedError,
+    Outcome,
+    Truth,
+    Verdict,
+    count,
+    describe,
+    judge,
+    verdict_on,
+)
 
 VERDICTS = {
     # After no effect, one, and two.
@@ -16,7 +26,8 @@ UNSETTLED = (Verdict.STUCK, Verdict.STUCK, Verdict.DUPLICATED)
 
 def operation(outcome: Outcome, effect: int | None, *, settled: bool = True) -> ClientOperation:
     """Return a made-up operation."""
-    made_up = ClientOperation("add", "marker", "key", effect=effect, settled=settled)
+    truth = None if effect is None else Truth(effect)
+    made_up = ClientOperation("add", "marker", "key", truth=truth, settled=settled)
     made_up.record(outcome, "")
     return made_up
 
@@ -31,6 +42,14 @@ def test_verdict(outcome: Outcome) -> None:
 def test_verdict_while_something_is_in_flight(outcome: Outcome) -> None:
     """An operation without a final answer is stuck while something still works on it, unless it is duplicated."""
     assert tuple(judge(operation(outcome, effect, settled=False)) for effect in range(3)) == UNSETTLED
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_verdict_on_a_part(outcome: Outcome) -> None:
+    """A part without the rest is half done; stuck is worse, because somebody has to look; done twice is the worst."""
+    assert verdict_on(outcome, Truth(half="charged and not recorded")) is Verdict.HALF_DONE
+    assert verdict_on(outcome, Truth(half="charged and not recorded", goes_on=True)) is Verdict.STUCK
+    assert verdict_on(outcome, Truth(2, half="charged twice", goes_on=True)) is Verdict.DUPLICATED
 
 
 def test_effects_must_be_counted() -> None:

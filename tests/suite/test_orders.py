@@ -20,7 +20,9 @@ def take_one(folder: Path) -> Order:
 def test_no_stack(tmp_path: Path) -> None:
     """Where no stack takes orders one line says so, with the names of the servers."""
     for data in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(StackError, match=r"no stack is up on .*type make up\. WHAT is then one of db, ") as error:
+        with pytest.raises(
+            StackError, match=r"no stack is up on .*type make up\. WHAT is then one of outside_world, "
+        ) as error:
             give(data, "kill", "db")
         assert "\n" not in str(error.value)
 

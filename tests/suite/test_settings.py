@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from flask_restate.identity import public_key
 from flask_todo_restate.settings import ServiceSettings, TodoServiceSettings, WebSettings
+from todo_shared.features.outside import OutsideSettings
 from todo_shared.models.database import engine_options
 from todo_shared.settings import SECRET_FOLDERS, DatabaseSettings, Settings, SettingsError, load
 
@@ -26,6 +27,9 @@ WRONG: list[tuple[type[BaseSettings], str, str]] = [
     (Settings, "WEB_THREADS", "0"),
     (Settings, "DB_CONNECT_TIMEOUT_SECONDS", "1"),
     (Settings, "LOG_LEVEL", "loud"),
+    (OutsideSettings, "OUTSIDE_WORLD_URL", "127.0.0.1:5080"),
+    *((OutsideSettings, "WEBHOOK_HOSTS", value) for value in ("a", "http://a:1", "a:x", "a:1;b:2")),
+    (OutsideSettings, "MAIL_TO", "nobody"),
     *((Settings, "TRUSTED_HOSTS", value) for value in ("https://todo.example", "a b", "todo.example:443", "*")),
     *((ServiceSettings, KEY, value) for value in ("nonsense", "publickeyv1_abc", "publickeyv1_0OIl")),
     (ServiceSettings, "RESTATE_SERVICE_WORKERS", "0"),
@@ -93,7 +97,7 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, kind: type[Ba
 @pytest.mark.parametrize(
     ("command", "exit_code"),
     [
-        ("gunicorn --config python:todo_shared.gunicorn_conf flask_todo.app:create_app()", 1),
+        ("gunicorn --config python:flask_todo.gunicorn_conf flask_todo.app:create_app()", 1),
         ("gunicorn --config python:flask_todo_restate.gunicorn_conf flask_todo_restate.app:create_app()", 1),
         ("flask_todo_restate.restate_server", 1),
         ("hypercorn flask_todo_restate.restate_server:app", 0),  # Its own: it does not look how its worker has ended.

@@ -30,6 +30,8 @@ from todo_stack.twins import PLAIN, RESTATE, SERVERS, TWINS, Twin
 ONCE, REFUSED, NOT_APPLIED, GHOST = Verdict.EXACTLY_ONCE, Verdict.REFUSED, Verdict.NOT_APPLIED, Verdict.GHOST
 
 EXPECTED: dict[str, dict[Twin, set[Verdict]]] = {
+    # To add a todo calls nobody outside.
+    "outside_world": {PLAIN: {ONCE}, RESTATE: {ONCE}},
     # The plain twin says that the database failed; Restate runs the step again.
     "db": {PLAIN: {REFUSED}, RESTATE: {ONCE}},
     # Restate calls the service again when it is back.
@@ -202,7 +204,7 @@ def test_stop_during_a_restart(up_plain: Up, number: int, moment: str) -> None:
         return tree.find(lambda one: mark <= one.environ().items())
 
     assert left()
-    web = next(one for one in tree.family(process.pid) if "gunicorn" in one.cmdline())
+    web = next(one for one in tree.family(process.pid) if "flask_todo.app:create_app()" in one.cmdline())
     before = len(log.read_text())
     web.kill()
     until(lambda: moment in log.read_text()[before:], f"{moment!r} in the log")

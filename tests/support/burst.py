@@ -3,12 +3,13 @@
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.support.history import ClientOperation, Verdict, judge
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.truth import count_effects
 
 CLIENTS = 8
 
@@ -45,13 +46,6 @@ class Burst:
     def verdicts(self) -> Counter[Verdict]:
         """Return how many operations came to what, once nothing is in flight."""
         return Counter(verdicts_on(self.twin, self.operations))
-
-
-def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
-    """Count the effects of operations in the database."""
-    tasks = Counter(task for (task,) in twin.rows("SELECT task FROM todo"))
-    for operation in operations:
-        operation.count_effect(tasks)
 
 
 def verdicts_on(twin: RunningTwin, operations: Sequence[ClientOperation]) -> list[Verdict]:

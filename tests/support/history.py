@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Outcome(enum.Enum):
@@ -30,7 +30,29 @@ class Verdict(enum.Enum):
     GHOST = "unknown, applied (ghost)"
     LOST = "LOST"
     DUPLICATED = "DUPLICATED"
+    HALF_DONE = "HALF DONE"
     STUCK = "STUCK"
+
+
+class Truth(NamedTuple):
+    """What there is of an operation, in the database and in the outside world."""
+
+    times: int = 0
+    """How often all of it is there."""
+    half: str = ""
+    """Which part of it is there without the other, in words: money without a record, a meeting without its room."""
+    goes_on: bool = False
+    """Whether a record says that it is still going on."""
+
+    def __str__(self) -> str:
+        number = {0: "not at all", 1: "once"}.get(self.times, f"{self.times} times")
+        return self.half or ("recorded as going on" if self.goes_on else number)
+
+
+NOTHING, WHOLE = Truth(), Truth(1)
+
+
+MEETING = {"start": "2030-01-31T09:00:00Z", "minutes": 30, "invite": "ann@example.org"}
 
 
 @dataclass
@@ -38,7 +60,7 @@ class ClientOperation:
     """One operation of one client; times are seconds of the monotonic clock."""
 
     kind: str
-    """add, update, delete or clear."""
+    """add, update, delete or clear; or a feature's: see tests.support.truth."""
     marker: str
     """What its effect is recognised by in the database."""
     key: str
@@ -54,24 +76,26 @@ class ClientOperation:
     """The body of the last answer, if it was JSON."""
     operation_id: str = ""
     """Where it can ask what became of it, if it is pending."""
-    effect: int | None = None
-    """How many times its effect is in the database in the end."""
+    truth: Truth | None = None
+    """What there is of it in the end."""
     settled: bool = True
     """Whether nothing was still working on it when the effects were counted."""
 
-    def request(self) -> tuple[str, str, dict[str, str] | None]:
+    def request(self) -> tuple[str, str, dict[str, Any] | None]:
         """Return method, path below /api/todos and body with which the JSON API is asked for it."""
+        todo = f"/{self.todo_id}"
         return {
             "add": ("POST", "", {"title": self.marker}),
-            "update": ("PATCH", f"/{self.todo_id}", {"title": self.marker}),
-            "delete": ("DELETE", f"/{self.todo_id}", None),
+            "update": ("PATCH", todo, {"title": self.marker}),
+            "delete": ("DELETE", todo, None),
             "clear": ("DELETE", "", None),
+            "pay": ("POST", f"{todo}/bounty/payment", None),
+            "refund": ("POST", f"{todo}/bounty/refund", None),
+            "tell": ("PATCH", todo, {"completed": True}),
+            "remind": ("PUT", f"{todo}/reminder", {"in_seconds": 1}),
+            "plan": ("POST", f"{todo}/meeting", {**MEETING, "room": f"room {self.todo_id}"}),
+            "cancel": ("DELETE", f"{todo}/meeting", None),
         }[self.kind]
-
-    def count_effect(self, tasks: Counter[str]) -> None:
-        """Count its effect among the tasks in the database: of a deletion that the todo is gone, else its text."""
-        there = tasks[self.marker]
-        self.effect = int(there == 0) if self.kind == "delete" else there
 
     def record(self, outcome: Outcome, detail: str) -> None:
         """Record what the client was told, now."""
@@ -80,16 +104,25 @@ class ClientOperation:
 
 def judge(operation: ClientOperation) -> Verdict:
     """Return the verdict on an operation whose effect has been counted; if not, raise ValueError."""
-    if operation.effect is None:
+    if operation.truth is None:
         raise ValueError(f"the effect of {operation.kind} {operation.marker} was not counted")
     outcome = operation.outcome
-    if operation.effect >= 2:
-        return Verdict.DUPLICATED
     if not operation.settled and outcome in (Outcome.PENDING, Outcome.UNKNOWN):
+        return verdict_on(outcome, operation.truth._replace(goes_on=True))
+    return verdict_on(outcome, operation.truth)
+
+
+def verdict_on(outcome: Outcome, truth: Truth) -> Verdict:
+    """Return the verdict on what a client was told last and what there is in the end, when nothing goes on."""
+    if truth.times >= 2:
+        return Verdict.DUPLICATED
+    if truth.goes_on:
         return Verdict.STUCK
+    if truth.half:
+        return Verdict.HALF_DONE
     if outcome in (Outcome.OK, Outcome.PENDING):
-        return Verdict.EXACTLY_ONCE if operation.effect == 1 else Verdict.LOST
-    if operation.effect == 1:
+        return Verdict.EXACTLY_ONCE if truth.times else Verdict.LOST
+    if truth.times:
         return Verdict.GHOST
     return Verdict.REFUSED if outcome is Outcome.FAIL else Verdict.NOT_APPLIED
 

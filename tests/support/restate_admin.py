@@ -7,7 +7,8 @@ import requests
 TIMEOUT_SECONDS = 30
 
 _UNFINISHED = """
-    SELECT id, target, status, retry_count, last_failure_error_code FROM sys_invocation WHERE status <> 'completed'
+    SELECT id, target, status, retry_count, last_failure_error_code FROM sys_invocation
+    WHERE status NOT IN ('completed', 'scheduled')
 """
 
 
@@ -19,7 +20,7 @@ def query(admin_url: str, sql: str) -> list[dict[str, Any]]:
 
 
 def unfinished(admin_url: str) -> list[dict[str, Any]]:
-    """Return the calls that are not completed."""
+    """Return the calls that are not completed, without those that are not to be made yet."""
     return query(admin_url, _UNFINISHED)
 
 

@@ -10,6 +10,7 @@ import requests
 from tests.support import restate_admin
 from tests.support.database import execute
 from tests.support.history import ClientOperation, Outcome
+from tests.support.outside_world import OutsideWorld
 from tests.support.waiting import StillMissingError, until
 from todo_stack.ports import Ports
 from todo_stack.twins import RESTATE, Twin
@@ -76,6 +77,9 @@ class RunningStack(Protocol):
     def database_url(self, twin: Twin, kind: str = "owner") -> str:
         """Return the address of a twin's database, for the superuser or one of its own roles."""
 
+    def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
+        """Return the address of the third parties that a twin calls, from here or, `inside`, from the twin."""
+
 
 class RunningTwin:
     """One of the two applications, running."""
@@ -90,6 +94,15 @@ class RunningTwin:
     def web(self) -> RunningServer:
         """The web application."""
         return self.stack.servers[self.which.title]
+
+    @property
+    def world(self) -> OutsideWorld:
+        """The third parties that it calls."""
+        return OutsideWorld(self.stack.outside_world_url(self.which))
+
+    def hook(self, name: str) -> str:
+        """Return the address of a webhook that this twin can call; what it gets has the reference name/todo."""
+        return f"{self.stack.outside_world_url(self.which, inside=True)}/hooks/{name}"
 
     @property
     def writer(self) -> RunningServer:

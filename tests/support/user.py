@@ -5,6 +5,7 @@ from typing import Any
 from tests.support.burst import verdicts_on
 from tests.support.history import ClientOperation, Verdict
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.truth import prepare
 
 
 def new_name(what: str) -> str:
@@ -25,6 +26,13 @@ def update(twin: RunningTwin, todo_id: int, task: str, key: str = "") -> ClientO
 def delete(twin: RunningTwin, todo: dict[str, Any], key: str = "") -> ClientOperation:
     """Delete a todo."""
     return twin.operate(ClientOperation("delete", todo["title"], key or new_key(), todo["id"]))
+
+
+def prepared(twin: RunningTwin, kind: str) -> ClientOperation:
+    """Return an operation that is still to be done, of a feature: its todo is there, with what that carries."""
+    operation = ClientOperation(kind, new_name(kind), new_key())
+    prepare(twin, operation)
+    return operation
 
 
 def verdict_on(twin: RunningTwin, operation: ClientOperation) -> Verdict:

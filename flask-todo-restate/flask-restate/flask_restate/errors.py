@@ -41,7 +41,15 @@ class Repeats(enum.Enum):
 # The database is unavailable: gone, read-only, out of connections.
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 # Another server cannot be reached or does not answer.
-NO_ANSWER = (ConnectionError, TimeoutError, requests.ConnectionError, requests.Timeout)
+NO_ANSWER = (
+    ConnectionError,
+    TimeoutError,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
+NOT_NOW = (408, 425, 429, *range(500, 600))
+"""Answers of another server that a repeat may change."""
 
 ERRORS: dict[type[BaseException], Ends | Repeats] = {
     IntegrityError: Ends(409, "This contradicts something that is stored already."),
@@ -81,10 +89,10 @@ def translate(error: Exception) -> Exception:
     text = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
     if isinstance(error, ValueError) and "NUL (0x00)" in text:
         rule = Ends(422, "The database cannot hold this.")
-    if isinstance(error, requests.HTTPError) and error.response.status_code in (429, *range(500, 600)):
+    if isinstance(error, requests.HTTPError) and error.response.status_code in NOT_NOW:
         rule = Repeats.SOON
-        if (seconds := error.response.headers.get("retry-after", "")).isdecimal():
-            return RetryableError(text, retry_after=timedelta(seconds=int(seconds)))
+        if wait := retry_after(error):
+            return RetryableError(text, retry_after=wait)
     if isinstance(rule, Ends):
         # With metadata, which the ends that an operator orders do not have: see extension._raise_for_outcome.
         return TerminalError(rule.message or text, rule.status, metadata={"error": type(error).__name__})
@@ -94,6 +102,12 @@ def translate(error: Exception) -> Exception:
     fault = f"{type(error).__name__}: {text} ({frame and frame.filename}:{frame and frame.lineno})"
     log.error("a bug, retried in %s: %s", SLOW_INTERVAL, fault)
     return RetryableError(fault, retry_after=SLOW_INTERVAL)
+
+
+def retry_after(error: requests.RequestException) -> timedelta | None:
+    """Return how long another server asks to wait, at most a day, if it does."""
+    seconds = "" if error.response is None else error.response.headers.get("retry-after", "")
+    return timedelta(seconds=min(int(seconds), 86_400)) if seconds.isdecimal() else None
 
 
 def translated(action: Callable[[], T]) -> Callable[[], T]:

@@ -123,24 +123,26 @@ class FlaskRestate:
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
 
-    def call(self, handler: Handles[Message, Result], message: Message, key: str) -> Result:
+    def call(self, handler: Handles[Message, Result], message: Message, key: str, object_key: str = "") -> Result:
         """Call a handler, given as the SDK's decorator returns it, and return its result.
 
-        A call with the same idempotency key and message as an earlier one joins that one, and gets its outcome.
+        `object_key` names the virtual object, if the handler is one's. A call with the same idempotency key and
+        message as an earlier one joins that one, and gets its outcome.
 
         Raises PendingError: Restate accepted the call, but it has no result yet; RejectedError: the handler refused,
         with a status and a reason; OutcomeUnknownError: the call was cancelled or killed; UnavailableError: the call
         could not be handed over, and nothing was promised.
         """
         target: Handler[Message, Result] = handler_from_callable(handler)
+        address = _address(target, object_key)
         budget = current_app.config["RESTATE_WRITE_BUDGET"]
         deadline = time.monotonic() + budget
         try:
-            response = _post("/restate/call/{}", target, message, key, deadline)
+            response = _post("/restate/call/{}", address, message, key, deadline)
         except _UndecidedError:
             # Sent again with its key, the call is not done twice. The answer only confirms that Restate has it,
             # and comes without waiting for the result.
-            accepted = _post(SEND, target, message, key, deadline + budget * CONFIRMATION_SHARE)
+            accepted = _post(SEND, address, message, key, deadline + budget * CONFIRMATION_SHARE)
             raise PendingError(accepted.json()["invocationId"], target.name) from None
         _raise_for_outcome(response)
         return target.handler_io.output_serde.deserialize(response.content)  # type: ignore[return-value]  # untyped
@@ -149,7 +151,7 @@ class FlaskRestate:
         """Hand over a call, to be made after the delay. Return its operation id or raise UnavailableError."""
         deadline = time.monotonic() + current_app.config["RESTATE_WRITE_BUDGET"]
         path = f"/restate/send/{{}}?delay={int(delay.total_seconds() * 1000)}ms" if delay > NOW else SEND
-        response = _post(path, handler_from_callable(handler), message, key, deadline)
+        response = _post(path, _address(handler_from_callable(handler)), message, key, deadline)
         return str(response.json()["invocationId"])
 
     def status(self, operation_id: str, timeout: float | None = None) -> OperationState:
@@ -178,20 +180,25 @@ class FlaskRestate:
         _send("GET", "/restate/health", current_app.config["RESTATE_WRITE_BUDGET"]).raise_for_status()
 
 
-def _post(path: str, handler: Handler[Any, Any], message: BaseModel, key: str, deadline: float) -> requests.Response:
+def _address(handler: Handler[Any, Any], object_key: str = "") -> str:
+    """Return the path of a handler below the ingress' commands."""
+    keyed = [] if handler.service_tag.kind == "service" else [quote(object_key, safe="")]
+    return "/".join([handler.service_tag.name, *keyed, handler.name])
+
+
+def _post(path: str, address: str, message: BaseModel, key: str, deadline: float) -> requests.Response:
     """Post the call until the ingress accepts it, and return the answer of the ingress or the handler.
 
     Raises UnavailableError: the ingress has not accepted the call by the deadline, or has not answered.
     """
     body = message.model_dump_json(by_alias=True)
-    name = f"{handler.service_tag.name}/{handler.name}"
     key = idempotency_key(key, body)
-    headers = {"content-type": "application/json", "idempotency-key": key, OPERATION_HEADER: f"{name}/{key}"}
+    headers = {"content-type": "application/json", "idempotency-key": key, OPERATION_HEADER: f"{address}/{key}"}
 
     def post() -> requests.Response:
         left = max(deadline - time.monotonic(), 0.01)
         try:
-            response = _send("POST", path.format(name), left, body.encode(), headers)
+            response = _send("POST", path.format(address), left, body.encode(), headers)
         except requests.ReadTimeout as error:
             raise _UndecidedError from error
         except requests.RequestException as error:

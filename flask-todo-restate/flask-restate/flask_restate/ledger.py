@@ -68,8 +68,7 @@ class Ledger:
         The change must not commit. Its return annotation is the type of the result: a pydantic model, or anything that
         is JSON. The tables in flask_restate.errors say what happens when it raises.
         """
-        # A call that is restarted as new, or sent again after Restate has forgotten its key, gets another id.
-        call = ctx.request().headers.get(OPERATION_HEADER) or ctx.request().id
+        call = call_id(ctx)
         name = getattr(change, "__name__", type(change).__name__)
         # Each use of a name in a call is a step of its own. A repeated call uses them in the same order.
         uses = _uses.setdefault(ctx, Counter())
@@ -151,6 +150,11 @@ class Ledger:
             except SQLAlchemyError as error:
                 log.warning("could not purge the ledger, will retry: %s", str(error).partition("\n")[0])
             time.sleep(interval.total_seconds())
+
+
+def call_id(ctx: restate.Context) -> str:
+    """Return what stays the same when a call is restarted as new, or sent again after Restate has forgotten its key."""
+    return ctx.request().headers.get(OPERATION_HEADER) or ctx.request().id
 
 
 def _returned(change: Callable[..., Any]) -> object:

@@ -1,13 +1,19 @@
-"""The service endpoint's own connections to the database, with plain SQLAlchemy and without Flask."""
+"""The service endpoint's own connections to the database, without Flask, and which refusals end a call."""
 
 import functools
 
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from flask_restate import Ledger, LedgerMixin
-from todo_shared.models.database import Base, engine_options
+from flask_restate import ERRORS, SQLSTATES, Ends, Ledger, LedgerMixin
+from todo_shared.features.errors import ConflictError, DeclinedError, NotSetError
+from todo_shared.models.database import REFUSALS, Base, engine_options
+from todo_shared.operations import TodoNotFoundError
 from todo_shared.settings import DatabaseSettings, load
+
+ERRORS[TodoNotFoundError] = Ends(404)
+ERRORS.update({kind: Ends(kind.status) for kind in (NotSetError, ConflictError, DeclinedError)})
+SQLSTATES.update({state: Ends(*refusal) for state, refusal in REFUSALS.items()})
 
 
 class Operation(LedgerMixin, Base):

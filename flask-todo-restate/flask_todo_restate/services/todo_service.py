@@ -1,20 +1,28 @@
 """The TodoService: every write is one durable step around an operation that both twins share."""
 
+import uuid
 from datetime import timedelta
 
 import restate
 from sqlalchemy.orm import Session
 
-from flask_restate import ERRORS, SQLSTATES, Ends, durable_service
+from flask_restate import OPERATION_HEADER, call_id, durable_service, to_its_end
+from flask_todo_restate.services import meeting
 from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.notification import notify
 from flask_todo_restate.settings import TodoServiceSettings
 from todo_shared import operations
-from todo_shared.models.database import REFUSALS
-from todo_shared.schemas import ClearRequest, TodoData, TodoItemRequest, TodoRequest, TodoUpdateRequest
+from todo_shared.features.schemas import CompletedRequest, DeletedData, MeetingData
+from todo_shared.schemas import (
+    ClearedData,
+    ClearRequest,
+    TodoData,
+    TodoItemRequest,
+    TodoRequest,
+    TodoUpdateRequest,
+    UpdatedData,
+)
 from todo_shared.settings import load
-
-ERRORS[operations.TodoNotFoundError] = Ends(404)
-SQLSTATES.update({state: Ends(*refusal) for state, refusal in REFUSALS.items()})
 
 settings = load(TodoServiceSettings)
 todo_service = durable_service("TodoService", settings)
@@ -31,46 +39,71 @@ async def add_todo(ctx: restate.Context, req: TodoRequest) -> TodoData:
 
 
 @todo_service.handler()
-async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> TodoData:
-    """Change a todo and return it; 404 if none has this id."""
+async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> UpdatedData:
+    """Change a todo and return it; 404 if none has this id. If this completes it, its watcher is told."""
 
-    def db_update(session: Session) -> TodoData:
+    def db_update(session: Session) -> UpdatedData:
         return operations.update(session, req.todo_id, req.given())
 
-    return await ctx.run_typed("db_update", ledger.once(ctx, db_update))
+    todo = await ctx.run_typed("db_update", ledger.once(ctx, db_update))
+    if todo.completion:
+        # The same if this call is made anew, when the ledger tells what was completed then.
+        key = str(uuid.uuid5(uuid.NAMESPACE_URL, call_id(ctx)))
+        told = CompletedRequest.of(todo, todo.completion, key)
+        ctx.service_send(notify, told, idempotency_key=key, headers={OPERATION_HEADER: f"notify/{key}"})
+    return todo
 
 
 @todo_service.handler()
 async def delete_todo(ctx: restate.Context, req: TodoItemRequest) -> None:
     """Delete a todo; 404 if none has this id, 503 if it did not succeed in the time allowed."""
 
-    def db_delete(session: Session) -> None:
-        operations.delete(session, req.todo_id)
+    def db_delete(session: Session) -> MeetingData | None:
+        return operations.delete(session, req.todo_id)
 
-    bounded = restate.RunOptions[None](
+    bounded = restate.RunOptions[MeetingData | None](
         max_duration=timedelta(seconds=settings.delete_max_duration_seconds),
         initial_retry_interval=timedelta(seconds=settings.retry_initial_interval_seconds),
         max_retry_interval=timedelta(seconds=settings.retry_max_interval_seconds),
     )
     try:
-        await ctx.run_typed("db_delete", ledger.once(ctx, db_delete), bounded)
+        # An operator's cancel does not interrupt it: what it had must be undone.
+        left = await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete), bounded))
     except restate.TerminalError as error:
         if error.status_code != 500:
             raise
         # The last attempt may have committed although its answer was lost, so "not deleted" would be a guess.
+        ctx.service_send(finish_deletion, req, headers={OPERATION_HEADER: call_id(ctx)})
         raise restate.TerminalError(
             f"The todo could not be deleted within {settings.delete_max_duration_seconds:g} s, or it is unknown "
             "whether it was. Please check the list before you try again.",
             status_code=503,
         ) from error
+    if left:
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
 
 
 @todo_service.handler()
-async def clear_todos(ctx: restate.Context, req: ClearRequest) -> None:
-    """Delete all todos."""
+async def finish_deletion(ctx: restate.Context, req: TodoItemRequest) -> None:
+    """Undo what a todo has left, if its deletion, whose operation id this has, succeeded and nobody was told."""
+
+    def db_delete(session: Session) -> MeetingData | None:
+        del session  # The ledger looks for the row of a deletion that did succeed.
+        raise operations.TodoNotFoundError(req.todo_id)
+
+    if left := await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete))):
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
+
+
+@todo_service.handler()
+async def clear_todos(ctx: restate.Context, req: ClearRequest) -> ClearedData:
+    """Delete all todos, and return which had to be kept."""
     del req  # Requiring a message protects from links on other web pages, which cannot send one.
 
-    def db_clear(session: Session) -> None:
-        operations.clear(session)
+    def db_clear(session: Session) -> DeletedData:
+        return operations.clear(session)
 
-    await ctx.run_typed("db_clear", ledger.once(ctx, db_clear))
+    deleted = await to_its_end(ctx.run_typed("db_clear", ledger.once(ctx, db_clear)))
+    for left in deleted.meetings:
+        ctx.workflow_send(meeting.cancel, key=left.id, arg=left)
+    return ClearedData(kept=deleted.kept)

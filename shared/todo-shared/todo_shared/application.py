@@ -16,6 +16,7 @@ from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from todo_shared import edge, errors, openapi, outages, printable_logs
+from todo_shared.features.outside import outside_settings
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
@@ -39,6 +40,8 @@ def build_app(
     migrations in addition to ours.
     """
     printable_logs.install()
+    # Read now, so that a wrong one ends the start.
+    outside_settings()
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
     outages.log.setLevel(app.logger.level)

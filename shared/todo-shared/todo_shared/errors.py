@@ -1,5 +1,6 @@
 """Error answers: pages for people, RFC 9457 problem details for API clients."""
 
+import requests
 from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -9,7 +10,11 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from todo_shared import pages
+from todo_shared.features.errors import RefusedError
+from todo_shared.features.outside import was_not_done
+from todo_shared.features.pages import todo_page
 from todo_shared.forms import AddForm, InvalidFormError, UpdateForm
+from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, DATABASE_UNAVAILABLE, outage, refusal
 from todo_shared.operations import TodoNotFoundError
 from todo_shared.schemas import Problem
@@ -51,6 +56,13 @@ def unavailable(detail: str, status: int = 503, *, keep_request_id: bool = True)
     return pages.retry_later(detail, keep_request_id=keep_request_id), status
 
 
+def refused(status: int, reason: str) -> ResponseReturnValue:
+    """Return the answer to what cannot be done: the todo's page with the reason, if it is about what that carries."""
+    if not is_api() and status != 404 and request.view_args and request.path.startswith("/todos/"):
+        return todo_page(request.view_args["todo_id"], message=reason), status
+    return failure(status, reason) if is_api() or status == 404 else unavailable(reason, status, keep_request_id=False)
+
+
 def register(app: Flask) -> None:
     """Register these answers as the application's error handlers."""
 
@@ -82,6 +94,18 @@ def register(app: Flask) -> None:
         form = kind()
         form.request_id.validate(form)  # A bad one is replaced.
         return invalid_form(InvalidFormError(form, message))
+
+    @app.errorhandler(RefusedError)
+    def cannot_be_done(error: RefusedError) -> ResponseReturnValue:
+        # Nothing of what it began shall be in the transaction of the answer.
+        db.session.rollback()
+        return refused(error.status, str(error))
+
+    @app.errorhandler(requests.RequestException)
+    def outside(error: requests.RequestException) -> ResponseReturnValue:
+        db.session.rollback()
+        done = "Nothing was done there." if was_not_done(error) else "It is unknown whether it was done there."
+        return refused(503, f"Another server does not answer as it should. {done}")
 
     @app.errorhandler(TodoNotFoundError)
     def not_found(error: TodoNotFoundError) -> ResponseReturnValue:

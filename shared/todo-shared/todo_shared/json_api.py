@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMedi
 
 from todo_shared import operations
 from todo_shared.models import Todo, db
-from todo_shared.schemas import TodoData, TodoJson
+from todo_shared.schemas import ClearedData, TodoData, TodoJson
 from todo_shared.validation import INTEGER_MAX
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -105,3 +105,8 @@ def created(todo: TodoData) -> ResponseReturnValue:
     """Return the answer to a POST that added this todo."""
     body = as_json(todo)
     return jsonify(body), 201, {"Location": body["url"]}
+
+
+def cleared(outcome: ClearedData) -> ResponseReturnValue:
+    """Return the answer to a DELETE of the list: empty, or which todos had to be kept."""
+    return (jsonify(kept=outcome.kept), 200) if outcome.kept else ("", 204)

@@ -12,8 +12,26 @@ from pydantic_core import core_schema
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import Rule
 
+from todo_shared.features.schemas import (
+    BountyBody,
+    MeetingBody,
+    MeetingData,
+    PaymentData,
+    ReminderBody,
+    ReminderJson,
+    WatcherBody,
+    WatcherData,
+)
 from todo_shared.json_api import KEY_PATTERN, LIST_LIMIT
-from todo_shared.schemas import OperationJson, PendingJson, Problem, TodoChangesBody, TodoJson, TodoRequestBody
+from todo_shared.schemas import (
+    ClearedData,
+    OperationJson,
+    PendingJson,
+    Problem,
+    TodoChangesBody,
+    TodoJson,
+    TodoRequestBody,
+)
 from todo_shared.validation import INTEGER_MAX
 
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -48,15 +66,34 @@ class Exchange:
     body: type[BaseModel] | None = None
     query: Sequence[str] = ()
     """The parameters of the query string."""
+    or_else: tuple[int, Any] | None = None
+    """Another status when it succeeds, and what is answered then."""
+    also: Sequence[int] = ()
+    """Errors in addition to those that all have."""
 
 
 EXCHANGES = {
     "list_todos": Exchange(200, list[TodoJson], query=("after", "limit")),
     "add_todo": Exchange(201, TodoJson, TodoRequestBody),
-    "clear_todos": Exchange(204),
+    "clear_todos": Exchange(204, or_else=(200, ClearedData)),
     "read_todo": Exchange(200, TodoJson),
     "update_todo": Exchange(200, TodoJson, TodoChangesBody),
     "delete_todo": Exchange(204),
+    "plan_meeting": Exchange(201, MeetingData, MeetingBody),
+    "read_meeting": Exchange(200, MeetingData),
+    "cancel_meeting": Exchange(204),
+    "set_bounty": Exchange(200, BountyBody, BountyBody),
+    "read_bounty": Exchange(200, BountyBody),
+    "drop_bounty": Exchange(204),
+    "pay_bounty": Exchange(201, PaymentData, also=(402,)),
+    "read_payment": Exchange(200, PaymentData),
+    "refund_bounty": Exchange(200, PaymentData),
+    "set_watcher": Exchange(200, WatcherData, WatcherBody),
+    "read_watcher": Exchange(200, WatcherData),
+    "drop_watcher": Exchange(204),
+    "set_reminder": Exchange(200, ReminderJson, ReminderBody),
+    "read_reminder": Exchange(200, ReminderJson),
+    "cancel_reminder": Exchange(204),
     "read_operation": Exchange(200, OperationJson),
 }
 """By the name of the view. An application with a view that is not described does not start."""
@@ -85,6 +122,7 @@ class Description:
         exchanges = [EXCHANGES[name] for _, name in self._rules]
         bodies: list[Any] = [exchange.body for exchange in exchanges]
         answers: list[Any] = [exchange.answer for exchange in exchanges]
+        answers += [exchange.or_else[1] for exchange in exchanges if exchange.or_else]
         answers += [Problem, *([PendingJson] if promises else [])]
         self._schemas, self._shared = TypeAdapter.json_schemas(
             [(str(kind), "validation", TypeAdapter(kind)) for kind in bodies if kind]
@@ -120,10 +158,21 @@ class Description:
             if argument in exchange.query
         ]
         answers = {exchange.status: self._answer(exchange.status, JSON, exchange.answer)}
+        if exchange.or_else:
+            status, kind = exchange.or_else
+            answers[status] = self._answer(status, JSON, kind)
         if self._promises and not reads:
             answers[202] = self._answer(202, JSON, PendingJson)
         # A body is read, and may be refused, also where none belongs. Writes may be against a rule of the database.
-        errors = [400, *([404] if rule.arguments else []), 413, 415, *([] if reads else [409, 422, 507]), 503]
+        errors = [
+            400,
+            *([404] if rule.arguments else []),
+            413,
+            415,
+            *([] if reads else [409, 422, 507]),
+            *exchange.also,
+            503,
+        ]
         answers |= {status: self._answer(status, PROBLEM, Problem) for status in errors}
         described: dict[str, Any] = {
             "operationId": name,

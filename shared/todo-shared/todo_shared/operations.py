@@ -1,16 +1,21 @@
 """The todo operations on a session. The caller owns the transaction: these functions do not commit."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import CTE, ColumnElement, and_, func, select
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, select
 from sqlalchemy import update as update_table
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
-from todo_shared.models import Todo
-from todo_shared.schemas import TodoData
+from todo_shared.features.errors import ConflictError
+from todo_shared.features.schemas import DeletedData, MeetingData
+from todo_shared.models import Meeting, Payment, Todo, Watcher
+from todo_shared.models.features import UNDONE, UNSETTLED
+from todo_shared.schemas import Completion, TodoData, UpdatedData
 from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
@@ -23,9 +28,13 @@ class TodoNotFoundError(LookupError):
         super().__init__(f"There is no todo {todo_id}.")
 
 
+def is_storable(todo_id: int) -> bool:
+    """Return whether the column can hold this id. No todo has any other, and PostgreSQL would report an error."""
+    return 0 < todo_id <= INTEGER_MAX
+
+
 def _storable(todo_id: int) -> int:
-    """Return the id if the column can hold it. No todo has any other id, and PostgreSQL would report an error."""
-    if not 0 < todo_id <= INTEGER_MAX:
+    if not is_storable(todo_id):
         raise TodoNotFoundError(todo_id)
     return todo_id
 
@@ -59,6 +68,12 @@ def find(session: AnySession, todo_id: int) -> Todo:
     return todo
 
 
+def lock(session: AnySession, todo_id: int) -> None:
+    """Keep a todo from being deleted until the transaction ends; raises TodoNotFoundError."""
+    if session.scalar(select(Todo.id).where(Todo.id == _storable(todo_id)).with_for_update(key_share=True)) is None:
+        raise TodoNotFoundError(todo_id)
+
+
 def add(session: AnySession, task: str, order: int | None = None) -> TodoData:
     """Add a todo and return it with its id."""
     todo = Todo(task=task, order=order)
@@ -67,35 +82,82 @@ def add(session: AnySession, task: str, order: int | None = None) -> TodoData:
     return TodoData.model_validate(todo)
 
 
-def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> TodoData:
-    """Set the given columns (task, completed, order) of a todo and return it.
+def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> UpdatedData:
+    """Set the given columns (task, completed, order) of a todo and return it, with whom to tell if this completes it.
 
     Raises:
         TodoNotFoundError: there is none with this id.
 
     """
     if not changes:
-        return TodoData.model_validate(find(session, todo_id))
+        return UpdatedData.model_validate(find(session, todo_id))
+    if changes.get("completed"):
+        return _complete(session, todo_id, changes)
     # One statement, so that a row that another user deletes meanwhile is "not found", not an error in the flush.
     changed = update_table(Todo).where(Todo.id == _storable(todo_id)).values(**changes).returning(Todo)
     todo = session.scalars(changed, execution_options={"populate_existing": True}).one_or_none()
     if todo is None:
         raise TodoNotFoundError(todo_id)
-    return TodoData.model_validate(todo)
+    return UpdatedData.model_validate(todo)
 
 
-def delete(session: AnySession, todo_id: int) -> None:
-    """Delete a todo.
+def _complete(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> UpdatedData:
+    # Locked while it is read whether it was completed, so that of two who complete it at once only one does.
+    locked = select(Todo.id, Todo.completed, Watcher.url).join(Watcher, Watcher.todo_id == Todo.id, isouter=True)
+    before = locked.where(Todo.id == _storable(todo_id)).with_for_update(of=Todo).subquery("before")
+    changed = update_table(Todo).where(Todo.id == before.c.id).values(**changes)
+    options = {"populate_existing": True, "synchronize_session": False}
+    found = session.execute(
+        changed.returning(Todo, before.c.completed, before.c.url), execution_options=options
+    ).one_or_none()
+    if found is None:
+        raise TodoNotFoundError(todo_id)
+    todo, was_completed, url = found
+    data = UpdatedData.model_validate(todo)
+    if url and not was_completed:
+        data.completion = Completion(url=url, at=todo.updated_at)
+    return data
+
+
+def delete(session: AnySession, todo_id: int) -> MeetingData | None:
+    """Delete a todo, and return the meeting that it had, if that is to be undone now.
 
     Raises:
         TodoNotFoundError: there is none with this id.
+        ConflictError: its bounty is being paid, or was.
 
     """
-    deleted = session.scalar(delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id))
-    if deleted is None:
+    gone = delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id).cte()
+    with _refusing_unsettled():
+        found = session.execute(select(gone.c.id, Meeting).outerjoin(Meeting, _left_by(gone))).one_or_none()
+    if found is None:
         raise TodoNotFoundError(todo_id)
+    return found.Meeting and MeetingData.model_validate(found.Meeting)
 
 
-def clear(session: AnySession) -> None:
-    """Delete all todos."""
-    session.execute(delete_from(Todo))
+def clear(session: AnySession) -> DeletedData:
+    """Delete all todos but those whose bounty is being paid, or was, and return the ids of these."""
+    unsettled = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
+    with _refusing_unsettled():
+        gone = delete_from(Todo).where(Todo.id.not_in(unsettled)).returning(Todo.id).cte()
+        meetings = session.scalars(select(Meeting).join(gone, _left_by(gone))).all()
+    return DeletedData(
+        kept=sorted(session.scalars(unsettled).all()),
+        meetings=[MeetingData.model_validate(meeting) for meeting in meetings],
+    )
+
+
+def _left_by(gone: CTE) -> ColumnElement[bool]:
+    """Tell which meetings these todos had that are to be undone; the statement sees them as they were before."""
+    return and_(Meeting.todo_id == gone.c.id, Meeting.status.not_in(UNDONE))
+
+
+@contextmanager
+def _refusing_unsettled() -> Iterator[None]:
+    # The constraint decides, because a payment may begin at any moment.
+    try:
+        yield
+    except IntegrityError as error:
+        if "ck_payment_unsettled_has_todo" in str(error.orig):
+            raise ConflictError("The bounty is being paid, or was paid and is not refunded.") from None
+        raise

@@ -7,6 +7,9 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
+from todo_shared.features.carried import carried
+from todo_shared.features.forms import FeatureForm
+from todo_shared.features.pages import todo_page
 from todo_shared.forms import TASK_INPUT, AddForm, TodoForm, UpdateForm, new_request_id
 from todo_shared.models import db
 
@@ -26,11 +29,13 @@ def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | 
     if number > 1 and not todos:
         number = operations.last_page(db.session, PAGE_SIZE)
         todos = operations.page(db.session, number, PAGE_SIZE)
+    words = carried(db.session, [todo.id for todo in todos])
     # Return the connection to the pool before the page is rendered, which may take a while.
     db.session.commit()
     return render_template(
         "index.html",
         todos=todos[:PAGE_SIZE],
+        carried=words,
         page=number,
         has_next=len(todos) > PAGE_SIZE,
         add_form=add_form or AddForm(formdata=None),
@@ -50,6 +55,8 @@ def _page_number() -> int:
 
 def form_again(form: TodoForm, message: str) -> str:
     """Return the page with the list and this form as it was submitted."""
+    if isinstance(form, FeatureForm) and request.view_args:
+        return todo_page(request.view_args["todo_id"], form, message)
     if isinstance(form, AddForm):
         return todo_list(add_form=form, message=message)
     if isinstance(form, UpdateForm) and request.view_args:

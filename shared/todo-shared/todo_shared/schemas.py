@@ -1,5 +1,6 @@
 """The messages about todos: from API clients, to the TodoService, and back."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -68,6 +69,12 @@ class ClearRequest(BaseModel):
     """Delete all todos."""
 
 
+class ClearedData(BaseModel):
+    """What was not deleted."""
+
+    kept: list[int]
+
+
 class TodoData(BaseModel):
     """A todo as it was after its operation, independent of any session."""
 
@@ -77,6 +84,20 @@ class TodoData(BaseModel):
     task: str
     completed: bool
     order: int | None
+
+
+class Completion(BaseModel):
+    """A todo was completed that somebody watches."""
+
+    url: str
+    at: datetime
+
+
+class UpdatedData(TodoData):
+    """A todo after a change."""
+
+    completion: Completion | None = None
+    """Set if this change has completed it, and somebody is to be told."""
 
 
 class TodoJson(TypedDict):
@@ -112,5 +133,5 @@ class OperationJson(TypedDict):
 
     id: str
     status: Literal["pending", "done", "rejected", "unknown"]
-    result: NotRequired[TodoJson | None]
+    result: NotRequired[TodoJson | dict[str, Any] | None]
     reason: NotRequired[str]

@@ -21,21 +21,26 @@ TodoOrder = Annotated[int, Field(ge=-INTEGER_MAX - 1, le=INTEGER_MAX)]
 
 
 def clean_task(task: str) -> str:
-    """Return the task without leading and trailing blanks.
+    """Return the task without leading and trailing blanks; raises ValueError as clean_line() does."""
+    return clean_line(task, "A task", TASK_MAX_LENGTH)
+
+
+def clean_line(line: str, what: str, longest: int) -> str:
+    """Return the line, which is `what`, without leading and trailing blanks.
 
     Raises:
-        ValueError: it shows nothing, is longer than TASK_MAX_LENGTH, or has characters that cannot be shown or stored.
+        ValueError: it shows nothing, is longer than this, or has characters that cannot be shown or stored.
 
     """
     # Cc: control characters, including NUL, which PostgreSQL refuses. Cs: halves of surrogate pairs. Zl, Zp: new lines.
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in task):
-        raise ValueError("A task may not contain control characters or line breaks.")
-    task = task.strip()
-    if _INVISIBLE.fullmatch(task):
-        raise ValueError("A task may not be blank.")
-    if len(task) > TASK_MAX_LENGTH:
-        raise ValueError(f"A task may have at most {TASK_MAX_LENGTH} characters, this one has {len(task)}.")
-    return task
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in line):
+        raise ValueError(f"{what} may not contain control characters or line breaks.")
+    line = line.strip()
+    if _INVISIBLE.fullmatch(line):
+        raise ValueError(f"{what} may not be blank.")
+    if len(line) > longest:
+        raise ValueError(f"{what} may have at most {longest} characters, this one has {len(line)}.")
+    return line
 
 
 TaskText = Annotated[

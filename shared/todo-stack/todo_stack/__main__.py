@@ -60,6 +60,7 @@ def up(which: str, data: Path) -> None:
             external_database=external_database,
             log=terminal.log,
             cancelled=stop_requested,
+            with_outside_world=True,
         )
         with stack:
             _announce(stack, terminal)
@@ -114,6 +115,7 @@ def _announce(stack: Stack, terminal: Terminal) -> None:
     lines = [f"{twin.title:<20}{stack.ports.web_url(twin)}/" for twin in stack.twins]
     if RESTATE in stack.twins:
         lines.append(f"{'Restate dashboard':<20}{stack.ports.admin_url}/ui/")
+    lines.append(f"{'Outside world':<20}{stack.ports.outside_world_url}/")
     lines.append("In another terminal:")
     for twin in stack.twins:
         lines.append(f"""    curl -s --json '{{"title": "Buy milk"}}' {stack.ports.web_url(twin)}/api/todos""")

@@ -18,7 +18,7 @@ from todo_stack.output import Log, no_log
 from todo_stack.paths import DATA, REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
-from todo_stack.twins import RESTATE, TWINS, Twin
+from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS, Twin
 
 
 @dataclass(eq=False, repr=False)
@@ -42,10 +42,17 @@ class StackDescription:
     """What all processes inherit a choice of."""
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
+    with_outside_world: bool = False
+    """Whether the third parties that the twins call run, too: most writes call nobody."""
 
     def database_url(self, twin: Twin, kind: str = "owner") -> str:
         """Return the address of a twin's database for a role of it, as it is without any override."""
         return self.external_database or address(self.data, self.ports.postgres, twin.database, kind)
+
+    def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
+        """Return the address of the third parties: on one machine the same for both twins, and `inside` for them."""
+        del twin, inside
+        return self.ports.outside_world_url
 
     @property
     def identity_file(self) -> Path:
@@ -68,12 +75,26 @@ class StackDescription:
         """Return the endpoint at which Restate calls the handlers."""
         # By HTTP: another process on its port may accept connections, too.
         healthy = http_ok(f"{self.ports.service_url}/health")
-        return self._server(RESTATE.writer, ["flask_todo_restate.restate_server"], RESTATE, healthy)
+        env = self._env(RESTATE.writer, RESTATE)
+        return self._server(RESTATE.writer, ["flask_todo_restate.restate_server"], env, healthy)
 
     def web(self, twin: Twin) -> Server:
         """Return the server of a twin's pages and JSON API."""
         module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.package}.app:create_app()"]
-        return self._server(twin.title, module, twin, http_ok(f"{self.ports.web_url(twin)}/readyz"))
+        env = self._env(twin.title, twin)
+        return self._server(twin.title, module, env, http_ok(f"{self.ports.web_url(twin)}/readyz"))
+
+    def outside_world(self) -> Server:
+        """Return the server of the third parties, one for both twins, with a database of its own."""
+        module = ["gunicorn", "--config", "python:outside_world.gunicorn_conf", "outside_world.app:create_app()"]
+        settings = {
+            "PYTHONUNBUFFERED": "1",
+            "OUTSIDE_WORLD_DATA": str((self.data / "outside_world.sqlite").resolve()),
+            "HOST": HOST,
+            "PORT": str(self.ports.outside_world),
+        }
+        healthy = http_ok(f"{self.ports.outside_world_url}/healthz")
+        return self._server(OUTSIDE_WORLD, module, self.env(OUTSIDE_WORLD, settings), healthy)
 
     def inherited(self) -> dict[str, str]:
         """Return what of the environment all processes see; libpq's variables are for a database of somebody else."""
@@ -87,8 +108,8 @@ class StackDescription:
         command, env = [sys.executable, "-m", *module], self._env(name, twin)
         return Step(name, command, env, self.log, cwd=REPOSITORY, cancelled=self.cancelled)
 
-    def _server(self, name: str, module: list[str], twin: Twin, ready: Check) -> Server:
-        command, env = [sys.executable, "-m", *module], self._env(name, twin)
+    def _server(self, name: str, module: list[str], env: dict[str, str], ready: Check) -> Server:
+        command = [sys.executable, "-m", *module]
         return Server(name, command, env, self.log, ready, cwd=REPOSITORY, cancelled=self.cancelled)
 
     def _env(self, name: str, twin: Twin) -> dict[str, str]:
@@ -102,6 +123,9 @@ class StackDescription:
             "SECRET_KEY": self._secret_key(),
             "HOST": HOST,
             "PORT": str(self.ports.web(twin)),
+            "OUTSIDE_WORLD_URL": self.ports.outside_world_url,
+            # The only private address that webhooks may have.
+            "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
         if twin.durable:
             settings |= {

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 import flask_restate.settings
 import flask_todo_restate.settings
+import todo_shared.features.outside
 import todo_shared.settings
 from todo_stack.ports import SETTINGS
 
@@ -22,7 +23,12 @@ _FOR_ANY_PROGRAM = frozenset(
 
 _OURS = frozenset(
     name.upper()
-    for module in (todo_shared.settings, flask_restate.settings, flask_todo_restate.settings)
+    for module in (
+        todo_shared.settings,
+        todo_shared.features.outside,
+        flask_restate.settings,
+        flask_todo_restate.settings,
+    )
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, BaseSettings)
     for name in kind.model_fields
@@ -36,7 +42,10 @@ _LIBPQ = "PG"
 _OF_A_DATABASE = {"DATABASE_PASSWORD", "MIGRATION_DATABASE_URL"}
 """What counts, as libpq's variables do, only with a database of one's own."""
 
-_SET_HERE = SETTINGS | {"DATABASE_URL", "HOST", "SECRET_KEY", "RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"}
+_SET_HERE = SETTINGS | {
+    *("DATABASE_URL", "HOST", "SECRET_KEY", "OUTSIDE_WORLD_URL", "WEBHOOK_HOSTS"),
+    *("RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"),
+}
 """What a process gets from us or not at all, whatever the environment says."""
 
 

@@ -38,6 +38,7 @@ class Ports:
     restate_ingress: int = _port(8080, "RESTATE_ENDPOINT")
     restate_admin: int = _port(9070, "RESTATE_ADMIN_URL")
     restate_node: int = _port(5122, "RESTATE_NODE_PORT")
+    outside_world: int = _port(5080, "OUTSIDE_WORLD_PORT")
 
     @classmethod
     def from_environment(cls, twins: Collection[Twin], environment: Mapping[str, str]) -> Self:
@@ -82,6 +83,11 @@ class Ports:
     def service_url(self) -> str:
         """Where Restate reaches the service endpoint."""
         return f"http://{HOST}:{self.restate_service}"
+
+    @property
+    def outside_world_url(self) -> str:
+        """The third parties that both twins call."""
+        return f"http://{HOST}:{self.outside_world}"
 
     def web(self, twin: Twin) -> int:
         """Return the port of a twin's web."""

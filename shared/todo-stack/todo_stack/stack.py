@@ -8,7 +8,7 @@ from todo_stack import data_folder, restate, tree
 from todo_stack.description import StackDescription
 from todo_stack.postgres import Postgres, check_url
 from todo_stack.process import Process, Server
-from todo_stack.twins import RESTATE
+from todo_stack.twins import OUTSIDE_WORLD, RESTATE
 
 
 @dataclass(eq=False, repr=False)
@@ -19,8 +19,8 @@ class Stack(StackDescription):
     """
 
     servers: dict[str, Server] = field(default_factory=dict, init=False)
-    """By name, those that are called before those that call: `db`, `restate_app`, `restate`, `flask-todo`,
-    `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept."""
+    """By name, those that are called before those that call: `outside_world`, `db`, `restate_app`, `restate`,
+    `flask-todo`, `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept."""
     _postgres: Postgres | None = field(default=None, init=False)
     """The server `db` is its; None if an external database is used."""
     _steps: list[Process] = field(default_factory=list, init=False)
@@ -47,7 +47,8 @@ class Stack(StackDescription):
             if count := data_folder.kill_leftovers(self.data):
                 self.log("stack", f"ended {count} processes that an earlier start had left")
             own_database = [] if self.external_database else ["postgres"]
-            self.ports.check(own_database + [port for twin in self.twins for port in twin.ports])
+            third_parties = [OUTSIDE_WORLD] if self.with_outside_world else []
+            self.ports.check(own_database + third_parties + [port for twin in self.twins for port in twin.ports])
             if not self.servers:
                 self._make_servers()
             self._start_in_order()
@@ -82,7 +83,7 @@ class Stack(StackDescription):
 
     def _make_servers(self) -> None:
         """Make the servers, none of which runs; secrets that are not there yet are made and kept in the data folder."""
-        made: list[Server] = []
+        made = [self.outside_world()] if self.with_outside_world else []
         if self.external_database:
             check_url(self.external_database)
         else:
@@ -98,6 +99,8 @@ class Stack(StackDescription):
 
     def _start_in_order(self) -> None:
         """Start together what depends on nothing, and the rest as soon as what it needs is there; wait for health."""
+        if self.with_outside_world:
+            self.spawn(self.servers[OUTSIDE_WORLD])
         if RESTATE in self.twins:
             self.spawn(self.servers["restate"])
         if self._postgres:
@@ -122,3 +125,5 @@ class Stack(StackDescription):
             registration.finish()
         for twin in self.twins:
             self.servers[twin.title].wait_ready()
+        if self.with_outside_world:
+            self.servers[OUTSIDE_WORLD].wait_ready()

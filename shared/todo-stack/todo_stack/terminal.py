@@ -10,7 +10,7 @@ from rich.text import Text
 from todo_shared.printable_logs import printable
 from todo_stack.twins import SERVERS
 
-_COLOURS = dict(zip(SERVERS, ("blue", "cyan", "magenta", "yellow", "green"), strict=True))
+_COLOURS = dict(zip(SERVERS, ("bright_blue", "blue", "cyan", "magenta", "yellow", "green"), strict=True))
 _WIDTH = max(map(len, _COLOURS))
 
 

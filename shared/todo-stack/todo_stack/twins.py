@@ -35,7 +35,7 @@ PLAIN = Twin(
     key="plain",
     title="flask-todo",
     package="flask_todo",
-    gunicorn_conf="todo_shared.gunicorn_conf",
+    gunicorn_conf="flask_todo.gunicorn_conf",
     database="todos",
     writer="flask-todo",
     servers=("db", "flask-todo"),
@@ -56,7 +56,10 @@ RESTATE = Twin(
 
 TWINS = (PLAIN, RESTATE)
 
-SERVERS = ("db", "restate_app", "restate", *(twin.title for twin in TWINS))
+OUTSIDE_WORLD = "outside_world"
+"""The server of the third parties that both twins call."""
+
+SERVERS = (OUTSIDE_WORLD, "db", "restate_app", "restate", *(twin.title for twin in TWINS))
 """The names of all servers, those that are called before those that call."""
 
 

@@ -14,10 +14,20 @@ from rich.table import Table
 
 from tests.faultlab.chaos.random_faults import InjectedFault
 from tests.faultlab.legend import LEGEND, Share
-from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
+from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import NothingProvedError, Outcome, Verdict, count, judge
+from tests.support.truth import OPERATIONS
 from todo_stack.twins import Twin
 
+FORETOLD = {
+    ("pay", Verdict.STUCK),
+    ("refund", Verdict.HALF_DONE),
+    ("tell", Verdict.HALF_DONE),
+    ("plan", Verdict.STUCK),
+    ("plan", Verdict.HALF_DONE),
+    ("cancel", Verdict.STUCK),
+}
+"""What the plain twin leaves behind when it dies in the middle, by the rules of the matrix."""
 MINIMUM_OK_PER_SECOND = 1.0
 """A run in which fewer operations than this succeed for each second proves nothing; without faults it is dozens."""
 
@@ -42,7 +52,7 @@ class ChaosResult:
     @property
     def verdicts(self) -> Counter[Verdict]:
         """How many operations have each verdict, of those whose effects were counted."""
-        return Counter(judge(operation) for operation in self.operations if operation.effect is not None)
+        return Counter(judge(operation) for operation in self.operations if operation.truth is not None)
 
     def write(self, file: Path) -> None:
         """Write the history, operations and faults, as one JSON object a line in the order of their beginnings."""
@@ -50,7 +60,7 @@ class ChaosResult:
             (fault.began_at, {"what": "fault", **to_jsonable_python(fault)}) for fault in self.faults
         ]
         for operation in self.operations:
-            verdict = None if operation.effect is None else judge(operation).value
+            verdict = None if operation.truth is None else judge(operation).value
             record = {"what": "operation", **to_jsonable_python(operation), "verdict": verdict}
             history.append((operation.invoked_at, record))
         with file.open("w") as lines:
@@ -61,11 +71,15 @@ class ChaosResult:
 def find_violations(twin: Twin, history: list[SubmittedOperation], seconds: float) -> list[str]:
     """Return what must not be, in sentences."""
     violations = []
-    for verdict in (Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK):
+    for verdict in (Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE, Verdict.LOST):
         found = [operation for operation in history if judge(operation) is verdict]
+        if not twin.durable:
+            found = [operation for operation in found if (operation.kind, verdict) not in FORETOLD]
         if verdict is Verdict.DUPLICATED and not twin.durable:
             # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
-            found = [operation for operation in found if (operation.effect or 0) > len(operation.answers)]
+            found = [
+                operation for operation in found if operation.truth and operation.truth.times > len(operation.answers)
+            ]
         violations += [f"{verdict.value}: {o.kind} {o.marker}, told {', '.join(map(str, o.answers))}" for o in found]
     minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(OPERATIONS))
     for kind in OPERATIONS:

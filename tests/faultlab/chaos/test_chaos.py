@@ -12,8 +12,9 @@ import pytest
 from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault
 from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.chaos.run import run_chaos
-from tests.faultlab.submitted import OPERATIONS, SubmittedOperation
-from tests.support.history import Outcome, Verdict
+from tests.faultlab.submitted import SubmittedOperation
+from tests.support.history import Outcome, Truth, Verdict
+from tests.support.truth import OPERATIONS
 from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
 SECONDS = 15.0
@@ -55,7 +56,7 @@ def test_asked_to_end(tmp_path: Path) -> None:
 
 def submitted(kind: str, *outcomes: Outcome, effect: int, settled: bool = True) -> SubmittedOperation:
     """Return a made-up operation that was told this, one answer after the other."""
-    operation = SubmittedOperation(kind, "marker", "key", effect=effect, settled=settled)
+    operation = SubmittedOperation(kind, "marker", "key", truth=Truth(effect), settled=settled)
     for outcome in outcomes:
         operation.record(outcome, "")
     return operation
@@ -104,5 +105,7 @@ def test_history_on_disk(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert len(lines) == len(operations) + 1
     assert [line["what"] for line in lines[-2:]] == ["fault", "operation"]
-    assert {"outcome": "ok", "verdict": "exactly once", "effect": 1, "key": "key"}.items() <= lines[-1].items()
+    assert {"outcome": "ok", "verdict": "exactly once", "truth": [1, "", False], "key": "key"}.items() <= lines[
+        -1
+    ].items()
     assert [answer["outcome"] for answer in lines[-1]["answers"]] == ["unknown", "ok"]

@@ -2,23 +2,26 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
-from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.laboratory import CLIENT, Laboratory
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.injector import FaultInjector
 from tests.faultlab.matrix.recorder import Recorder
+from tests.faultlab.matrix.recording import new_operation
 from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import RESUBMITS, expected_outcomes
 from tests.faultlab.submitted import SubmittedOperation, submit
-from tests.support.burst import count_effects
-from tests.support.history import judge
-from tests.support.running_twin import new_key
+from tests.support.history import Truth, judge
+from tests.support.truth import count_effects, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 
+PREPARED_TOGETHER = 4
 HOLD_SECONDS = 20.0
+LONGEST_HOLD_SECONDS = 1.8
+"""Shorter than every time-out."""
 QUIET_CHECKS = 4
 QUIET_SECONDS = 60.0
 
@@ -31,11 +34,14 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge."""
     (fault,) = {case.fault for case in cases}
     healed = threading.Event()
-    operations = [_prepare(lab, case.operation) for case in cases]
+    with ThreadPoolExecutor(PREPARED_TOGETHER) as pool:
+        operations = list(pool.map(lambda case: new_operation(lab, case.seam.operation), cases))
     answered = [threading.Event() for _ in cases]
     clients = list(zip(cases, operations, answered, strict=True))
-    points = [(case.seam, lab.links[case.seam.link].hold(case.seam.match(one))) for case, one, _ in clients]
     recorder = Recorder(operations)
+    points = [
+        (case.seam, lab.links[case.seam.link].hold(case.seam.match(recorder.traces, one))) for case, one, _ in clients
+    ]
     injector = injector_type(lab, fault, recorder.record_for_all)
     with contextlib.ExitStack() as recording, ThreadPoolExecutor(len(clients)) as pool:
         recording.callback(lab.log.subscribe(recorder.record))
@@ -46,9 +52,11 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
             ]
             held = [(seam, point.wait(HOLD_SECONDS)) for seam, point in points]
             count_effects(lab.twin, operations)
-            effects_when_held = [operation.effect for operation in operations]
-            if any(event.is_set() for event in answered):
+            truths_when_held = [operation.truth for operation in operations]
+            if any(event.is_set() and not case.seam.background for case, _, event in clients):
                 raise TooSlowError(f"{fault.name}: a client had its answer before the fault")
+            if time.monotonic() - min(message.since for _, message in held) > LONGEST_HOLD_SECONDS:
+                raise TooSlowError(f"{fault.name}: the first has waited so long that it may be given up")
             injector.inject(held)
             for event in answered:
                 event.wait(HOLD_SECONDS)
@@ -59,47 +67,45 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
         for future in running:
             future.result()
         unfinished = lab.twin.settle()
+        wait_for_reminders(lab.twin, operations)
     count_effects(lab.twin, operations)
     for operation in operations:
         operation.settled = not unfinished
-    return [_cell(recorder, *one) for one in zip(cases, operations, effects_when_held, strict=True)]
-
-
-def _prepare(lab: Laboratory, kind: str) -> SubmittedOperation:
-    """Return an operation; the todo that it changes or deletes is made past the application."""
-    operation = SubmittedOperation(kind, f"{kind} {uuid4().hex}", new_key())
-    if kind != "add":
-        before = operation.marker if kind == "delete" else f"before {operation.marker}"
-        ((operation.todo_id,),) = lab.twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
-    return operation
+    return [_cell(recorder, *one) for one in zip(cases, operations, truths_when_held, strict=True)]
 
 
 def _wait_for_quiet(lab: Laboratory) -> None:
-    """Wait until what the fault has delayed is over: several looks in a row find no session at work."""
-    looks = 0
+    """Wait until what the fault has delayed is over: several looks in a row find nothing at work."""
+    looks, last = 0, None
 
     def quiet() -> bool:
-        nonlocal looks
-        before, looks = looks, 0
-        if not lab.busy_sessions() and lab.twin.call("GET", f"{lab.twin.url}/healthz").ok:
+        nonlocal looks, last
+        before, asked, looks, last = looks, last, 0, lab.last_asked()
+        at_work = lab.busy_sessions() or lab.links[CLIENT].open_connections
+        if not at_work and asked == last and lab.twin.call("GET", f"{lab.twin.url}/healthz").ok:
             looks = before + 1
         return looks == QUIET_CHECKS
 
     try:
         until(quiet, "a quiet database and web", QUIET_SECONDS)
     except StillMissingError as error:
-        raise StillMissingError(f"{error}; sessions at work: {lab.busy_sessions()}") from error
+        clients = lab.links[CLIENT].open_connections
+        raise StillMissingError(f"{error}; {clients} clients, sessions at work: {lab.busy_sessions()}") from error
 
 
-def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, effect_when_held: int | None) -> Cell:
+def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, when_held: Truth | None) -> Cell:
     # The message was held where the seam says, or the cell has proved nothing.
-    if effect_when_held != int(case.seam.applied):
-        raise AssertionError(f"{case.id}: {effect_when_held} rows while held, the seam says {case.seam.applied:d}")
+    assert when_held
+    assert operation.truth
+    if when_held != case.seam.truth and not case.seam.racing:
+        raise AssertionError(f"{case.id}: {when_held} while held, the seam says {case.seam.truth}")
     return case.cell(
         judge(operation),
         expected_outcomes=expected_outcomes(case.seam, case.fault),
         answers=recorder.answers(operation),
-        effect=operation.effect,
-        effect_when_held=effect_when_held,
+        effect=operation.truth.times,
+        effect_when_held=when_held.times,
+        half=operation.truth.half,
+        half_when_held=when_held.half,
         events=recorder.events(operation),
     )

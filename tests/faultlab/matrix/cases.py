@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell
-from tests.faultlab.matrix.rules import CLIENTS, expected
+from tests.faultlab.matrix.rules import clients_at, expected
 from tests.faultlab.matrix.seams import SEAMS, Seam
-from tests.faultlab.submitted import OPERATIONS
 from tests.support.history import Verdict
 
 
@@ -17,19 +17,18 @@ class Case:
 
     seam: Seam
     fault: Fault
-    operation: str
     client: str
 
     @property
     def id(self) -> str:
         """Its name: twin/operation/seam/fault/client."""
-        return f"{self.seam.twin.key}/{self.operation}/{self.seam.name}/{self.fault.name}/{self.client}"
+        return f"{self.seam.twin.key}/{self.seam.operation}/{self.seam.name}/{self.fault.name}/{self.client}"
 
     def cell(self, verdict: Verdict, **found: object) -> Cell:
         """Return the record of a verdict on it, beside what the rules expect, with what else was found."""
         names = {"twin": self.seam.twin.key, "seam": self.seam.name, "fault": self.fault.name}
-        wanted, because = expected(self.seam, self.fault, self.operation, self.client)
-        said = {"operation": self.operation, "client": self.client, "expected": wanted, "because": because}
+        wanted, because = expected(self.seam, self.fault, self.client)
+        said = {"operation": self.seam.operation, "client": self.client, "expected": wanted, "because": because}
         return Cell.model_validate({**names, **said, "verdict": verdict, **found})
 
 
@@ -37,15 +36,14 @@ def cases(seams: Iterable[Seam], faults: Iterable[Fault]) -> list[Case]:
     """Return all cells that make sense, those of one fault together."""
     seams = list(seams)
     return [
-        Case(seam, fault, operation, client)
+        Case(seam, fault, client)
         for fault in faults
         for seam in seams
         if not fault.why_left_out(seam)
-        for operation in OPERATIONS
-        for client in CLIENTS
+        for client in clients_at(seam, fault)
     ]
 
 
 def every_case() -> list[Case]:
     """Return the whole matrix."""
-    return [case for seams in SEAMS.values() for case in cases(seams, FAULTS)]
+    return [case for operations in SEAMS.values() for case in cases(chain(*operations.values()), FAULTS)]

@@ -6,7 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, POOL_SIZE, PROCESSES, Laboratory
+from tests.faultlab.laboratory import (
+    LONGER_THAN_EVERY_TIMEOUT_SECONDS,
+    OUTSIDE,
+    POOL_SIZE,
+    Laboratory,
+    outside_link,
+)
 from tests.faultlab.matrix.faults import SHORT_STALL_SECONDS, Fault, FaultKind
 from tests.faultlab.matrix.seams import Seam
 from tests.faultlab.wire.breakpoints import Held
@@ -46,6 +52,9 @@ class FaultInjector:
             case FaultKind.KILL:
                 self._record("fault", f"SIGKILL {process}", process)
                 self._lab.server(process).kill()
+                if process == OUTSIDE:
+                    # The proxy would accept connections to nobody; who calls a dead server is refused.
+                    self._lab.links[outside_link(self._lab.which)].refuse()
                 self._lose_messages_of_process(held)
             case FaultKind.SHUTDOWN:
                 self._record("fault", "immediate shutdown of the database", process)
@@ -83,10 +92,10 @@ class FaultInjector:
             self._set_read_only(on=False)
         self._lab.heal_links()
         self._fillers.shutdown()
-        if self._fault.kind is FaultKind.POWER_CUT:
+        if not any(server.running for server in self._lab.stack.servers.values()):
             self._lab.stack.start()
             self._record("heal", "everything started again", "everything")
-        for process in PROCESSES[self._lab.which]:
+        for process in self._lab.processes:
             if not self._lab.server(process).running:
                 self._lab.server(process).start()
                 self._record("heal", f"{process} started again", process)

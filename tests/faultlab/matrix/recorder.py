@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.faultlab.matrix.records import CellEvent
-from tests.faultlab.matrix.seams import trace_on
+from tests.faultlab.matrix.traces import Traces
 from tests.faultlab.submitted import ClientAnswer, SubmittedOperation
 from tests.faultlab.wire.events import EventKind, LinkEvent
 
@@ -17,7 +17,7 @@ class Recorder:
     """
 
     def __init__(self, operations: Sequence[SubmittedOperation]) -> None:
-        self._operations = operations
+        self.traces = Traces(operations)
         self._began = time.monotonic()
         self._events: dict[str, list[CellEvent]] = {operation.key: [] for operation in operations}
 
@@ -32,9 +32,8 @@ class Recorder:
             kind=event.kind.value,
             label=event.label,
         )
-        for operation in self._operations:
-            if event.message.mentions(trace_on(event.link, operation)):
-                self._events[operation.key].append(recorded)
+        for owner in self.traces.owners(event.message):
+            self._events[owner].append(recorded)
 
     def record_for_all(self, kind: str, label: str, process: str) -> None:
         """Record something that happens to all operations at once."""

@@ -45,6 +45,9 @@ class Cell(Record):
     """How many times it is in the database in the end; None where only the verdict was kept."""
     effect_when_held: int | None = None
     """How many times it was there while the message was held."""
+    half: str = ""
+    """Which part of it is there in the end without the other."""
+    half_when_held: str = ""
     events: Sequence[CellEvent] = ()
 
     @property

@@ -13,22 +13,31 @@ from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.matrix.batch import TooSlowError, run_batch
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.injector import FaultInjector
+from tests.faultlab.matrix.recording import changed
 from tests.faultlab.matrix.records import Cell
 from tests.support.logs import log_to
+from tests.support.truth import FEATURES
 from todo_stack.twins import TWINS, Twin
 
-CELLS_TOGETHER = 24
-"""Held at the same time: as many as the pools have room for."""
+CELLS_TOGETHER = 40
+"""Held at the same time, at most: as many as the pools have room for. On a machine that is too slow for that, fewer."""
+FEWEST_TOGETHER = 8
 
 
 def batches(wanted: Sequence[Case], seed: int) -> list[list[Case]]:
     """Return the cells of one twin in batches of one fault each, in an order that the seed decides."""
     shuffled = random.Random(seed)
     together = []
-    for _, group in groupby(sorted(wanted, key=lambda case: case.fault.name), key=lambda case: case.fault):
-        of_one_fault = list(group)
-        shuffled.shuffle(of_one_fault)
-        together += [of_one_fault[i : i + CELLS_TOGETHER] for i in range(0, len(of_one_fault), CELLS_TOGETHER)]
+
+    def kind(case: Case) -> tuple[str, bool]:
+        return case.fault.name, case.seam.delayed
+
+    for (_, delayed), group in groupby(sorted(wanted, key=kind), key=kind):
+        alike = list(group)
+        shuffled.shuffle(alike)
+        # The plain twin's job mails one reminder after the other: one that is held holds up all others.
+        number = 1 if delayed and not alike[0].seam.twin.durable else CELLS_TOGETHER
+        together += [alike[i : i + number] for i in range(0, len(alike), number)]
     shuffled.shuffle(together)
     return together
 
@@ -61,21 +70,28 @@ class MatrixRunner:
         # Another run's data would be read again with every cell.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with log_to(folder / "servers.log") as log, Laboratory(twin, folder / "data", log) as lab:
+        kinds = list(dict.fromkeys(case.seam.operation for case in wanted))
+        outside = any(kind in FEATURES for kind in kinds)
+        with (
+            log_to(folder / "servers.log") as log,
+            Laboratory(twin, folder / "data", log, with_outside_world=outside) as lab,
+        ):
             # The first call makes connections and prepares statements, which would be in every time line.
             lab.twin.add("warm-up")
+            if differences := changed(lab, kinds):
+                self.failed(list(wanted), AssertionError(f"seams.json is of other code, record anew: {differences}"))
+                return
+            together = CELLS_TOGETHER
             for batch in batches(wanted, self.seed):
-                if self.stopped.is_set():
-                    return
-                self._try(lab, batch)
-
-    def _try(self, lab: Laboratory, batch: list[Case]) -> None:
-        try:
-            self.done(run_batch(lab, batch, self.injector))
-        except (AssertionError, TimeoutError) as error:
-            half = len(batch) // 2
-            if isinstance(error, TooSlowError) and half:
-                self._try(lab, batch[:half])
-                self._try(lab, batch[half:])
-            else:
-                self.failed(batch, error)
+                left = batch
+                while left and not self.stopped.is_set():
+                    tried = left[:together]
+                    try:
+                        self.done(run_batch(lab, tried, self.injector))
+                    except (AssertionError, TimeoutError) as error:
+                        if isinstance(error, TooSlowError) and len(tried) > FEWEST_TOGETHER:
+                            together = max(len(tried) // 2, FEWEST_TOGETHER)
+                            continue
+                        self.failed(tried, error)
+                    left = left[len(tried) :]
+                    together = min(together + 2, CELLS_TOGETHER)

@@ -1,32 +1,114 @@
-"""The seams: the messages that a write consists of, in their order, for each twin."""
+"""The seams: the messages that an operation consists of, in their order, for each twin.
 
-from dataclasses import dataclass
+Which there are is not claimed but recorded, in seams.json: see tests.faultlab.matrix.recording.
+"""
 
-from tests.faultlab.laboratory import CLIENT, INGRESS, PROCESSES, SERVICE, database_link
-from tests.faultlab.wire.messages import Answer, Match, Sent
-from tests.support.history import ClientOperation
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.faultlab.laboratory import OUTSIDE, PROCESSES
+from tests.faultlab.matrix.traces import Traces
+from tests.faultlab.wire.messages import Answer, Match, Message, Sent
+from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
+from tests.support.truth import OPERATIONS
 from todo_stack.twins import TWINS, Twin
 
-_STATEMENTS = {"add": "INSERT INTO todo", "update": "UPDATE todo", "delete": "DELETE FROM todo"}
+RECORDED = Path(__file__).with_name("seams.json")
+
+LONG = ("plan", "cancel")
+"""Operations of so many steps that not everything is tried at each."""
+_OF_EACH_STEP = ("ledger", "result", "journalled")
 
 MatchKind = type[Sent] | type[Answer]
+
+_WRITES = ("INSERT INTO", "UPDATE", "DELETE FROM", "WITH")
+_LEDGER = ("INSERT INTO operation",)
+
+
+class SeamKind(NamedTuple):
+    """A part that messages have in an operation."""
+
+    name: str
+    receiver: str
+    """Where its link leads to."""
+    direction: MatchKind
+    words: tuple[str, ...]
+    """What such a message is called; nothing is any."""
+    explains: str
+
+    def recognises(self, link: str, message: Message) -> bool:
+        """Whether a message on a link has this part."""
+        return link.endswith(f" to {self.receiver}") and any(self.direction(word)(message) for word in self.words)
+
+
+KINDS = [
+    SeamKind("request", "web", Sent, ("",), "the request on its way to the web application"),
+    SeamKind("call", "ingress", Sent, ("",), "the call on its way to Restate's ingress"),
+    SeamKind("invocation", "service", Sent, ("invoke",), "the invocation on its way to the service"),
+    # Before the others: it is a statement, too.
+    SeamKind("ledger", "database", Sent, _LEDGER, "the statement that writes the row of the ledger on its way"),
+    SeamKind("ledger row", "database", Answer, _LEDGER, ""),
+    SeamKind("statement", "database", Sent, _WRITES, "the statement on its way"),
+    SeamKind("row", "database", Answer, _WRITES, "the answer to the statement"),
+    SeamKind("COMMIT", "database", Sent, ("COMMIT",), "COMMIT on its way"),
+    SeamKind("committed", "database", Answer, ("COMMIT",), "the answer to COMMIT"),
+    SeamKind("ask", OUTSIDE, Sent, ("",), "the request on its way to the outside world"),
+    SeamKind("answer", OUTSIDE, Answer, ("",), "the answer of the outside world on its way back"),
+    SeamKind("send", "service", Answer, ("OneWayCallCommand",), "a one-way call on its way into the journal"),
+    SeamKind("result", "service", Answer, ("ProposeRunCompletion",), "the step's result on its way into the journal"),
+    SeamKind("journalled", "service", Sent, ("RunCompletionNotification",), "the word that the result is journalled"),
+    SeamKind("output", "service", Answer, ("OutputCommand",), "the handler's result on its way to Restate"),
+    SeamKind("return", "ingress", Answer, ("",), "the result on its way back to the web"),
+    SeamKind("response", "web", Answer, ("",), "the response on its way to the client"),
+]
+"""In the order in which a write meets them first; what has no explanation is no seam."""
+
+
+def kind_of(link: str, message: Message) -> SeamKind | None:
+    """Return which part a message has in its operation; None if it is no seam."""
+    kind = next((kind for kind in KINDS if kind.recognises(link, message)), None)
+    return kind if kind and kind.explains else None
 
 
 @dataclass(frozen=True)
 class Seam:
-    """One message on the way of a write, and what has been achieved when it is held."""
+    """One message on the way of an operation, and what has been achieved when it is held."""
 
     twin: Twin
-    name: str
+    operation: str
+    kind: SeamKind
+    number: int
+    """Which of its kind it is in the operation, from 1."""
     link: str
-    direction: MatchKind
     message: str
-    """What it is called on the link, as a format for the operation's {method}, {statement} and {kind}."""
-    explains: str
-    applied: bool
-    """The transaction has been committed."""
+    """What it is called on the link."""
+    truth: Truth
+    """What there is of the operation when it is held."""
     accepted: bool
     """Restate has the call in its log."""
+    background: bool
+    """The client has its answer before."""
+    racing: bool
+    """Something else goes on behind the client's back meanwhile, so that the truth may be a later one."""
+
+    @property
+    def name(self) -> str:
+        """Its kind and, from the second on, its number."""
+        return self.kind.name if self.number == 1 else f"{self.kind.name} {self.number}"
+
+    @property
+    def explains(self) -> str:
+        """What it is, with what it is called on the link."""
+        return f"{self.kind.explains} ({self.message})"
+
+    @property
+    def applied(self) -> bool:
+        """All of the operation is done."""
+        return self.truth == WHOLE
 
     @property
     def safe(self) -> bool:
@@ -38,7 +120,7 @@ class Seam:
         """The processes that send and receive the message, or the client."""
         # The ingress is a part of Restate.
         caller, callee = ("Restate" if end == "ingress" else end for end in self.link.split(" to "))
-        return (caller, callee) if self.direction is Sent else (callee, caller)
+        return (caller, callee) if self.kind.direction is Sent else (callee, caller)
 
     @property
     def involved(self) -> tuple[str, ...]:
@@ -46,44 +128,95 @@ class Seam:
         chain = tuple(PROCESSES[self.twin])
         return chain[: max(chain.index(end) for end in self.ends if end in chain) + 1]
 
-    def match(self, operation: ClientOperation) -> Match:
-        """Return what recognises the message of one operation."""
-        method, _, _ = operation.request()
-        name = self.message.format(method=method, statement=_STATEMENTS[operation.kind], kind=operation.kind)
-        return self.direction(name, mentioning=trace_on(self.link, operation))
+    @cached_property
+    def later(self) -> "list[Seam]":
+        """The seams that come after it."""
+        seams = SEAMS[self.twin][self.operation]
+        return seams[seams.index(self) + 1 :]
+
+    @property
+    def undone(self) -> bool:
+        """Whether the plain twin undoes what there is when it cannot go on from here."""
+        return self.operation == "plan" and not self.twin.durable and self.truth != NOTHING
+
+    @property
+    def delayed(self) -> bool:
+        """Whether it comes only when a reminder is due."""
+        return self.operation == "remind"
+
+    @cached_property
+    def earlier(self) -> "list[Seam]":
+        """The seams that come before it."""
+        seams = SEAMS[self.twin][self.operation]
+        return seams[: seams.index(self)]
+
+    def match(self, traces: Traces, operation: ClientOperation) -> Match:
+        """Return what recognises the message of one operation: the so-manieth of its kind."""
+        return _NumberedMatch(self, traces, operation)
+
+    def __str__(self) -> str:
+        return f"{self.twin}/{self.operation}/{self.name}"
 
 
-def trace_on(link: str, operation: ClientOperation) -> str | int:
-    """Return what every message of an operation on a link mentions: its request id, or its task or todo's id."""
-    if link in (CLIENT, INGRESS):
-        return operation.key
-    return operation.todo_id or operation.marker
+@dataclass
+class _NumberedMatch:
+    seam: Seam
+    traces: Traces
+    operation: ClientOperation
+    seen: int = field(default=0)
+
+    def __call__(self, message: Message) -> bool:
+        if self.operation.key not in self.traces.owners(message):
+            return False
+        if kind_of(self.seam.link, message) is not self.seam.kind:
+            return False
+        self.seen += 1
+        return self.seen == self.seam.number
+
+    def __str__(self) -> str:
+        return str(self.seam)
 
 
-def _seams(twin: Twin) -> list[Seam]:
-    database, call = database_link(twin), "POST /restate/call/TodoService/{kind}_todo"
-    every: list[tuple[str, str, MatchKind, str, str]] = [
-        ("request", CLIENT, Sent, "{method} /api/todos", "the request on its way to the web application"),
-        ("call", INGRESS, Sent, call, "the call on its way to Restate's ingress"),
-        ("invocation", SERVICE, Sent, "invoke TodoService/{kind}_todo", "the invocation on its way to the service"),
-        ("statement", database, Sent, "{statement}", "the statement on its way"),
-        ("row", database, Answer, "{statement}", "the answer to the statement"),
-        ("COMMIT", database, Sent, "COMMIT", "COMMIT on its way"),
-        ("committed", database, Answer, "COMMIT", "the answer to COMMIT"),
-        ("result", SERVICE, Answer, "ProposeRunCompletion", "the step's result on its way into the journal"),
-        ("journalled", SERVICE, Sent, "RunCompletionNotification", "the word that the result is journalled"),
-        ("output", SERVICE, Answer, "OutputCommand", "the handler's result on its way to Restate"),
-        ("return", INGRESS, Answer, call, "the result on its way back to the web"),
-        ("response", CLIENT, Answer, "{method} /api/todos", "the response on its way to the client"),
-    ]
-    names = [name for name, *_ in every]
-    applied, accepted = names.index("committed"), names.index("invocation")
-    return [
-        Seam(twin, *row, applied=at >= applied, accepted=twin.durable and at >= accepted)
-        for at, row in enumerate(every)
-        if twin.durable or row[1] not in (INGRESS, SERVICE)
-    ]
+def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) -> list[Seam]:
+    """Return the seams of an operation, from what was recorded of it."""
+    kinds = {kind.name: kind for kind in KINDS}
+    seams: list[Seam] = []
+    for row in recorded:
+        kind = kinds[row["seam"]]
+        before = {seam.kind.name for seam in seams}
+        seams.append(
+            Seam(
+                *(twin, operation, kind),
+                number=1 + sum(seam.kind is kind for seam in seams),
+                link=row["link"],
+                message=row["message"],
+                truth=NOTHING._replace(**row.get("truth", {})),
+                accepted=twin.durable and "call" in before and (kind.name == "invocation" or "invocation" in before),
+                background="response" in before,
+                racing="send" in before and "response" not in before,
+            )
+        )
+    if operation == "remind":
+        # What comes before is a write like all others, and its client has its answer long before.
+        return [seam for seam in seams if seam.background]
+    if operation in LONG:
+        # Its steps are all alike to Restate, so that one is enough to be stopped between Restate and service.
+        return [seam for seam in seams if seam.number == 1 or seam.kind.name not in _OF_EACH_STEP]
+    return seams
 
 
-SEAMS = {twin: _seams(twin) for twin in TWINS}
-"""By twin, in the order in which a write crosses them."""
+def read_seams() -> dict[Twin, dict[str, list[Seam]]]:
+    """Return the recorded seams of both twins."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
+    return {
+        twin: {
+            operation: seams_of(twin, operation, rows)
+            for operation in OPERATIONS
+            if (rows := recorded.get(twin.key, {}).get(operation))
+        }
+        for twin in TWINS
+    }
+
+
+SEAMS = read_seams()
+"""By twin and operation, in the order in which an operation crosses them."""

@@ -1,5 +1,6 @@
 """A part of the matrix in which each seam, each fault, each operation and each client occurs."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,26 @@ from tests.support.history import Verdict
 from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 SEED = 1
+SEAMS_TOGETHER = 20
+FOR_REMINDERS = {PLAIN: "kill web", RESTATE: "kill service"}
 
 
 def covering() -> list[Case]:
-    """Return cells of each fault at the seam that was chosen least before, with every operation and client."""
+    """Return a batch of each fault: at seams that were not chosen before, with one kind of client or the other."""
     chosen: list[Case] = []
-    for seams in SEAMS.values():
+    for twin, operations in SEAMS.items():
         tried: list[Seam] = []
         for fault in FAULTS:
-            if possible := [seam for seam in seams if not fault.why_left_out(seam)]:
-                tried.append(min(possible, key=tried.count))
-                chosen += cases(tried[-1:], [fault])
+            possible = [seam for seam in chain(*operations.values()) if not fault.why_left_out(seam)]
+            # A reminder takes a second to be due, and the plain twin's job one batch for each.
+            possible = [seam for seam in possible if not seam.delayed or fault.name == FOR_REMINDERS[twin]]
+            new = [seam for seam in possible if seam not in tried][:SEAMS_TOGETHER]
+            # Where all were chosen, some that are far from one another.
+            new = new or possible[:: len(possible) // 6 + 1]
+            tried += new
+            for number, seam in enumerate(new):
+                clients = cases([seam], [fault])
+                chosen.append(clients[number % len(clients)])
     return chosen
 
 
@@ -39,21 +49,21 @@ def run(wanted: list[Case], folder: Path, injector: type[FaultInjector] = FaultI
 
 
 def values_of_each_part(chosen: list[Case]) -> list[set[str]]:
-    """Return which seams, faults, operations and clients occur, each with its twin."""
-    names = [[f"{case.seam.twin} {part}" for part in case.id.split("/")] for case in chosen]
+    """Return which seams of which operations, faults and clients occur, each with its twin."""
+    names = [[str(case.seam), *(f"{case.seam.twin} {part}" for part in case.id.split("/"))] for case in chosen]
     return [set(column) for column in zip(*names, strict=True)]
 
 
 def test_part_covers_everything() -> None:
-    """The part has each seam, fault, operation and client of both twins at least once."""
+    """The part has each seam of each operation, each fault and each client of both twins at least once."""
     assert values_of_each_part(covering()) == values_of_each_part(every_case())
 
 
 def test_rules_promise_what_the_design_promises() -> None:
     """By the rules the Restate twin never loses, duplicates or gets stuck; and every cell has a sentence."""
-    rules = [(case.seam.twin, *expected(case.seam, case.fault, case.operation, case.client)) for case in every_case()]
+    rules = [(case.seam.twin, *expected(case.seam, case.fault, case.client)) for case in every_case()]
     verdicts = {twin: {verdict for of, verdict, _ in rules if of == twin} for twin in TWINS}
-    assert not verdicts[RESTATE] & {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK}
+    assert not verdicts[RESTATE] & {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE}
     assert Verdict.DUPLICATED in verdicts[PLAIN]
     assert all(because.endswith(".") for _, _, because in rules)
 

@@ -11,7 +11,7 @@ function show(cell) {
   const [symbol, css] = data.verdicts[cell.verdict];
   const unexpected = cell.odd ? `<p class="card alarm"><b>! Not as predicted:</b> ${escaped(cell.odd)}</p>` : "";
   const events = cell.events
-    ? `<div class="sequence" tabindex="0" role="group" aria-label="Sequence diagram">${new Sequence(cell, data.lanes[cell.twin]).svg()}</div>
+    ? `<div class="sequence" tabindex="0" role="group" aria-label="Sequence diagram">${new Sequence(cell, data.lanes[`${cell.twin}/${cell.operation}`]).svg()}</div>
     <details><summary>The same as text</summary><table class="story">${tableRows(cell)}</table></details>`
     : "<p>Of this run only the verdicts were kept.</p>";
   body.innerHTML = `<h2 id="cell-name">${escaped(cell.operation)} · ${escaped(data.titles[cell.twin])}</h2>

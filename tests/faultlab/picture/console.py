@@ -1,5 +1,7 @@
 """What a run has found, in the terminal: complete in 80 columns."""
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,13 +13,16 @@ from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.support.history import Verdict
 from tests.support.page import counted
+from tests.support.truth import OPERATIONS
 
 from .findings import findings
+
+_FAULTS = [fault.name for fault in FAULTS]
 
 
 def print_run(run: MatrixRun, console: Console) -> None:
     """Print the legend, the verdicts per twin and per fault, and each unexpected cell with what runs it again."""
-    for table in (_legend(), _verdicts(run), _faults(run)):
+    for table in (_legend(), _verdicts(run), _parts(run, "operation", OPERATIONS), _parts(run, "fault", _FAULTS)):
         console.print(table)
     if not run.unexpected:
         console.print(f"[green]Each of {counted(len(run.cells), 'verdict')} is as predicted.")
@@ -49,18 +54,18 @@ def _verdicts(run: MatrixRun) -> Table:
     return table
 
 
-def _faults(run: MatrixRun) -> Table:
-    """Return the counts per fault, each with its verdict's symbol."""
+def _parts(run: MatrixRun, of: str, names: Iterable[str]) -> Table:
+    """Return the counts per fault or operation, each with its verdict's symbol."""
     twins = findings(run)
-    table = Table("fault", *(twin.title for twin in twins), title="Per fault")
-    for fault in FAULTS:
+    table = Table(of, *(twin.title for twin in twins), title=f"Per {of}")
+    for name in names:
         row = [
             Text("  ").join(
                 Text(f"{LEGEND[verdict].symbol} {count.number}", LEGEND[verdict].style)
-                for verdict, count in twin.verdicts_after(fault.name).items()
+                for verdict, count in twin.verdicts(**{of: name}).items()
             )
             for twin in twins
         ]
         if any(row):
-            table.add_row(fault.name, *row)
+            table.add_row(name, *row)
     return table

@@ -46,18 +46,20 @@ class TwinFindings:
     title: str
     cells: list[Cell]
 
-    def count(self, verdict: Verdict, client: str = "", fault: str = "") -> Share:
-        """Return how many cells have a verdict, of one behaviour of the client or of one fault."""
-        cells = [cell for cell in self.cells if client in ("", cell.client) and fault in ("", cell.fault)]
+    def count(self, verdict: Verdict, client: str = "", fault: str = "", operation: str = "") -> Share:
+        """Return how many cells have a verdict, of one behaviour of the client, of one fault or of one operation."""
+        chosen = {"client": client, "fault": fault, "operation": operation}
+        cells = [cell for cell in self.cells if all(wanted in ("", getattr(cell, of)) for of, wanted in chosen.items())]
         return Share(sum(cell.verdict is verdict for cell in cells), len(cells))
 
     def counts(self, verdict: Verdict) -> list[Share]:
         """Return how many cells have a verdict, for each behaviour of the client and for both."""
         return [self.count(verdict, client) for client in (*CLIENTS, "")]
 
-    def verdicts_after(self, fault: str) -> dict[Verdict, Share]:
-        """Return the verdicts that cells of one fault have, and how many have each."""
-        return {verdict: count for verdict in Verdict if (count := self.count(verdict, fault=fault)).number}
+    def verdicts(self, fault: str = "", operation: str = "") -> dict[Verdict, Share]:
+        """Return the verdicts that cells of one fault or operation have, and how many have each."""
+        counts = {verdict: self.count(verdict, fault=fault, operation=operation) for verdict in Verdict}
+        return {verdict: count for verdict, count in counts.items() if count.number}
 
     def harms(self) -> list[Harm]:
         """Return what went wrong, the worst first."""

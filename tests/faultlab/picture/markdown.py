@@ -3,16 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 
 from tests.faultlab import published
 from tests.faultlab.legend import HARM, LEGEND, Share
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
-from tests.faultlab.matrix.seams import SEAMS
+from tests.faultlab.matrix.seams import KINDS, SEAMS
 from tests.support.history import Verdict
 from tests.support.page import counted
 from tests.support.run_environment import MAIN_VERSIONS
+from tests.support.truth import OPERATIONS
 
 from .findings import findings
 
@@ -35,13 +37,21 @@ def verdicts(run: MatrixRun) -> str:
 
 def verdicts_by_fault(run: MatrixRun) -> str:
     """Return what became of the writes that each fault hit."""
+    return _verdicts_by(run, "fault", [fault.name for fault in FAULTS])
 
+
+def verdicts_by_operation(run: MatrixRun) -> str:
+    """Return what became of each kind of write."""
+    return _verdicts_by(run, "operation", OPERATIONS)
+
+
+def _verdicts_by(run: MatrixRun, of: str, names: Iterable[str]) -> str:
     def shown(counts: dict[Verdict, Share]) -> str:
         return ", ".join(f"{LEGEND[verdict].symbol} {_shown(count, verdict)}" for verdict, count in counts.items())
 
     twins = findings(run)
-    rows = [[fault.name, *(shown(twin.verdicts_after(fault.name)) for twin in twins)] for fault in FAULTS]
-    return _table(["fault", *(twin.title for twin in twins)], rows)
+    rows = [[name, *(shown(twin.verdicts(**{of: name})) for twin in twins)] for name in names]
+    return _table([of, *(twin.title for twin in twins)], [row for row in rows if any(row[1:])])
 
 
 def harms(run: MatrixRun) -> str:
@@ -72,9 +82,14 @@ def measured(run: MatrixRun) -> str:
 
 
 def seams() -> str:
-    """Return the seams of both twins, in the order in which a write reaches them."""
-    rows = [[seam.twin.title, seam.name, seam.link, seam.explains] for seams in SEAMS.values() for seam in seams]
-    return _table(["twin", "seam", "link", "what is held there"], rows)
+    """Return the kinds of seams, in the order in which a write meets them first."""
+    rows = [
+        [kind.name, " / ".join(links), ", ".join(dict.fromkeys(seam.operation for seam in found)), kind.explains]
+        for kind in KINDS
+        if (found := [seam for of_twin in SEAMS.values() for seam in chain(*of_twin.values()) if seam.kind is kind])
+        and (links := dict.fromkeys(seam.link for seam in found))
+    ]
+    return _table(["seam", "link", "operations", "what is held there"], rows)
 
 
 def faults() -> str:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from datetime import timedelta
 from functools import partial
-from itertools import groupby
+from itertools import groupby, product
 from operator import attrgetter
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from tests.faultlab.legend import LEGEND
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
-from tests.faultlab.matrix.rules import CLIENTS
-from tests.faultlab.matrix.seams import SEAMS, Seam
-from tests.faultlab.submitted import OPERATIONS
+from tests.faultlab.matrix.rules import CLIENTS, clients_at
+from tests.faultlab.matrix.seams import KINDS, SEAMS, Seam
 from tests.support import page
 from tests.support.page import counted
-from todo_stack.twins import TWINS
+from tests.support.truth import OPERATIONS
+from todo_stack.twins import TWINS, Twin
 
 from .findings import findings
 
@@ -29,8 +29,8 @@ def render(run: MatrixRun) -> str:
     """Return the page."""
     cells = {cell.id: cell for cell in run.cells}
 
-    def cells_at(seam: Seam, fault: Fault, operation: str) -> list[Cell | None]:
-        return [cells.get(Case(seam, fault, operation, client).id) for client in CLIENTS]
+    def cells_at(seam: Seam, fault: Fault) -> list[Cell | None]:
+        return [cells.get(Case(seam, fault, client).id) for client in clients_at(seam, fault)]
 
     writes = counted(len(cells), "write was", "writes were")
     return page.render(
@@ -45,6 +45,7 @@ def render(run: MatrixRun) -> str:
         run=run,
         twins=findings(run),
         operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
+        seam_kinds=[kind for kind in KINDS if kind.explains],
         cells_at=cells_at,
         by_link=partial(groupby, key=attrgetter("link")),
         left_out=_left_out(),
@@ -68,14 +69,22 @@ def _facts(run: MatrixRun) -> dict[str, str]:
     }
 
 
+def lanes(twin: Twin, operation: str) -> list[str]:
+    """Return who takes part in an operation, in the order in which it reaches them."""
+    taking_part = {end for seam in SEAMS[twin][operation] for end in seam.ends}
+    return [end for end in ("client", *PROCESSES[twin]) if end in taking_part]
+
+
 def _left_out() -> dict[str, list[str]]:
     """Return why combinations are left out, and per reason which: the twin, the fault and its seams."""
     found: dict[str, list[str]] = defaultdict(list)
-    for twin, seams in SEAMS.items():
-        for fault in FAULTS:
+    for twin, operations in SEAMS.items():
+        for (operation, seams), fault in product(operations.items(), FAULTS):
             for because, group in groupby(sorted(seams, key=fault.why_left_out), key=fault.why_left_out):
                 if because:
-                    found[because].append(f"{twin.title}, {fault.name}: {', '.join(seam.name for seam in group)}")
+                    found[because].append(
+                        f"{twin.title}, {operation}, {fault.name}: {', '.join(seam.name for seam in group)}"
+                    )
     return found
 
 
@@ -90,7 +99,7 @@ def _packed(run: MatrixRun) -> str:
             }
             for cell in run.cells
         },
-        "lanes": {twin.key: ("client", *processes) for twin, processes in PROCESSES.items()},
+        "lanes": {f"{twin}/{operation}": lanes(twin, operation) for twin in TWINS for operation in SEAMS[twin]},
         "titles": {twin.key: twin.title for twin in TWINS},
         "verdicts": {verdict.value: (entry.symbol, entry.css) for verdict, entry in LEGEND.items()},
     }

@@ -10,8 +10,8 @@ const OUTCOMES = {
 const escaped = (text) =>
   String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 const time = (ms) => (ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(3)} s`);
-const applied = (n) =>
-  n === 1 ? "applied once" : n === 2 ? "applied twice" : n ? `applied ${n} times` : "not applied";
+const applied = (n, half) =>
+  half || (n === 1 ? "applied once" : n === 2 ? "applied twice" : n ? `applied ${n} times` : "not applied");
 
 // What happened, in order: messages, the fault and its end, what the client was told, and what was in the database.
 function itemsOf(cell) {
@@ -28,7 +28,7 @@ function itemsOf(cell) {
   });
   const held = items.find((item) => item.kind === "held");
   if (held && "effect_when_held" in cell)
-    items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held) });
+    items.push({ at: held.at, kind: "rows", text: applied(cell.effect_when_held, cell.half_when_held) });
   cell.answers.forEach(({ at, outcome, detail }, n) => {
     const number = cell.answers[1] ? `${n + 1}. ` : "";
     items.push({ at, kind: "told", text: `${number}${OUTCOMES[outcome]}${detail ? ` (${detail})` : ""}` });
@@ -60,7 +60,7 @@ class Sequence {
     }
     this.y += 40;
     this.addTime("in the end");
-    this.addBox("database", applied(cell.effect), "rows");
+    this.addBox("database", applied(cell.effect, cell.half), "rows");
     for (const process of Object.keys(this.goneSince)) this.comeBack(process, this.y + 20);
   }
 

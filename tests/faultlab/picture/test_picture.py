@@ -13,8 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
 
 from tests.faultlab import published
-from tests.faultlab.laboratory import PROCESSES
-from tests.faultlab.legend import LEGEND, Share
+from tests.faultlab.legend import HARM, LEGEND, Share
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun
@@ -22,8 +21,8 @@ from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.faultlab.picture import markdown
 from tests.faultlab.picture.console import print_run
-from tests.faultlab.picture.page import render
-from tests.faultlab.submitted import OPERATIONS, ClientAnswer
+from tests.faultlab.picture.page import lanes, render
+from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
@@ -130,9 +129,10 @@ def test_map_without_scripts(document: BeautifulSoup) -> None:
         f"#{cell.anchor}": (LEGEND[cell.verdict].symbol, f"{cell.verdict.value}: {cell.because}") for cell in RUN.cells
     }
     assert len({entry.symbol for entry in LEGEND.values()}) == len(Verdict)
-    reasons = [fault.why_left_out(seam) for seams in SEAMS.values() for fault in FAULTS for seam in seams]
+    every_seam = [seam for operations in SEAMS.values() for seams in operations.values() for seam in seams]
+    reasons = [fault.why_left_out(seam) for fault in FAULTS for seam in every_seam]
     left_out = Counter(str(square["title"]) for square in document.select(".map td.impossible"))
-    assert left_out == Counter([reason for reason in reasons if reason] * len(OPERATIONS))
+    assert left_out == Counter(reason for reason in reasons if reason)
 
 
 def test_map_is_a_table(document: BeautifulSoup) -> None:
@@ -191,7 +191,7 @@ def test_percent(number: int, total: int, percent: str) -> None:
 
 def test_markdown_tells_what_was_run() -> None:
     """The reasons of the harms come with a command, and the rest with date, versions and seed."""
-    assert markdown.harms(RUN).count("See one: `make compare ONLY=") == 8 * 3
+    assert markdown.harms(RUN).count("See one: `make compare ONLY=") == len(HARM) * len(TWINS) * 3
     postgresql = RUN.versions["PostgreSQL"]
     assert f"Run on {RUN.started:%Y-%m-%d} with PostgreSQL {postgresql}" in markdown.measured(RUN)
     assert f"| {RUN.cells[0].fault} |" in markdown.verdicts_by_fault(RUN)
@@ -225,7 +225,7 @@ def test_opening_a_cell(page: Page) -> None:
     for text in f"{messages}|{others}".split("|"):
         expect(drawing).to_contain_text(text)
     # All processes were gone in the power cut, and the web once before.
-    expect(drawing.locator(".gone")).to_have_count(len(PROCESSES[twin_named(cell.twin)]) + 1)
+    expect(drawing.locator(".gone")).to_have_count(len(lanes(twin_named(cell.twin), cell.operation)))
 
 
 def test_keyboard(page: Page) -> None:

@@ -40,6 +40,10 @@ class HttpResponse(Message):
         """Whether the marker occurs in the response or in its request."""
         return as_bytes(marker) in self.raw or self.request.mentions(marker)
 
+    def context(self) -> bytes:
+        """Return the request and the response."""
+        return self.request.raw + self.raw
+
 
 @dataclass(slots=True)
 class _Incoming:

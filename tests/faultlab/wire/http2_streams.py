@@ -84,7 +84,11 @@ class StreamMessage(Message):
 
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in what the stream had carried when this message came."""
-        return as_bytes(marker) in self.stream.seen[: self.seen]
+        return as_bytes(marker) in self.context()
+
+    def context(self) -> bytes:
+        """Return what the stream had carried when this message came."""
+        return bytes(self.stream.seen[: self.seen])
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -62,6 +62,10 @@ class Message:
         """Whether the marker occurs in the operation that this message belongs to."""
         return as_bytes(marker) in self.raw
 
+    def context(self) -> bytes:
+        """Return what has passed of the operation up to here, as far as the link can tell."""
+        return self.raw
+
 
 def begins_with(text: str, words: str) -> bool:
     """Whether text begins with these whole words, in either case: `POST /update/7` begins with `POST /update`."""

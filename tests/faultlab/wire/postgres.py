@@ -107,6 +107,10 @@ class PostgresStatement(Message):
         """Whether the marker occurs in the transaction so far, a number as a whole number only."""
         return any(text.mentions(marker) for text in self.transaction.statements)
 
+    def context(self) -> bytes:
+        """Return the transaction so far."""
+        return "\n".join(statement.text for statement in self.transaction.statements).encode()
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class PostgresAnswer(Message):
@@ -130,6 +134,10 @@ class PostgresAnswer(Message):
     def mentions(self, marker: Marker) -> bool:
         """Whether the marker occurs in the transaction that the statement belongs to."""
         return self.statement is not None and self.statement.mentions(marker)
+
+    def context(self) -> bytes:
+        """Return the transaction that the statement belongs to, and this."""
+        return (self.statement.context() if self.statement else b"") + self.raw
 
 
 class PostgresProtocol(WireProtocol):

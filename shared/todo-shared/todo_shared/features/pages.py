@@ -1,0 +1,61 @@
+"""The page of one todo, with what it carries."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flask import render_template, session, url_for
+from flask_wtf.csrf import generate_csrf
+
+from todo_shared import operations
+from todo_shared.features import meeting, payment, reminder, watcher
+from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, ReminderForm, WatcherForm
+from todo_shared.features.moments import zones
+from todo_shared.features.money import shown
+from todo_shared.features.schemas import STEPS
+from todo_shared.forms import new_request_id
+from todo_shared.models import db
+
+
+def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") -> str:
+    """Return the page of a todo; a form that was not accepted is shown as it was submitted, with the message."""
+    todo = operations.find(db.session, todo_id)
+    page = render_template(
+        "todo.html",
+        todo=todo,
+        message=message,
+        bounty=payment.find_bounty(db.session, todo_id),
+        payment=payment.latest_payment(db.session, todo_id),
+        watcher=watcher.find_watcher(db.session, todo_id),
+        reminder=reminder.find_reminder(db.session, todo_id),
+        bounty_form=form if isinstance(form, BountyForm) else BountyForm(formdata=None),
+        watcher_form=form if isinstance(form, WatcherForm) else WatcherForm(formdata=None),
+        reminder_form=form if isinstance(form, ReminderForm) else ReminderForm(formdata=None, zone=_zone()),
+        local=lambda moment: _local(moment, _zone()),
+        meeting=meeting.find_meeting(db.session, todo_id),
+        meeting_form=form if isinstance(form, MeetingForm) else MeetingForm(formdata=None, zone=_zone()),
+        meeting_steps=STEPS,
+        csrf=generate_csrf(),
+        new_request_id=new_request_id,
+        shown=shown,
+    )
+    db.session.commit()
+    return page
+
+
+def back(todo_id: int) -> str:
+    """Return the address of the todo's page."""
+    return url_for("todo_routes.show_todo", todo_id=todo_id)
+
+
+def remember_zone(name: str) -> None:
+    """Show times in this zone, which the user has named, from now on."""
+    session["zone"] = name
+
+
+def _zone() -> str:
+    name = session.get("zone", "UTC")
+    return name if name in zones() else "UTC"
+
+
+def _local(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"

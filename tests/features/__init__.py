@@ -1,0 +1,1 @@
+"""The four features in both twins, against an outside world that counts."""
