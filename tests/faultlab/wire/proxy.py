@@ -37,7 +37,7 @@ class Proxy:
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._answering = True
         self._accepted = 0
-        self._accepting: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
         self._flowing = _never_flowing()
         for flowing in self._flowing.values():
             flowing.set()
@@ -77,7 +77,7 @@ class Proxy:
     @on_wire_thread
     async def refuse(self) -> None:
         """Refuse new connections, as a machine without the server would; the open ones go on."""
-        await self._stop_accepting()
+        self._stop_accepting()
         self._record(EventKind.REFUSED, "connections are refused")
 
     @on_wire_thread
@@ -132,16 +132,16 @@ class Proxy:
 
     @on_wire_thread
     async def _stop(self) -> None:
-        await self._stop_accepting()
+        self._stop_accepting()
         for connection in self._connections.values():
             connection.close()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _stop_accepting(self) -> None:
-        if self._accepting:
-            self._accepting.cancel()
-            await asyncio.wait([self._accepting])
-            self._accepting = None
+    def _stop_accepting(self) -> None:
+        if self._listener:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
     def _pass_everything(self) -> None:
         self._answering = True
@@ -150,24 +150,28 @@ class Proxy:
         self._listen()
 
     def _listen(self) -> None:
-        if self._accepting:
+        if self._listener:
             return
         # A wider backlog than any test has clients, or the kernel would delay connections by a second.
         listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
         listener.setblocking(False)
-        self._accepting = asyncio.get_running_loop().create_task(self._accept(listener))
+        # Not as a task: one that is cancelled could lose a connection that it has just accepted.
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+        self._listener = listener
 
-    async def _accept(self, listener: socket.socket) -> None:
-        with listener:
-            while True:
-                client, _ = await asyncio.get_running_loop().sock_accept(listener)
-                self._accepted += 1
-                sockets, protocol, points = {Side.CLIENT: client}, self._protocol(), self._breakpoints
-                flowing = self._flowing if self._answering else _never_flowing()
-                connection = Connection(self.name, self._accepted, sockets, protocol, self.log, flowing, points)
-                task = connection.start(self.upstream)
-                self._connections[task] = connection
-                task.add_done_callback(self._connections.pop)
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # Who wanted it has gone.
+        client.setblocking(False)
+        self._accepted += 1
+        sockets, protocol, points = {Side.CLIENT: client}, self._protocol(), self._breakpoints
+        flowing = self._flowing if self._answering else _never_flowing()
+        connection = Connection(self.name, self._accepted, sockets, protocol, self.log, flowing, points)
+        task = connection.start(self.upstream)
+        self._connections[task] = connection
+        task.add_done_callback(self._connections.pop)
 
     def _record(self, kind: EventKind, label: str = "") -> None:
         self.log.add(LinkEvent(self.name, kind, label))
