@@ -71,7 +71,7 @@ reset: $(READY) ## remove all data, after asking
 	@exec $(STACK) reset
 
 test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=tests/containers selects some
-	$(BIN)/pytest $(if $(ARGS),$(ARGS),--ignore tests/containers)
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --ignore tests/containers)
 
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)

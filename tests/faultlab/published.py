@@ -26,7 +26,7 @@ from todo_stack.paths import REPOSITORY
 
 LAST_RUN = REPOSITORY / ".data" / "compare" / "results.json"
 PUBLISHED = Path(__file__).with_name("results.json")
-AGAIN = "type make compare (three minutes), then make readme"
+AGAIN = "type make compare (ten minutes), then make readme"
 
 _VERDICTS = {entry.symbol: verdict for verdict, entry in LEGEND.items()}
 

@@ -90,7 +90,7 @@ class LivingTwin:
 
     def clear(self) -> None:
         """Delete all todos."""
-        self.twin.rows("DELETE FROM todo")
+        self.twin.rows("DELETE FROM payment; DELETE FROM todo")
 
     def todos(self) -> list[tuple[int, str]]:
         """Return ids and tasks; raise AssertionError if something does not settle."""

@@ -20,7 +20,8 @@ from todo_shared.validation import clean_task
 KEPT = (700_000_001, "kept", False, None)
 """The todo that is there before each request."""
 _KEPT_ALONE = (
-    "DELETE FROM todo; ALTER TABLE todo ALTER id RESTART WITH 700000001; INSERT INTO todo (task) VALUES ('kept')"
+    "DELETE FROM payment; DELETE FROM todo; ALTER TABLE todo ALTER id RESTART WITH 700000001;"
+    " INSERT INTO todo (task) VALUES ('kept')"
 )
 _DIFFERS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\w-]{40,}\.[\w-]+\.[\w-]+")
 """What differs from one page to the next: request ids, and tokens against forgery."""

@@ -17,7 +17,7 @@ from tests.support.running_twin import RunningStack, RunningTwin
 from todo_stack.twins import TWINS
 
 SEED = 1
-DESCRIBED, SAME, BY_WIRE, FEW = 80, 60, 1_000, 60
+DESCRIBED, SAME, BY_WIRE, FEW = 200, 60, 1_000, 60
 
 
 def test_answers_are_as_described(twin: RunningTwin) -> None:

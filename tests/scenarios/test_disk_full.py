@@ -76,12 +76,22 @@ def has_room(lab: Laboratory) -> bool:
     return False
 
 
+def dies_of(lab: Laboratory, statement: str) -> bool:
+    """Run a statement as the superuser; return whether that ended the database."""
+    try:
+        execute(lab.stack.database_url(lab.which, SUPERUSER), statement)
+    except psycopg2.OperationalError:
+        return True
+    return False
+
+
 def test_database_log_cannot_grow(lab: Laboratory, disk_of: Disks) -> None:
     """PostgreSQL dies of it, and stays in its recovery until it is restarted with room; what was there is there."""
     disk, before = disk_of("db", "postgres"), add(lab.twin, new_name("bread"))
     database = lab.stack.servers["db"]
     disk.fill()
-    use_up_files(lab)
+    # It may have kept some files for later; when these are used up, it needs a new one.
+    until(lambda: dies_of(lab, USE_UP_A_FILE), "the database has no file left")
     added = add(lab.twin, new_name("milk"))
     disk.free()
     with pytest.raises(psycopg2.OperationalError):
@@ -91,13 +101,6 @@ def test_database_log_cannot_grow(lab: Laboratory, disk_of: Disks) -> None:
 
     assert verdict_on(lab.twin, before) is Verdict.EXACTLY_ONCE
     assert (added.outcome, verdict_on(lab.twin, added)) == EXPECTED[lab.which]
-
-
-def use_up_files(lab: Laboratory) -> None:
-    """Write to the database's log until it needs a new file: it may have kept some for later."""
-    with contextlib.suppress(psycopg2.OperationalError):
-        while True:
-            execute(lab.stack.database_url(lab.which, SUPERUSER), USE_UP_A_FILE)
 
 
 @only_restate

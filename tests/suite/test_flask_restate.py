@@ -23,6 +23,7 @@ from flask_todo_restate.services.todo_service import add_todo, clear_todos, dele
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.user import new_name
+from tests.support.waiting import until
 from todo_shared.schemas import ClearRequest, TodoItemRequest, TodoRequest
 
 NOBODY_LISTENS = "http://127.0.0.1:1"
@@ -87,6 +88,7 @@ def test_send_with_delay(restate: FlaskRestate, durable: RunningTwin, message: T
     assert restate.send(add_todo, message, key) == operation_id
     assert durable.tasks(message.task) == []
     assert restate.status(operation_id).status == "pending"
+    until(lambda: durable.tasks(message.task), "the call is made after its delay")
     assert durable.settle() == []
     assert durable.tasks(message.task) == [message.task]
 

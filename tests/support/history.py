@@ -52,6 +52,9 @@ class Truth(NamedTuple):
 NOTHING, WHOLE = Truth(), Truth(1)
 
 
+MEETING = {"start": "2030-01-31T09:00:00Z", "minutes": 30, "invite": "ann@example.org"}
+
+
 @dataclass
 class ClientOperation:
     """One operation of one client; times are seconds of the monotonic clock."""
@@ -90,6 +93,8 @@ class ClientOperation:
             "refund": ("POST", f"{todo}/bounty/refund", None),
             "tell": ("PATCH", todo, {"completed": True}),
             "remind": ("PUT", f"{todo}/reminder", {"in_seconds": 1}),
+            "plan": ("POST", f"{todo}/meeting", {**MEETING, "room": f"room {self.todo_id}"}),
+            "cancel": ("DELETE", f"{todo}/meeting", None),
         }[self.kind]
 
     def record(self, outcome: Outcome, detail: str) -> None:

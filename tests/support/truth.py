@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from tests.support.history import ClientOperation, Truth
+from tests.support.history import WHOLE, ClientOperation, Truth
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.waiting import StillMissingError, until
 
 BASIC = ("add", "update", "delete")
 """What is done to a todo itself."""
-FEATURES = ("pay", "refund", "tell", "remind")
+FEATURES = ("pay", "refund", "tell", "remind", "plan", "cancel")
 """What is done with what a todo carries, and calls others."""
 OPERATIONS = (*BASIC, *FEATURES)
 
@@ -45,9 +45,12 @@ def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
     ((todo_id,),) = twin.rows("INSERT INTO todo (task) VALUES (%s) RETURNING id", before)
     operation.todo_id = todo_id
     if operation.kind == "tell":
-        # At the address at which the twin sees the outside world, which may lead through a proxy.
-        hook = f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
-        twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook)
+        twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook_of(twin))
+    if operation.kind == "cancel":
+        # Not past the application, which has a workflow of its own for each meeting.
+        planned = ClientOperation("plan", "", new_key(), todo_id)
+        twin.operate(planned)
+        until(lambda: _plan(Evidence(twin, _world(twin), todo_id)) == WHOLE, f"a meeting ({planned.detail})")
     if operation.kind in ("pay", "refund"):
         twin.rows("INSERT INTO bounty (todo_id, amount, currency) VALUES (%s, %s, %s)", todo_id, AMOUNT, CURRENCY)
     if operation.kind == "refund":
@@ -58,6 +61,11 @@ def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
             "INSERT INTO payment (id, todo_id, amount, currency, status, charge) VALUES (%s, %s, %s, %s, 'paid', %s)",
             *(payment_id, todo_id, AMOUNT, CURRENCY, charge),
         )
+
+
+def hook_of(twin: RunningTwin) -> str:
+    """Return a watcher's URL, where the twin sees the outside world, which may lead through a proxy."""
+    return f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
 
 
 def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
@@ -91,7 +99,9 @@ def _world(twin: RunningTwin) -> OutsideWorldClient:
 
 def _pay(found: Evidence) -> Truth:
     charged, states = found.done("payments").count("paid"), found.statuses("payment")
-    truth = _both(charged, states.count("paid"), "charged and not recorded", "recorded and not charged")
+    # What is refunded was paid.
+    recorded = states.count("paid") + states.count("refunded")
+    truth = _both(charged, recorded, "charged and not recorded", "recorded and not charged")
     return truth._replace(goes_on="charging" in states)
 
 
@@ -113,6 +123,46 @@ def _remind(found: Evidence) -> Truth:
     return truth._replace(goes_on=waiting > 0)
 
 
+def _meeting(found: Evidence) -> tuple[list[str], str | None, bool]:
+    """Return what is there of a todo's meetings in the outside world, its recorded state, and whether all is done."""
+    there: list[str] = []
+    for what, receiver in {"event": "calendar", "room": "rooms"}.items():
+        effects = found.world.effects_for(found.todo_id, receiver)
+        ids = {did: {one["subject"] for one in effects if one["what"] == did} for did in ("booked", "cancelled")}
+        there += [what] * len(ids["booked"] - ids["cancelled"])
+    mails = Counter(effect["key"] for effect in found.world.effects_for(found.todo_id, "mail"))
+    there += ["invitation"] * sum(
+        # One that was withdrawn is none, whichever of the two mails came first.
+        number
+        for key, number in mails.items()
+        if not key.endswith("/cancelled") and f"{key}/cancelled" not in mails
+    )
+    rows = found.twin.rows("SELECT status, steps FROM meeting WHERE todo_id = %s", found.todo_id)
+    status, steps = rows[0] if rows else (None, {})
+    return there, status, set(steps.values()) == {"done"}
+
+
+def _partly(there: list[str], status: str | None) -> Truth:
+    """Return the truth on a meeting that is neither wholly there nor wholly gone."""
+    times = 2 if len(there) > len(set(there)) else 0
+    words = f"recorded as {status}, with {' and '.join(there) or 'nothing'} booked"
+    return Truth(times, words, goes_on=status in ("planning", "cancelling"))
+
+
+def _plan(found: Evidence) -> Truth:
+    there, status, recorded = _meeting(found)
+    if there == ["event", "room", "invitation"] and status == "planned" and recorded:
+        return WHOLE
+    return Truth() if not there and status in (None, "refused", "cancelled") else _partly(there, status)
+
+
+def _cancel(found: Evidence) -> Truth:
+    there, status, _ = _meeting(found)
+    if not there and status == "cancelled":
+        return WHOLE
+    return Truth() if there == ["event", "room", "invitation"] and status == "planned" else _partly(there, status)
+
+
 def _both(done: int, recorded: int, unrecorded: str, undone: str) -> Truth:
     """Return the truth on what must be done outside as often as it is recorded."""
     if done == recorded:
@@ -125,4 +175,6 @@ _FEATURES: dict[str, Callable[[Evidence], Truth]] = {
     "refund": _refund,
     "tell": _tell,
     "remind": _remind,
+    "plan": _plan,
+    "cancel": _cancel,
 }

@@ -23,7 +23,15 @@ from todo_shared.features.schemas import (
     WatcherData,
 )
 from todo_shared.json_api import KEY_PATTERN, LIST_LIMIT
-from todo_shared.schemas import OperationJson, PendingJson, Problem, TodoChangesBody, TodoJson, TodoRequestBody
+from todo_shared.schemas import (
+    ClearedData,
+    OperationJson,
+    PendingJson,
+    Problem,
+    TodoChangesBody,
+    TodoJson,
+    TodoRequestBody,
+)
 from todo_shared.validation import INTEGER_MAX
 
 JSON, PROBLEM = "application/json", "application/problem+json"
@@ -58,6 +66,8 @@ class Exchange:
     body: type[BaseModel] | None = None
     query: Sequence[str] = ()
     """The parameters of the query string."""
+    or_else: tuple[int, Any] | None = None
+    """Another status when it succeeds, and what is answered then."""
     also: Sequence[int] = ()
     """Errors in addition to those that all have."""
 
@@ -65,7 +75,7 @@ class Exchange:
 EXCHANGES = {
     "list_todos": Exchange(200, list[TodoJson], query=("after", "limit")),
     "add_todo": Exchange(201, TodoJson, TodoRequestBody),
-    "clear_todos": Exchange(204),
+    "clear_todos": Exchange(204, or_else=(200, ClearedData)),
     "read_todo": Exchange(200, TodoJson),
     "update_todo": Exchange(200, TodoJson, TodoChangesBody),
     "delete_todo": Exchange(204),
@@ -112,6 +122,7 @@ class Description:
         exchanges = [EXCHANGES[name] for _, name in self._rules]
         bodies: list[Any] = [exchange.body for exchange in exchanges]
         answers: list[Any] = [exchange.answer for exchange in exchanges]
+        answers += [exchange.or_else[1] for exchange in exchanges if exchange.or_else]
         answers += [Problem, *([PendingJson] if promises else [])]
         self._schemas, self._shared = TypeAdapter.json_schemas(
             [(str(kind), "validation", TypeAdapter(kind)) for kind in bodies if kind]
@@ -147,6 +158,9 @@ class Description:
             if argument in exchange.query
         ]
         answers = {exchange.status: self._answer(exchange.status, JSON, exchange.answer)}
+        if exchange.or_else:
+            status, kind = exchange.or_else
+            answers[status] = self._answer(status, JSON, kind)
         if self._promises and not reads:
             answers[202] = self._answer(202, JSON, PendingJson)
         # A body is read, and may be refused, also where none belongs. Writes may be against a rule of the database.

@@ -78,7 +78,7 @@ class RandomFaults:
     def _choices(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         """Yield kind, target and deed: all kinds in ever new orders, so that a short run has many; any target."""
         dice = random.Random(f"{self.settings.seed} nemesis")
-        servers, links, everything = self.lab.stack.servers, self.lab.links, {"everything": self.lab.stack}
+        servers, links, everything = self.lab.servers, self.lab.links, {"everything": self.lab.stack}
         ways = {f"{name}, {way}": (link, way) for name, link in links.items() for way in Direction}
         on, long = self.settings.on_seconds, LONGER_THAN_EVERY_TIMEOUT_SECONDS
         kinds: list[tuple[str, Mapping[str, Any], Callable[[Any], None]]] = [

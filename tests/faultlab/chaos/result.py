@@ -16,9 +16,18 @@ from tests.faultlab.chaos.random_faults import InjectedFault
 from tests.faultlab.legend import LEGEND, Share
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import NothingProvedError, Outcome, Verdict, count, judge
-from tests.support.truth import BASIC
+from tests.support.truth import OPERATIONS
 from todo_stack.twins import Twin
 
+FORETOLD = {
+    ("pay", Verdict.STUCK),
+    ("refund", Verdict.HALF_DONE),
+    ("tell", Verdict.HALF_DONE),
+    ("plan", Verdict.STUCK),
+    ("plan", Verdict.HALF_DONE),
+    ("cancel", Verdict.STUCK),
+}
+"""What the plain twin leaves behind when it dies in the middle, by the rules of the matrix."""
 MINIMUM_OK_PER_SECOND = 1.0
 """A run in which fewer operations than this succeed for each second proves nothing; without faults it is dozens."""
 
@@ -62,16 +71,18 @@ class ChaosResult:
 def find_violations(twin: Twin, history: list[SubmittedOperation], seconds: float) -> list[str]:
     """Return what must not be, in sentences."""
     violations = []
-    for verdict in (Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK):
+    for verdict in (Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE, Verdict.LOST):
         found = [operation for operation in history if judge(operation) is verdict]
+        if not twin.durable:
+            found = [operation for operation in found if (operation.kind, verdict) not in FORETOLD]
         if verdict is Verdict.DUPLICATED and not twin.durable:
             # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
             found = [
                 operation for operation in found if operation.truth and operation.truth.times > len(operation.answers)
             ]
         violations += [f"{verdict.value}: {o.kind} {o.marker}, told {', '.join(map(str, o.answers))}" for o in found]
-    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(BASIC))
-    for kind in BASIC:
+    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(OPERATIONS))
+    for kind in OPERATIONS:
         try:
             count([operation for operation in history if operation.kind == kind], minimum_ok=minimum_ok)
         except NothingProvedError as error:
@@ -95,7 +106,7 @@ def print_results(console: Console, results: Sequence[ChaosResult]) -> None:
         add(f"{entry.symbol} {verdict.value}", shares, style)
     add("all operations", (of_twin.total() for of_twin in verdicts), "bold")
     table.add_section()
-    for kind in BASIC:
+    for kind in OPERATIONS:
         add(kind, (sum(o.kind == kind for o in result.operations) for result in results))
     for outcome, name in _OUTCOMES.items():
         add(name, (sum(o.outcome is outcome for o in result.operations) for result in results))

@@ -15,7 +15,7 @@ from tests.faultlab.chaos.workload import Workload, WorkloadClient
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result
 from tests.support.history import Outcome
-from tests.support.truth import BASIC, count_effects
+from tests.support.truth import OPERATIONS, count_effects, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log
@@ -31,7 +31,7 @@ def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None =
 
     Raises StopRequested if the settings' `stop` was set meanwhile, StackError if a server did not start at first.
     """
-    with Laboratory(twin, data, log, cancelled=settings.stop) as lab:
+    with Laboratory(twin, data, log, cancelled=settings.stop, with_outside_world=True) as lab:
         workload = Workload(lab.twin, settings.seed, settings.seconds)
         faults = RandomFaults(lab, settings)
         try:
@@ -57,7 +57,9 @@ def _check_liveness(client: WorkloadClient, stop: threading.Event) -> list[str]:
         def succeeds(kind: str) -> bool:
             return client.operate(session, kind, insist=0).outcome is Outcome.OK
 
-        missing = [_missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop) for kind in BASIC]
+        missing = [
+            _missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop) for kind in OPERATIONS
+        ]
     return [*filter(None, missing)]
 
 
@@ -75,6 +77,7 @@ def _wait_for_quiet(lab: Laboratory, history: Sequence[SubmittedOperation], stop
         return lab.twin.unfinished() or lab.busy_sessions()
 
     _missing(none_pending, "the end of each pending operation", deadline, stop)
+    wait_for_reminders(lab.twin, history)
     # What the web has accepted it finishes now, and takes nothing more.
     lab.twin.web.stop()
     missing = _missing(lambda: not busy(), "quiet", deadline, stop)

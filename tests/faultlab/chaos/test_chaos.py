@@ -14,7 +14,7 @@ from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.chaos.run import run_chaos
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import Outcome, Truth, Verdict
-from tests.support.truth import BASIC
+from tests.support.truth import OPERATIONS
 from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
 SECONDS = 15.0
@@ -62,7 +62,7 @@ def submitted(kind: str, *outcomes: Outcome, effect: int, settled: bool = True) 
     return operation
 
 
-GOOD = [submitted(kind, Outcome.OK, effect=1) for kind in BASIC for _ in range(20)]
+GOOD = [submitted(kind, Outcome.OK, effect=1) for kind in OPERATIONS for _ in range(20)]
 
 LOST = submitted("add", Outcome.OK, effect=0)
 STUCK = submitted("add", Outcome.UNKNOWN, effect=0, settled=False)

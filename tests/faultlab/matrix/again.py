@@ -9,14 +9,20 @@ _WHEN_WHOLE = {
     "pay": (Verdict.GHOST, "its client is told that it is paid."),
     "refund": (Verdict.GHOST, "its client is told that nothing is paid."),
     "tell": (Verdict.EXACTLY_ONCE, "it is completed already, which tells nobody."),
+    "plan": (Verdict.GHOST, "its client is told that a meeting is planned."),
+    "cancel": (Verdict.GHOST, "its client is told that it was cancelled."),
 }
 _WHEN_BEGUN = {
     "pay": (Verdict.STUCK, "its client is told that it is being paid, and nobody looks whether it is."),
     "refund": (Verdict.EXACTLY_ONCE, "the provider knows it by its key, and it is recorded."),
     "tell": (Verdict.HALF_DONE, "it is completed already, which tells nobody."),
+    "cancel": (Verdict.EXACTLY_ONCE, "it is cancelled once more, and each step knows what was done."),
 }
 
 
 def submitted_again(operation: str, truth: Truth) -> tuple[Verdict, str]:
     """Return the verdict, and the end of the sentence that explains it, where some or all of it was there before."""
+    if operation == "plan" and truth != WHOLE:
+        verdict = Verdict.STUCK if truth.goes_on else Verdict.HALF_DONE
+        return verdict, "its client is told that there is a meeting already."
     return (_WHEN_WHOLE if truth == WHOLE else _WHEN_BEGUN)[operation]

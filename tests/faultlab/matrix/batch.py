@@ -18,6 +18,7 @@ from tests.support.history import Truth, judge
 from tests.support.truth import count_effects, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 
+PREPARED_TOGETHER = 4
 HOLD_SECONDS = 20.0
 LONGEST_HOLD_SECONDS = 1.8
 """Shorter than every time-out."""
@@ -33,7 +34,8 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge."""
     (fault,) = {case.fault for case in cases}
     healed = threading.Event()
-    operations = [new_operation(lab, case.seam.operation) for case in cases]
+    with ThreadPoolExecutor(PREPARED_TOGETHER) as pool:
+        operations = list(pool.map(lambda case: new_operation(lab, case.seam.operation), cases))
     answered = [threading.Event() for _ in cases]
     clients = list(zip(cases, operations, answered, strict=True))
     recorder = Recorder(operations)

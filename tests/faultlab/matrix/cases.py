@@ -6,7 +6,7 @@ from itertools import chain
 
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell
-from tests.faultlab.matrix.rules import CLIENTS, expected
+from tests.faultlab.matrix.rules import clients_at, expected
 from tests.faultlab.matrix.seams import SEAMS, Seam
 from tests.support.history import Verdict
 
@@ -40,8 +40,7 @@ def cases(seams: Iterable[Seam], faults: Iterable[Fault]) -> list[Case]:
         for fault in faults
         for seam in seams
         if not fault.why_left_out(seam)
-        # Behind its back, a client has nothing to give up or to submit again.
-        for client in (CLIENTS[:1] if seam.background else CLIENTS)
+        for client in clients_at(seam, fault)
     ]
 
 

@@ -23,7 +23,7 @@ from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.seams import RECORDED, SEAMS, SeamKind, kind_of, seams_of
 from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.faultlab.wire.events import EventKind, LinkEvent
-from tests.faultlab.wire.messages import Message
+from tests.faultlab.wire.messages import Match, Message
 from tests.support.history import WHOLE, Outcome, Truth
 from tests.support.running_twin import new_key
 from tests.support.truth import FEATURES, OPERATIONS, count_effects, prepare, wait_for_reminders
@@ -59,7 +59,7 @@ def record(lab: Laboratory, kind: str) -> Rows:
     # What is done behind the client's back may overtake its answer, or not: here it waits for that.
     background = None
     if lab.which.durable:
-        background = lab.links[SERVICE].hold(_second_invocation(recorder))
+        background = lab.links[SERVICE].hold(_sent_invocation(recorder))
     ended = lab.log.subscribe(take)
     try:
         submit(lab.twin, operation, threading.Event(), None)
@@ -80,7 +80,8 @@ def add_truths(lab: Laboratory, kind: str, rows: Rows) -> None:
     number = 1 if kind == "remind" and not lab.which.durable else len(every)
     truths: list[Truth | None] = []
     for seams in (every[i : i + number] for i in range(0, len(every), number)):
-        operations = [new_operation(lab, kind) for _ in seams]
+        with ThreadPoolExecutor(4) as pool:
+            operations = list(pool.map(lambda _: new_operation(lab, kind), seams))
         recorder = Recorder(operations)
         ended = lab.log.subscribe(recorder.record)
         with ThreadPoolExecutor(len(seams)) as pool:
@@ -100,8 +101,9 @@ def add_truths(lab: Laboratory, kind: str, rows: Rows) -> None:
         wait_for_end(lab)
         wait_for_reminders(lab.twin, operations)
         ended()
-    # Of a reminder only what comes when it is due are seams.
-    for seam, row, truth in zip(every, rows[len(rows) - len(every) :], truths, strict=True):
+    for seam, truth in zip(every, truths, strict=True):
+        # Not each message is a seam, but each seam is one, the so-manieth of its kind.
+        row = [row for row in rows if row["seam"] == seam.kind.name][seam.number - 1]
         if truth and any(truth) and not seam.racing:
             row["truth"] = {name: value for name, value in truth._asdict().items() if value}
 
@@ -122,15 +124,14 @@ def changed(lab: Laboratory, kinds: Sequence[str]) -> list[str]:
     return found
 
 
-def _second_invocation(recorder: Recorder) -> Any:  # noqa: ANN401 - a Match
-    """Recognise what Restate begins for the operation when it has begun already."""
-    seen = []
+def _sent_invocation(recorder: Recorder) -> Match:
+    """Recognise what Restate begins for an operation that has sent a one-way call."""
+    seen: list[str] = []
 
     def match(message: Message) -> bool:
-        part = kind_of(SERVICE, message)
-        if part and part.name == "invocation" and recorder.traces.owners(message):
-            seen.append(message)
-        return bool(seen[1:]) and message is seen[-1]
+        part = kind_of(SERVICE, message) if recorder.traces.owners(message) else None
+        seen.append(part.name if part else "")
+        return seen[-1] == "invocation" and "send" in seen
 
     return match
 
@@ -166,10 +167,10 @@ def main(kinds: Sequence[str]) -> None:
                 rows = record(lab, kind)
                 add_truths(lab, kind, rows)
                 recorded.setdefault(twin.key, {})[kind] = rows
-    RECORDED.write_text(_in_lines(recorded), encoding="utf-8")
+    RECORDED.write_text(in_lines(recorded), encoding="utf-8")
 
 
-def _in_lines(recorded: dict[str, dict[str, Rows]]) -> str:
+def in_lines(recorded: dict[str, dict[str, Rows]]) -> str:
     """Return it as JSON with a line for each message."""
     text = json.dumps(recorded, indent=1, ensure_ascii=False)
     rows = [json.dumps(row, ensure_ascii=False) for kinds in recorded.values() for row in chain(*kinds.values())]

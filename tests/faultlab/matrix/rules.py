@@ -11,13 +11,26 @@ from typing import NamedTuple
 
 from tests.faultlab.laboratory import OUTSIDE
 from tests.faultlab.matrix.again import submitted_again
-from tests.faultlab.matrix.faults import Fault, FaultKind
+from tests.faultlab.matrix.faults import FAULTS, Fault, FaultKind
 from tests.faultlab.matrix.seams import Seam
+from tests.faultlab.matrix.undoing import planning
 from tests.support.history import NOTHING, WHOLE, Outcome, Truth, Verdict, verdict_on
+from tests.support.truth import FEATURES
 
 GIVES_UP = "gives up"
 RESUBMITS = "resubmits"
 CLIENTS = (GIVES_UP, RESUBMITS)
+
+
+def clients_at(seam: Seam, fault: Fault) -> tuple[str, ...]:
+    """Return the kinds of clients that are tried at a seam with a fault."""
+    if seam.background:
+        # Behind its back, a client has nothing to give up or to submit again.
+        return (GIVES_UP,)
+    if seam.operation in FEATURES and seam.twin.durable:
+        # So many seams take turns: each has both kinds, with one fault or another.
+        return (CLIENTS[(len(seam.earlier) + FAULTS.index(fault)) % 2],)
+    return CLIENTS
 
 
 class Submission(NamedTuple):
@@ -26,17 +39,21 @@ class Submission(NamedTuple):
     outcome: Outcome
     truth: Truth
     because: str
+    slow: bool = False
+    """Whether the client may have given up before it is told, where that makes no difference to the verdict."""
 
 
 def expected_outcomes(seam: Seam, fault: Fault) -> tuple[Outcome, ...]:
     """Return what the first submission may be told: both kinds of good news where only speed decides."""
-    outcome = first_submission(seam, fault).outcome
-    return (Outcome.OK, Outcome.PENDING) if outcome is Outcome.PENDING else (outcome,)
+    first = first_submission(seam, fault)
+    if first.slow:
+        return (Outcome.FAIL, Outcome.UNKNOWN)
+    return (Outcome.OK, Outcome.PENDING) if first.outcome is Outcome.PENDING else (first.outcome,)
 
 
 def expected(seam: Seam, fault: Fault, client: str) -> tuple[Verdict, str]:
     """Return the verdict that a cell must come to, and the sentence that explains it."""
-    outcome, truth, because = first_submission(seam, fault)
+    outcome, truth, because, _ = first_submission(seam, fault)
     if outcome in (Outcome.OK, Outcome.PENDING):
         if truth == WHOLE:
             return verdict_on(outcome, truth), because if because.endswith(".") else f"{because}."
@@ -53,8 +70,13 @@ def expected(seam: Seam, fault: Fault, client: str) -> tuple[Verdict, str]:
 
 def first_submission(seam: Seam, fault: Fault) -> Submission:
     """Return what the first submission comes to."""
-    twin_rules = _restate if seam.twin.durable else _plain
-    return _both(seam, fault) or twin_rules(seam, fault)
+    if same := _both(seam, fault):
+        return same
+    if seam.twin.durable:
+        return _restate(seam, fault)
+    if undone := planning(seam, fault):
+        return Submission(*undone)
+    return _plain(seam, fault)
 
 
 def _left(truth: Truth) -> str:
@@ -91,7 +113,8 @@ def _both(seam: Seam, fault: Fault) -> Submission | None:
         case FaultKind.TERMINATE if fault.process == "web" and seam.name == "request":
             return Submission(Outcome.UNKNOWN, NOTHING, "A stopping server takes no request that it has not begun")
         case FaultKind.TERMINATE if fault.process == "web":
-            return Submission(Outcome.OK, WHOLE, "The web application finishes its requests before it stops.")
+            because = "The web application finishes its requests before it stops."
+            return Submission(Outcome.PENDING if seam.twin.durable else Outcome.OK, WHOLE, because)
         case FaultKind.POWER_CUT:
             return Submission(Outcome.UNKNOWN, _safe(seam), "Everything is dead, and nobody answers")
     return None
@@ -119,9 +142,13 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
             return Submission(Outcome.UNKNOWN, truth, "The web application is frozen until its client has given up")
         case FaultKind.PAUSE if seam.ends[1] == fault.process:
             truth = _when_answered(seam) if fault.process == OUTSIDE else seam.truth
-            return _failed(seam, truth, f"The web gives up on the frozen {other}")
+            # A cancelling asks for one thing after the other.
+            slow = fault.process == OUTSIDE and seam.operation == "cancel"
+            return _failed(seam, truth, f"The web gives up on the frozen {other}")._replace(slow=slow)
         case FaultKind.PAUSE:
-            return _without(seam, fault.process, "is frozen when it is needed again", "had answered before it froze.")
+            found = _without(seam, fault.process, "is frozen when it is needed again", "had answered before it froze.")
+            # It waits for its old connection, and then for a new one.
+            return found._replace(slow=bool(found.truth.goes_on or found.truth.half))
         case FaultKind.READ_ONLY:
             refused = next(later for later in seam.later if later.kind.name == "statement")
             return _failed(refused, refused.truth, "The database refuses the write")

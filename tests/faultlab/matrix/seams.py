@@ -19,9 +19,13 @@ from todo_stack.twins import TWINS, Twin
 
 RECORDED = Path(__file__).with_name("seams.json")
 
+LONG = ("plan", "cancel")
+"""Operations of so many steps that not everything is tried at each."""
+_OF_EACH_STEP = ("ledger", "result", "journalled")
+
 MatchKind = type[Sent] | type[Answer]
 
-_WRITES = ("INSERT INTO", "UPDATE", "DELETE FROM")
+_WRITES = ("INSERT INTO", "UPDATE", "DELETE FROM", "WITH")
 _LEDGER = ("INSERT INTO operation",)
 
 
@@ -131,9 +135,20 @@ class Seam:
         return seams[seams.index(self) + 1 :]
 
     @property
+    def undone(self) -> bool:
+        """Whether the plain twin undoes what there is when it cannot go on from here."""
+        return self.operation == "plan" and not self.twin.durable and self.truth != NOTHING
+
+    @property
     def delayed(self) -> bool:
         """Whether it comes only when a reminder is due."""
         return self.operation == "remind"
+
+    @cached_property
+    def earlier(self) -> "list[Seam]":
+        """The seams that come before it."""
+        seams = SEAMS[self.twin][self.operation]
+        return seams[: seams.index(self)]
 
     def match(self, traces: Traces, operation: ClientOperation) -> Match:
         """Return what recognises the message of one operation: the so-manieth of its kind."""
@@ -181,8 +196,13 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
                 racing="send" in before and "response" not in before,
             )
         )
-    # What comes before is a write like all others, and its client has its answer long before.
-    return [seam for seam in seams if seam.background] if operation == "remind" else seams
+    if operation == "remind":
+        # What comes before is a write like all others, and its client has its answer long before.
+        return [seam for seam in seams if seam.background]
+    if operation in LONG:
+        # Its steps are all alike to Restate, so that one is enough to be stopped between Restate and service.
+        return [seam for seam in seams if seam.number == 1 or seam.kind.name not in _OF_EACH_STEP]
+    return seams
 
 
 def read_seams() -> dict[Twin, dict[str, list[Seam]]]:

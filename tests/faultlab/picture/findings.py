@@ -61,11 +61,6 @@ class TwinFindings:
         counts = {verdict: self.count(verdict, fault=fault, operation=operation) for verdict in Verdict}
         return {verdict: count for verdict, count in counts.items() if count.number}
 
-    @property
-    def operations(self) -> list[str]:
-        """The operations that were tried."""
-        return list(dict.fromkeys(cell.operation for cell in self.cells))
-
     def harms(self) -> list[Harm]:
         """Return what went wrong, the worst first."""
         found = []

@@ -15,7 +15,7 @@ from tests.faultlab.legend import LEGEND
 from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
-from tests.faultlab.matrix.rules import CLIENTS
+from tests.faultlab.matrix.rules import CLIENTS, clients_at
 from tests.faultlab.matrix.seams import KINDS, SEAMS, Seam
 from tests.support import page
 from tests.support.page import counted
@@ -30,7 +30,7 @@ def render(run: MatrixRun) -> str:
     cells = {cell.id: cell for cell in run.cells}
 
     def cells_at(seam: Seam, fault: Fault) -> list[Cell | None]:
-        return [cells.get(Case(seam, fault, client).id) for client in (CLIENTS[:1] if seam.background else CLIENTS)]
+        return [cells.get(Case(seam, fault, client).id) for client in clients_at(seam, fault)]
 
     writes = counted(len(cells), "write was", "writes were")
     return page.render(

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from rich.console import Console
 
 from tests.faultlab import published
-from tests.faultlab.legend import LEGEND, Share
+from tests.faultlab.legend import HARM, LEGEND, Share
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun
@@ -191,7 +191,7 @@ def test_percent(number: int, total: int, percent: str) -> None:
 
 def test_markdown_tells_what_was_run() -> None:
     """The reasons of the harms come with a command, and the rest with date, versions and seed."""
-    assert markdown.harms(RUN).count("See one: `make compare ONLY=") == 8 * 3
+    assert markdown.harms(RUN).count("See one: `make compare ONLY=") == len(HARM) * len(TWINS) * 3
     postgresql = RUN.versions["PostgreSQL"]
     assert f"Run on {RUN.started:%Y-%m-%d} with PostgreSQL {postgresql}" in markdown.measured(RUN)
     assert f"| {RUN.cells[0].fault} |" in markdown.verdicts_by_fault(RUN)

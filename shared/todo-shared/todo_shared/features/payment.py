@@ -69,9 +69,10 @@ def refuse_if_paid(session: AnySession, todo_id: int) -> None:
 
 
 def paid_payment(session: AnySession, todo_id: int) -> PaymentData:
-    """Return the payment that may be refunded. Raises ConflictError: there is none."""
+    """Return the payment that may be refunded. Raises ConflictError: there is none; operations.TodoNotFoundError."""
     found = session.scalar(select(Payment).where(Payment.todo_id == todo_id, Payment.status == "paid"))
     if found is None:
+        operations.find(session, todo_id)
         raise ConflictError("The bounty is not paid.")
     return PaymentData.model_validate(found)
 

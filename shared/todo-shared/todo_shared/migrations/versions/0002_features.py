@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("steps", JSONB, nullable=False, server_default="{}"),
         sa.Column("reason", sa.Text),
         sa.CheckConstraint(
-            "status IN ('planning', 'planned', 'cancelling', 'cancelled', 'refused')", name="ck_meeting_status"
+            "status IN ('planning', 'planned', 'cancelling', 'cancelled', 'refused')", name=op.f("ck_meeting_status")
         ),
     )
     op.create_table(
@@ -58,7 +58,7 @@ def upgrade() -> None:
         *of_todo("bounty"),
         sa.Column("amount", sa.Integer, nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
-        sa.CheckConstraint("amount > 0", name="ck_bounty_amount_positive"),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_bounty_amount_positive")),
     )
     op.create_table(
         "payment",
@@ -72,9 +72,9 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False, server_default=sa.text("now()")),
         sa.ForeignKeyConstraint(["todo_id"], ["todo.id"], name="fk_todo", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name="pk_payment"),
-        sa.CheckConstraint("status IN ('charging', 'paid', 'declined', 'refunded')", name="ck_payment_status"),
+        sa.CheckConstraint("status IN ('charging', 'paid', 'declined', 'refunded')", name=op.f("ck_payment_status")),
         sa.CheckConstraint(
-            "status NOT IN ('charging', 'paid') OR todo_id IS NOT NULL", name="ck_payment_unsettled_has_todo"
+            "status NOT IN ('charging', 'paid') OR todo_id IS NOT NULL", name=op.f("ck_payment_unsettled_has_todo")
         ),
     )
     op.create_index("ix_payment_todo_id", "payment", ["todo_id", "created_at"])
