@@ -80,7 +80,7 @@ def article_running(laboratories: Laboratories, log: Log) -> Iterator[Article]:
 def article(article_running: Article) -> Iterator[Article]:
     """The article's service, running when a scenario begins, with nothing left to do when it ends."""
     # A laboratory that is started anew, after a power cut, ends what runs beside it.
-    article_running.heal()
+    article_running.start()
     yield article_running
     article_running.heal()
     article_running.lab.heal()

@@ -45,11 +45,15 @@ class Article:
         ]
         return [event.time for event in events if event.label.startswith(name)]
 
+    def start(self) -> None:
+        """Start the service, if it does not run."""
+        if not self.server.running:
+            self.server.start()
+
     def heal(self) -> None:
         """Let everything pass and the service run, and end what Restate would go on retrying."""
         self.link.clear()
-        if not self.server.running:
-            self.server.start()
+        self.start()
         restate_admin.give_up(self.lab.stack.ports.admin_url)
         assert self.lab.twin.settle() == []
 
