@@ -147,11 +147,12 @@ class Laboratory:
 
     def busy_sessions(self) -> list[tuple[Any, ...]]:
         """Return the sessions that are at work in the database."""
-        # As the superuser, because what other roles do is hidden from all others.
+        # As the superuser, because what other roles do is hidden from all others. One that has not come to its
+        # password has done nothing; where its client froze then, it stays for a minute.
         return execute(
             self.stack.database_url(self.which, SUPERUSER),
             "SELECT pid, state, query FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()",
+            " WHERE backend_type = 'client backend' AND state NOT IN ('idle', 'starting') AND pid <> pg_backend_pid()",
         )
 
     def last_asked(self) -> object:
