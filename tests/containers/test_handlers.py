@@ -42,7 +42,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def rows(url: str) -> Rows:
     """What queries the database, whose tables are empty at first."""
-    execute(url, "TRUNCATE todo, operation")
+    execute(url, "TRUNCATE todo, operation CASCADE")
     return functools.partial(execute, url)
 
 
