@@ -110,7 +110,9 @@ def test_several_hosts(stack: RunningStack) -> None:
         dead = f"127.0.0.1:1,127.0.0.1:{silent.getsockname()[1]}"
         before, at, after = url.rpartition("@")
         began = time.monotonic()
-        with engine_for(f"{before}{at}{dead},{after}&target_session_attrs=read-write") as engine:
+        with engine_for(
+            f"{before}{at}{dead},{after}{'&' if '?' in after else '?'}target_session_attrs=read-write"
+        ) as engine:
             with engine.connect() as connection:
                 assert backend(connection)
             assert SHORT["db_connect_timeout_seconds"] <= time.monotonic() - began < MUCH_LONGER
