@@ -60,6 +60,7 @@ ASK_SECONDS = 0.3
 # How many pending operations a session remembers. They are in its cookie.
 MAX_REMEMBERED = 10
 WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
+WHAT |= {"clear_completed": "Deleting the completed todos"}
 WHAT |= {
     "set_bounty": "The bounty",
     "drop_bounty": "Taking the bounty off",

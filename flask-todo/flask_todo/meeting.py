@@ -56,9 +56,9 @@ def delete_todo(todo_id: int) -> None:
     db.session.commit()
 
 
-def clear_todos() -> DeletedData:
-    """Delete all todos that can be deleted, but their meetings first; raises as delete_todo() does."""
-    while (deleted := operations.clear(db.session)).meetings:
+def clear_todos(*, only_completed: bool = False) -> DeletedData:
+    """Delete all todos that can be deleted, or the completed ones, their meetings first; raises as delete_todo()."""
+    while (deleted := operations.clear(db.session, only_completed=only_completed)).meetings:
         _cancel_first(deleted.meetings)
     db.session.commit()
     return deleted

@@ -1,6 +1,6 @@
 """The pages: each form is written to the database and answered with a redirect to the list."""
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from flask_todo import meeting
@@ -9,6 +9,7 @@ from flask_todo.notification import notify
 from todo_shared import operations, pages
 from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm
+from todo_shared.list_view import back, back_to_new
 from todo_shared.models import db
 
 todo_routes = Blueprint("todo_routes", __name__)
@@ -27,7 +28,7 @@ def add_todo() -> ResponseReturnValue:
     form.accept()
     operations.add(db.session, form.text)
     db.session.commit()
-    return redirect(url_for("todo_routes.index"))
+    return redirect(back_to_new())
 
 
 @todo_routes.post("/update/<int:todo_id>")
@@ -38,7 +39,7 @@ def update_todo(todo_id: int) -> ResponseReturnValue:
     todo = operations.update(db.session, todo_id, form.changes().given())
     db.session.commit()
     notify(todo)
-    return redirect(url_for("todo_routes.index"))
+    return redirect(back(todo_id))
 
 
 @todo_routes.post("/delete/<int:todo_id>")
@@ -47,7 +48,16 @@ def delete_todo(todo_id: int) -> ResponseReturnValue:
     form = DeleteForm()
     form.accept()
     meeting.delete_todo(todo_id)
-    return redirect(url_for("todo_routes.index"))
+    return redirect(back())
+
+
+@todo_routes.post("/clear")
+def clear_completed() -> ResponseReturnValue:
+    """Delete the completed todos."""
+    form = DeleteForm()
+    form.accept()
+    pages.tell_cleared(meeting.clear_todos(only_completed=True))
+    return redirect(back())
 
 
 add_pages(todo_routes, WRITES)

@@ -99,9 +99,19 @@ async def finish_deletion(ctx: restate.Context, req: TodoItemRequest) -> None:
 async def clear_todos(ctx: restate.Context, req: ClearRequest) -> ClearedData:
     """Delete all todos, and return which had to be kept."""
     del req  # Requiring a message protects from links on other web pages, which cannot send one.
+    return await _clear(ctx, only_completed=False)
 
+
+@todo_service.handler()
+async def clear_completed(ctx: restate.Context, req: ClearRequest) -> ClearedData:
+    """Delete the completed todos, and return which had to be kept."""
+    del req
+    return await _clear(ctx, only_completed=True)
+
+
+async def _clear(ctx: restate.Context, *, only_completed: bool) -> ClearedData:
     def db_clear(session: Session) -> DeletedData:
-        return operations.clear(session)
+        return operations.clear(session, only_completed=only_completed)
 
     deleted = await to_its_end(ctx.run_typed("db_clear", ledger.once(ctx, db_clear)))
     for left in deleted.meetings:

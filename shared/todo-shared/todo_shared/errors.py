@@ -13,7 +13,7 @@ from todo_shared import pages
 from todo_shared.features.errors import RefusedError
 from todo_shared.features.outside import was_not_done
 from todo_shared.features.pages import todo_page
-from todo_shared.forms import AddForm, InvalidFormError, UpdateForm
+from todo_shared.forms import InvalidFormError, form_of
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, DATABASE_UNAVAILABLE, outage, refusal
 from todo_shared.operations import TodoNotFoundError
@@ -77,10 +77,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(InvalidFormError)
     def invalid_form(error: InvalidFormError) -> ResponseReturnValue:
         try:
-            return pages.form_again(error.form, str(error)), 400
+            return pages.page_of(error.form, str(error)), 400
         except DATABASE_ERRORS:
-            # The list cannot be shown, but the message about the form can.
-            return failure(400, str(error))
+            # The list cannot be shown, but the message about the form can, and the form.
+            return unavailable(str(error), 400)
 
     @app.errorhandler(ForeignFormError)
     @app.errorhandler(CSRFError)
@@ -88,10 +88,9 @@ def register(app: Flask) -> None:
         message = "This page was open for too long, or in another browser. Please submit the form once more."
         if isinstance(error, ForeignFormError):
             message = error.description or message
-        kind = {pages.ADD_ENDPOINT: AddForm, pages.UPDATE_ENDPOINT: UpdateForm}.get(request.endpoint or "")
-        if not kind:
+        form = form_of(request.endpoint, request.form)
+        if form is None:
             return failure(400, message)
-        form = kind()
         form.request_id.validate(form)  # A bad one is replaced.
         return invalid_form(InvalidFormError(form, message))
 

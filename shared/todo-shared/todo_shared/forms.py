@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import generate_csrf
 from pydantic import TypeAdapter, ValidationError
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, HiddenField, StringField
@@ -133,4 +134,35 @@ class UpdateForm(TodoForm):
 
 
 class DeleteForm(TodoForm):
-    """Delete a todo."""
+    """Delete a todo, or the completed ones."""
+
+
+def for_forms(refused: TodoForm | None) -> dict[str, object]:
+    """Return what templates with forms need: one token and one id for all forms of a page, and one to show again."""
+    return {
+        "csrf": generate_csrf(),
+        "request_id": (refused and refused.request_id.data) or new_request_id(),
+        "refused": refused,
+        "new_task": refused.text if isinstance(refused, AddForm) else "",
+        "task_input": TASK_INPUT,
+    }
+
+
+_KINDS: dict[str, type[TodoForm]] = {}
+
+
+def form_at(endpoint: str, kind: type[TodoForm]) -> None:
+    """Let this kind of form be what is submitted to an endpoint of the blueprint of the pages."""
+    _KINDS[f"todo_routes.{endpoint}"] = kind
+
+
+def form_of(endpoint: str | None, submitted: MultiDict[str, str]) -> TodoForm | None:
+    """Return what was submitted to an endpoint as its form, not validated yet; None if it takes none."""
+    kind = _KINDS.get(endpoint or "")
+    return kind(formdata=submitted) if kind else None
+
+
+form_at("add_todo", AddForm)
+form_at("update_todo", UpdateForm)
+form_at("delete_todo", DeleteForm)
+form_at("clear_completed", DeleteForm)

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, and_, func, select
+from sqlalchemy import CTE, ColumnElement, Connection, and_, func, select, true
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_table
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +19,10 @@ from todo_shared.schemas import Completion, TodoData, UpdatedData
 from todo_shared.validation import INTEGER_MAX
 
 AnySession = Session | scoped_session[Any]
+Reader = AnySession | Connection
+
+COUNTED = 1000
+"""How many todos are counted at most where counts are only shown."""
 
 
 class TodoNotFoundError(LookupError):
@@ -39,15 +43,49 @@ def _storable(todo_id: int) -> int:
     return todo_id
 
 
-def page(session: AnySession, number: int, size: int) -> list[Todo]:
-    """Return page `number` (from 1) of the todos, newest first, plus one more todo if another page follows."""
-    newest_first = select(Todo).order_by(Todo.id.desc())
-    return list(session.scalars(newest_first.offset((number - 1) * size).limit(size + 1)))
+class Listed(NamedTuple):
+    """A todo as the list shows it."""
+
+    id: int
+    task: str
+    completed: bool
 
 
-def last_page(session: AnySession, size: int) -> int:
+class Page(NamedTuple):
+    """A part of the list, and how many todos there are."""
+
+    todos: list[Listed]
+    """One more than a page has, if another page follows."""
+    active: int
+    completed: int
+    """Of the newest todos: with a million rows, counting all of them would take longer than everything else."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether these are all todos."""
+        return self.active + self.completed <= COUNTED
+
+
+def page(session: Reader, number: int, size: int, *, completed: bool | None = None) -> Page:
+    """Return page `number` (from 1) of the todos, newest first: all, or those that are completed or are not."""
+    newest_first = select(Todo.id, Todo.task, Todo.completed).where(_shown(completed)).order_by(Todo.id.desc())
+    todos = newest_first.offset((number - 1) * size).limit(size + 1).subquery()
+    newest = select(Todo.completed).order_by(Todo.id.desc()).limit(COUNTED + 1).subquery()
+    done = newest.c.completed
+    counts = select(func.count().filter(~done).label("active"), func.count().filter(done).label("done")).subquery()
+    # One question: the counts are there even where no todo is.
+    rows = session.execute(select(counts, todos).outerjoin(todos, true()).order_by(todos.c.id.desc())).all()
+    return Page([Listed(*row[2:]) for row in rows if row.id is not None], rows[0].active, rows[0].done)
+
+
+def last_page(session: Reader, size: int, *, completed: bool | None = None) -> int:
     """Return the number of the last page, which is the first one if there are no todos."""
-    return max(1, math.ceil((session.scalar(select(func.count()).select_from(Todo)) or 0) / size))
+    count = session.execute(select(func.count(Todo.id)).where(_shown(completed))).scalar_one()
+    return max(1, math.ceil(count / size))
+
+
+def _shown(completed: bool | None) -> ColumnElement[bool]:
+    return true() if completed is None else Todo.completed.is_(completed)
 
 
 def listed(session: AnySession, after: int, limit: int) -> list[Todo]:
@@ -135,11 +173,15 @@ def delete(session: AnySession, todo_id: int) -> MeetingData | None:
     return found.Meeting and MeetingData.model_validate(found.Meeting)
 
 
-def clear(session: AnySession) -> DeletedData:
-    """Delete all todos but those whose bounty is being paid, or was, and return the ids of these."""
+def clear(session: AnySession, *, only_completed: bool = False) -> DeletedData:
+    """Delete all todos, or the completed ones, but those whose bounty is being paid, or was: return these ids."""
     unsettled = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
+    meant: ColumnElement[bool] = Todo.id.not_in(unsettled)
+    if only_completed:
+        unsettled = unsettled.join(Todo, Todo.id == Payment.todo_id).where(Todo.completed)
+        meant &= Todo.completed
     with _refusing_unsettled():
-        gone = delete_from(Todo).where(Todo.id.not_in(unsettled)).returning(Todo.id).cte()
+        gone = delete_from(Todo).where(meant).returning(Todo.id).cte()
         meetings = session.scalars(select(Meeting).join(gone, _left_by(gone))).all()
     return DeletedData(
         kept=sorted(session.scalars(unsettled).all()),

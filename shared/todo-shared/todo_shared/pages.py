@@ -1,79 +1,93 @@
 """The pages of both twins."""
 
-import re
+from typing import NamedTuple
 
-from flask import render_template, request
-from flask_wtf.csrf import generate_csrf
+from flask import flash, render_template, request
+from sqlalchemy import Connection, select
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
 from todo_shared.features.carried import carried
 from todo_shared.features.forms import FeatureForm
 from todo_shared.features.pages import todo_page
-from todo_shared.forms import TASK_INPUT, AddForm, TodoForm, UpdateForm, new_request_id
-from todo_shared.models import db
+from todo_shared.forms import TodoForm, UpdateForm, for_forms, form_of, new_request_id
+from todo_shared.list_view import View
+from todo_shared.models import Todo
+from todo_shared.models.database import reading
+from todo_shared.schemas import ClearedData
 
 PAGE_SIZE = 100
-ADD_ENDPOINT = "todo_routes.add_todo"
-UPDATE_ENDPOINT = "todo_routes.update_todo"
 
 
-def todo_list(add_form: AddForm | None = None, edited: tuple[int, UpdateForm] | None = None, message: str = "") -> str:
-    """Return the page with the list.
+class Edited(NamedTuple):
+    """The todo whose row is a form, and what is in it."""
 
-    A form that was not accepted is shown as it was submitted, with the message: either the form that adds, or the one
-    that edits the todo with this id.
-    """
-    number = _page_number()
-    todos = operations.page(db.session, number, PAGE_SIZE)
-    if number > 1 and not todos:
-        number = operations.last_page(db.session, PAGE_SIZE)
-        todos = operations.page(db.session, number, PAGE_SIZE)
-    words = carried(db.session, [todo.id for todo in todos])
-    # Return the connection to the pool before the page is rendered, which may take a while.
-    db.session.commit()
+    id: int
+    task: str
+
+
+def todo_list(form: TodoForm | None = None, message: str = "") -> str:
+    """Return the page with the list; a form that was not accepted is shown as it was submitted, with the message."""
+    view = View.asked()
+    with reading() as database:
+        found = operations.page(database, view.page, PAGE_SIZE, completed=view.completed)
+        if view.page > 1 and not found.todos:
+            view = View(operations.last_page(database, PAGE_SIZE, completed=view.completed), view.show)
+            found = operations.page(database, view.page, PAGE_SIZE, completed=view.completed)
+        words = carried(database, [todo.id for todo in found.todos])
+        edited = _edited(database, found, form)
+    todos = found.todos[:PAGE_SIZE]
     return render_template(
         "index.html",
-        todos=todos[:PAGE_SIZE],
+        todos=todos,
+        found=found,
         carried=words,
-        page=number,
-        has_next=len(todos) > PAGE_SIZE,
-        add_form=add_form or AddForm(formdata=None),
+        view=view,
+        has_next=len(found.todos) > PAGE_SIZE,
         edited=edited,
+        # It may be on another page by now, or gone: then its form is above the list.
+        edited_elsewhere=edited and edited.id not in {todo.id for todo in todos},
         message=message,
-        csrf=generate_csrf(),
-        new_request_id=new_request_id,
-        task_input=TASK_INPUT,
+        **for_forms(form),
     )
 
 
-def _page_number() -> int:
-    """Return the number of the page that is asked for; the first if it is none."""
-    given = request.args.get("page", "")
-    return min(int(given), 1_000_000) if re.fullmatch("[1-9][0-9]*", given) else 1
+def _edited(database: Connection, found: operations.Page, form: TodoForm | None) -> Edited | None:
+    if isinstance(form, UpdateForm) and form.task.raw_data and request.view_args:
+        return Edited(request.view_args["todo_id"], form.task.data or "")
+    given = request.args.get("edit", "")
+    # Ten digits at most: the column holds no more.
+    if not (given.isascii() and given.isdecimal() and len(given) <= len("2147483647")):
+        return None
+    for todo in found.todos:
+        if todo.id == int(given):
+            return Edited(todo.id, todo.task)
+    task = operations.is_storable(int(given)) and database.scalar(select(Todo.task).where(Todo.id == int(given)))
+    return Edited(int(given), task) if task else None
 
 
-def form_again(form: TodoForm, message: str) -> str:
-    """Return the page with the list and this form as it was submitted."""
+def page_of(form: TodoForm, message: str) -> str:
+    """Return the page that this form is on, with what was submitted and the message."""
     if isinstance(form, FeatureForm) and request.view_args:
         return todo_page(request.view_args["todo_id"], form, message)
-    if isinstance(form, AddForm):
-        return todo_list(add_form=form, message=message)
-    if isinstance(form, UpdateForm) and request.view_args:
-        return todo_list(edited=(request.view_args["todo_id"], form), message=message)
-    return todo_list(message=message)
+    return todo_list(form, message)
+
+
+def tell_cleared(outcome: ClearedData) -> None:
+    """Tell on the next page what has become of the completed todos."""
+    kept = len(outcome.kept)
+    if not kept:
+        flash("The completed todos are deleted.", "info")
+        return
+    which = "One is" if kept == 1 else f"{kept} are"
+    flash(
+        f"The completed todos are deleted, but not all: {which} kept, with a bounty that is being paid, or was.", "info"
+    )
 
 
 def retry_later(detail: str, *, keep_request_id: bool) -> str:
     """Return a page without the list. What was submitted, if anything, is ready to be submitted again."""
-    submitted = request.form.to_dict()
-    submitted.pop("csrf_token", None)
-    if submitted and not keep_request_id:
-        submitted["request_id"] = new_request_id()
-    adding = request.endpoint == ADD_ENDPOINT
-    return render_template(
-        "unavailable.html",
-        detail=detail,
-        add_form=AddForm(formdata=MultiDict(submitted) if adding else None),
-        submitted=submitted if request.method == "POST" and not adding else None,
-    )
+    form = form_of(request.endpoint, MultiDict(request.form)) if request.form else None
+    if form and not keep_request_id:
+        form.request_id.data = new_request_id()
+    return render_template("unavailable.html", detail=detail, view=View.asked(), **for_forms(form))

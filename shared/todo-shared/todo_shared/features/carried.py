@@ -7,10 +7,10 @@ from sqlalchemy import case, literal, select, union_all
 
 from todo_shared.models import Bounty, Meeting, Payment, Reminder, Watcher
 from todo_shared.models.features import UNSETTLED
-from todo_shared.operations import AnySession
+from todo_shared.operations import Reader
 
 
-def carried(session: AnySession, todo_ids: Sequence[int]) -> dict[int, list[str]]:
+def carried(session: Reader, todo_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return what each of these todos carries, such as "meeting planned"; by one question for all."""
     unsettled = (Payment.todo_id == Bounty.todo_id) & Payment.status.in_(UNSETTLED)
     words = (

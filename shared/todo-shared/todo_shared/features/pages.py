@@ -4,7 +4,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flask import render_template, session, url_for
-from flask_wtf.csrf import generate_csrf
 
 from todo_shared import operations
 from todo_shared.features import meeting, payment, reminder, watcher
@@ -12,7 +11,7 @@ from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, Rem
 from todo_shared.features.moments import zones
 from todo_shared.features.money import shown
 from todo_shared.features.schemas import STEPS
-from todo_shared.forms import new_request_id
+from todo_shared.forms import for_forms
 from todo_shared.models import db
 
 
@@ -34,9 +33,8 @@ def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") 
         meeting=meeting.find_meeting(db.session, todo_id),
         meeting_form=form if isinstance(form, MeetingForm) else MeetingForm(formdata=None, zone=_zone()),
         meeting_steps=STEPS,
-        csrf=generate_csrf(),
-        new_request_id=new_request_id,
         shown=shown,
+        **for_forms(form),
     )
     db.session.commit()
     return page

@@ -28,6 +28,7 @@ from todo_shared.features.schemas import (
     WatcherRequest,
 )
 from todo_shared.features.webhook import ForbiddenAddressError, refuse_forbidden
+from todo_shared.forms import form_at
 from todo_shared.json_api import read_body, read_idempotency_key
 from todo_shared.models import db
 from todo_shared.schemas import TodoItemRequest
@@ -71,6 +72,7 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
 
         name = path.strip("/").replace("/", "_")
         pages.add_url_rule(f"{TODO}{path}", f"{name}_form", view, methods=["POST"])
+        form_at(f"{name}_form", kind)
 
     def set_bounty(todo_id: int, form: BountyForm, key: str) -> None:
         writes.set_bounty(BountyRequest(todo_id=todo_id, **form.bounty.model_dump()), key)

@@ -5,12 +5,13 @@ import functools
 import os
 import select
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
 from flask_sqlalchemy import SQLAlchemy
 from psycopg2.extensions import POLL_OK, POLL_WRITE, STATUS_SETUP, connection, set_wait_callback
-from sqlalchemy import URL, DateTime, Dialect, Engine, ExceptionContext, MetaData, event
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, ExceptionContext, MetaData, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
@@ -35,6 +36,13 @@ class Base(DeclarativeBase):
 
 # Rows stay readable after the commit, so that an answer needs no second query.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[Connection]:
+    """Return a connection of the pool on which each statement is for itself: BEGIN and COMMIT are two round trips."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
 
 
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
