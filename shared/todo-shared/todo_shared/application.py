@@ -15,7 +15,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, openapi, outages, printable_logs
+from todo_shared import edge, errors, openapi, outages, printable_logs, static_files
 from todo_shared.features.outside import outside_settings
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
@@ -61,6 +61,7 @@ def build_app(
     db.init_app(app)
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
     edge.register(app, settings.trusted_hosts)
+    static_files.register(app)
     CSRFProtect(app)
     if settings.cors_origins:
         CORS(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Connection, and_, func, select, true
+from sqlalchemy import CTE, ColumnElement, Connection, Integer, Select, and_, bindparam, func, select, true
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_table
 from sqlalchemy.exc import IntegrityError
@@ -68,14 +68,9 @@ class Page(NamedTuple):
 
 def page(session: Reader, number: int, size: int, *, completed: bool | None = None) -> Page:
     """Return page `number` (from 1) of the todos, newest first: all, or those that are completed or are not."""
-    newest_first = select(Todo.id, Todo.task, Todo.completed).where(_shown(completed)).order_by(Todo.id.desc())
-    todos = newest_first.offset((number - 1) * size).limit(size + 1).subquery()
-    newest = select(Todo.completed).order_by(Todo.id.desc()).limit(COUNTED + 1).subquery()
-    done = newest.c.completed
-    counts = select(func.count().filter(~done).label("active"), func.count().filter(done).label("done")).subquery()
-    # One question: the counts are there even where no todo is.
-    rows = session.execute(select(counts, todos).outerjoin(todos, true()).order_by(todos.c.id.desc())).all()
-    return Page([Listed(*row[2:]) for row in rows if row.id is not None], rows[0].active, rows[0].done)
+    rows = session.execute(_PAGES[completed], {"before": (number - 1) * size, "limit": size + 1}).all()
+    active, done = rows[0][3:]
+    return Page([Listed(*row[:3]) for row in rows if row[0] is not None], active, done)
 
 
 def last_page(session: Reader, size: int, *, completed: bool | None = None) -> int:
@@ -86,6 +81,20 @@ def last_page(session: Reader, size: int, *, completed: bool | None = None) -> i
 
 def _shown(completed: bool | None) -> ColumnElement[bool]:
     return true() if completed is None else Todo.completed.is_(completed)
+
+
+def _page(completed: bool | None) -> Select[Any]:
+    """Return the question for a page with the counts, which are there even where no todo is."""
+    newest_first = select(Todo.id, Todo.task, Todo.completed).where(_shown(completed)).order_by(Todo.id.desc())
+    todos = newest_first.offset(bindparam("before", type_=Integer)).limit(bindparam("limit", type_=Integer)).subquery()
+    newest = select(Todo.completed).order_by(Todo.id.desc()).limit(COUNTED + 1).subquery()
+    done = newest.c.completed
+    counts = select(func.count().filter(~done).label("active"), func.count().filter(done).label("done")).subquery()
+    return select(todos, counts).select_from(counts.outerjoin(todos, true())).order_by(todos.c.id.desc())
+
+
+# Made once: making one takes longer than asking it.
+_PAGES = {completed: _page(completed) for completed in (None, False, True)}
 
 
 def listed(session: AnySession, after: int, limit: int) -> list[Todo]:
