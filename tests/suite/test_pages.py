@@ -34,6 +34,11 @@ def listed_on(browser: Browser, page: str) -> list[str]:
     return browser.texts(".todos .task", browser.get(f"/?page={page}"))
 
 
+def edit_form(browser: Browser, todo_id: int, page: str = "") -> Form:
+    """Return the form that edits this todo in its row."""
+    return browser.form(f"/update/{todo_id}$", browser.get(f"/?edit={todo_id}{page}"))
+
+
 def alert(browser: Browser, response: requests.Response) -> str:
     """Return the message of a page."""
     (text,) = browser.texts("[role=alert]", response)
@@ -55,10 +60,10 @@ def test_add_update_delete(twin: RunningTwin, browser: Browser) -> None:
     ((todo_id, *values),) = twin.todos_named(task)
     assert values == [task, False, None]
 
-    toggle, rename, _ = [form for form in browser.forms() if form.action.endswith(f"/{todo_id}")]
-    assert browser.submit(toggle).headers["location"] == "/"
+    toggle = browser.form(f"/update/{todo_id}$")
+    assert browser.submit(toggle).headers["location"] == f"/#t{todo_id}"
     assert twin.todos_named(task) == [(todo_id, task, True, None)]
-    assert browser.submit(rename, task=renamed).status_code == 302
+    assert browser.submit(edit_form(browser, todo_id), task=renamed).status_code == 302
     assert twin.todos_named(renamed) == [(todo_id, renamed, True, None)]
     assert browser.submit(browser.form(f"/update/{todo_id}$")).status_code == 302
     assert twin.todos_named(renamed) == [(todo_id, renamed, False, None)]
@@ -92,7 +97,7 @@ def test_bad_task_is_refused_and_kept(twin: RunningTwin, browser: Browser, task:
 def test_bad_rename_is_refused_and_kept(twin: RunningTwin, browser: Browser) -> None:
     """A bad rename is answered with 400, a message, and the edit form as it was submitted, and changes nothing."""
     todo = twin.add(new_name("todo"))
-    _, rename = [form for form in browser.forms() if form.action == f"/update/{todo['id']}"]
+    rename = edit_form(browser, todo["id"])
     with twin.unchanged():
         refused, blank = (browser.submit(rename, task=task) for task in ("y" * 201, " "))
     assert (refused.status_code, blank.status_code) == (400, 400)

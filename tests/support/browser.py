@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Form:
-    """A form of a page: where it goes and what it carries."""
+    """A form of a page as one of its buttons submits it: where it goes and what it carries."""
 
     action: str
     fields: Mapping[str, str]
@@ -42,11 +42,16 @@ class Browser:
         return self.texts("[role=status]", response)
 
     def forms(self, response: requests.Response | None = None) -> list[Form]:
-        """Return the forms of a page, by default of the list."""
-        forms = []
-        for form in self._parsed(response).find_all("form"):
-            fields = form.find_all("input", {"name": True})
-            forms.append(Form(str(form["action"]), {str(f["name"]): str(f.get("value", "")) for f in fields}))
+        """Return the forms of a page, by default of the list: each as often as it has buttons."""
+        page, forms = self._parsed(response), []
+        for form in page.find_all("form"):
+            outside = page.select(f"[form='{form['id']}']") if "id" in form.attrs else []
+            parts = [part for part in form.select("input, button") if "form" not in part.attrs] + outside
+            fields = {str(f["name"]): str(f.get("value", "")) for f in parts if f.name == "input" and "name" in f.attrs}
+            for button in (part for part in parts if part.name == "button"):
+                own = {str(button["name"]): str(button["value"])} if "name" in button.attrs else {}
+                action = str(button.get("formaction") or form["action"])
+                forms.append(Form(action, {**fields, **own}))
         return forms
 
     def form(self, pattern: str, response: requests.Response | None = None) -> Form:

@@ -46,6 +46,13 @@ def failure(status: int, detail: str) -> ResponseReturnValue:
     return render_template("error.html", status=status, title=title, detail=detail), status
 
 
+def gone(reason: str) -> ResponseReturnValue:
+    """Return that something is not found; a task that was typed for it can be added as a new todo."""
+    if is_api() or not request.form.get("task"):
+        return failure(404, reason)
+    return pages.gone(reason), 404
+
+
 def unavailable(detail: str, status: int = 503, *, keep_request_id: bool = True) -> ResponseReturnValue:
     """Return an error that loses nothing: the page contains what was submitted, ready to be submitted again.
 
@@ -60,7 +67,9 @@ def refused(status: int, reason: str) -> ResponseReturnValue:
     """Return the answer to what cannot be done: the todo's page with the reason, if it is about what that carries."""
     if not is_api() and status != 404 and request.view_args and request.path.startswith("/todos/"):
         return todo_page(request.view_args["todo_id"], message=reason), status
-    return failure(status, reason) if is_api() or status == 404 else unavailable(reason, status, keep_request_id=False)
+    if status == 404:
+        return gone(reason)
+    return failure(status, reason) if is_api() else unavailable(reason, status, keep_request_id=False)
 
 
 def register(app: Flask) -> None:
@@ -108,7 +117,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(TodoNotFoundError)
     def not_found(error: TodoNotFoundError) -> ResponseReturnValue:
-        return failure(404, str(error))
+        return gone(str(error))
 
     def database_error(error: Exception) -> ResponseReturnValue:
         # What the database says itself is not for users. It is in the log, by todo_shared.models.database.
@@ -117,9 +126,12 @@ def register(app: Flask) -> None:
             return unavailable(words, status)
         if isinstance(error, PoolTimeoutError):
             outage.failed("no connection of the pool became free in time")
-        if isinstance(error, DATABASE_UNAVAILABLE):
-            return unavailable("The database is not available at the moment.")
-        return unavailable("The database does not fit this version of the application at the moment.")
+        why = (
+            "is not available"
+            if isinstance(error, DATABASE_UNAVAILABLE)
+            else "does not fit this version of the application"
+        )
+        return unavailable(f"The database {why} at the moment.{'' if is_api() else pages.what_was_saved()}")
 
     for kind in DATABASE_ERRORS:
         app.register_error_handler(kind, database_error)

@@ -10,10 +10,10 @@ from todo_shared import operations
 from todo_shared.features.carried import carried
 from todo_shared.features.forms import FeatureForm
 from todo_shared.features.pages import todo_page
-from todo_shared.forms import TodoForm, UpdateForm, for_forms, form_of, new_request_id
+from todo_shared.forms import AddForm, TodoForm, UpdateForm, for_forms, form_of, new_request_id
 from todo_shared.list_view import View
 from todo_shared.models import Todo
-from todo_shared.models.database import reading
+from todo_shared.models.database import committing, reading
 from todo_shared.schemas import ClearedData
 
 PAGE_SIZE = 100
@@ -83,6 +83,22 @@ def tell_cleared(outcome: ClearedData) -> None:
     flash(
         f"The completed todos are deleted, but not all: {which} kept, with a bounty that is being paid, or was.", "info"
     )
+
+
+def gone(reason: str) -> str:
+    """Return a page that says so, with the task that was typed for it, as a new todo."""
+    typed = AddForm(formdata=MultiDict({"task": request.form["task"]}))
+    return render_template("error.html", status=404, title="Not Found", detail=reason, **for_forms(typed))
+
+
+def what_was_saved() -> str:
+    """Say, where a form meets a database that fails, whether it was saved; nothing where no form was submitted."""
+    if request.method != "POST":
+        return ""
+    # The answer to a COMMIT may be lost, and a feature has several.
+    if committing():
+        return " It is unknown whether this was saved. Please look at the list before you submit it again."
+    return " Nothing was saved."
 
 
 def retry_later(detail: str, *, keep_request_id: bool) -> str:

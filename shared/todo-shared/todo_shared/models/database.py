@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
+from flask import g, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from psycopg2.extensions import POLL_OK, POLL_WRITE, STATUS_SETUP, connection, set_wait_callback
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, ExceptionContext, MetaData, event
@@ -83,6 +84,17 @@ def _failed(context: ExceptionContext) -> None:
 @event.listens_for(Engine, "after_cursor_execute")
 def _succeeded(*_: object) -> None:
     outage.ended()
+
+
+@event.listens_for(Engine, "commit")
+def _commits(_connection: object) -> None:
+    if has_request_context():
+        g.committing = True
+
+
+def committing() -> bool:
+    """Return whether this request has begun to commit something, so that it may be saved whatever failed."""
+    return bool(g.get("committing"))
 
 
 class ImpatientConnection(connection):
