@@ -172,7 +172,7 @@ def test_list_says_what_is_set(todo: Todo, browser: Browser) -> None:
     """The list leads to the todo's page, and says what the todo carries."""
 
     def said() -> list[str]:
-        return browser.texts(f"#todo-{todo.id} .carried")
+        return browser.texts(f"li:has(#t{todo.id}) .carried")
 
     assert said() == ["bounty set"]
     todo.pay()

@@ -35,9 +35,9 @@ def test_a_day_with_todos(twin: RunningTwin, page: Page) -> None:
     expect(todo).to_have_class("completed")
     assert twin.rows("SELECT completed FROM todo WHERE task = %s", task) == [(True,)]
 
-    todo.get_by_text("Edit").click()
-    todo.get_by_label("Task", exact=True).fill(f"{task} renamed")
-    todo.get_by_role("button", name="Save").click()
+    todo.get_by_role("link", name="Edit").click()
+    page.get_by_label("Task", exact=True).fill(f"{task} renamed")
+    page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(f"{task} renamed", exact=True)).to_be_visible()
     assert twin.tasks(task) == [f"{task} renamed"]
 
@@ -59,13 +59,13 @@ def test_emoji_are_one_character_each(twin: RunningTwin, page: Page) -> None:
     page.get_by_role("button", name="Add", exact=True).click()
 
     todo = page.get_by_role("listitem").filter(has_text=task)
-    todo.get_by_text("Edit").click()
-    edited = todo.get_by_label("Task", exact=True)
+    todo.get_by_role("link", name="Edit").click()
+    edited = page.get_by_label("Task", exact=True)
     edited.fill(task + "x")
-    todo.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").click()
     assert edited.evaluate("input => input.validity.patternMismatch")
     edited.fill(f"{task[:-1]}\U0001f680")
-    todo.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(f"{task[:-1]}\U0001f680", exact=True)).to_be_visible()
     assert twin.tasks(task[:-1]) == [f"{task[:-1]}\U0001f680"]
 

@@ -79,7 +79,7 @@ def tell_cleared(outcome: ClearedData) -> None:
     if not kept:
         flash("The completed todos are deleted.", "info")
         return
-    which = "One is" if kept == 1 else f"{kept} are"
+    which = "one is" if kept == 1 else f"{kept} are"
     flash(
         f"The completed todos are deleted, but not all: {which} kept, with a bounty that is being paid, or was.", "info"
     )

@@ -57,7 +57,7 @@ def _webhook(_form: FlaskForm, field: Field) -> None:
 class WatcherForm(FeatureForm):
     """Set the watcher."""
 
-    url = StringField("URL", [_webhook], render_kw={"required": True, "type": "url"})
+    url = StringField("Webhook", [_webhook], render_kw={"required": True, "type": "url"})
 
 
 class ReminderForm(FeatureForm):
