@@ -42,8 +42,15 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 @contextlib.contextmanager
 def reading() -> Iterator[Connection]:
     """Return a connection of the pool on which each statement is for itself: BEGIN and COMMIT are two round trips."""
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        yield connection
+    with db.engine.connect() as reader:
+        # Not by SQLAlchemy's isolation level, which takes two round trips to be set back.
+        raw: connection = reader.connection.dbapi_connection  # type: ignore[assignment]  # it is psycopg2's
+        raw.autocommit = True
+        try:
+            yield reader
+        finally:
+            if not raw.closed:
+                raw.autocommit = False
 
 
 DATABASE_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
