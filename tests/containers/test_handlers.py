@@ -16,7 +16,14 @@ from testcontainers.community.postgres import PostgresContainer
 from flask_restate import FlaskRestate
 from flask_restate.extension import RejectedError
 from flask_todo_restate.services import database
-from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service, update_todo
+from flask_todo_restate.services.todo_service import (
+    add_todo,
+    clear_completed,
+    clear_todos,
+    delete_todo,
+    todo_service,
+    update_todo,
+)
 from tests.containers.engine import image
 from tests.support.database import execute
 from todo_shared.models import db
@@ -110,3 +117,11 @@ def test_clear_todos(service: FlaskRestate, rows: Rows) -> None:
     service.call(clear_todos, ClearRequest(), str(uuid4()))
     assert rows("SELECT count(*) FROM todo") == [(0,)]
     assert rows("SELECT count(*) FROM operation") == [(4,)]
+
+
+def test_clear_completed(service: FlaskRestate, rows: Rows) -> None:
+    """Replayed, clear_completed deletes the completed todos, and no other."""
+    done, left = add(service, "done"), add(service, "left")
+    service.call(update_todo, TodoUpdateRequest(todo_id=done, completed=True), str(uuid4()))
+    service.call(clear_completed, ClearRequest(), str(uuid4()))
+    assert rows("SELECT id FROM todo") == [(left,)]
