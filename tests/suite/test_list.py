@@ -162,3 +162,23 @@ def test_database_away(many: list[int], twin: RunningTwin, browser: Browser) -> 
         assert (again.fields[field], again.fields.get("page")) == (typed, form.fields.get("page"))
         assert browser.submit(again, currency="EUR").status_code == 302
     assert twin.tasks("Buy milk typed") == ["Buy milk typed"]
+
+
+def test_form_that_cannot_be_done_is_kept(twin: RunningTwin, browser: Browser) -> None:
+    """A room that is booked already is refused by others, and the form comes back as it was typed, as a new one."""
+    meeting = {
+        "start": "2031-03-03T10:00",
+        "zone": "UTC",
+        "minutes": "30",
+        "room": new_name("room"),
+        "invite": "a@b.example",
+    }
+    answers = []
+    for _ in range(2):
+        page = browser.get(f"/todos/{twin.add(new_name('meeting'))['id']}")
+        form = browser.form("/meeting$", page)
+        answers.append(browser.submit(form, **meeting))
+    assert [answer.status_code for answer in answers] == [302, 409]
+    again = browser.form("/meeting$", answers[1])
+    assert {name: again.fields[name] for name in meeting} == meeting
+    assert again.fields["request_id"] != form.fields["request_id"]

@@ -1,5 +1,6 @@
 """A page of a hundred todos is small, quick to make, and is loaded with few requests, of which most only once."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -54,7 +55,8 @@ def test_bytes(twin: RunningTwin) -> None:
     plain = requests.get(twin.url, headers={"Accept-Encoding": "identity"}, timeout=30)
     assert "Content-Encoding" not in plain.headers
     assert plain.text.count("Buy milk number") == 100
-    assert len(plain.content) < MAX_PAGE_BYTES
+    # How long the numbers of todos are depends on what was in this database before.
+    assert len(re.sub(rb"\d{4,}", b"1000", plain.content)) < MAX_PAGE_BYTES
     loaded = loaded_by(plain.text)
     for address in loaded:
         part = requests.get(twin.url + address, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=30)

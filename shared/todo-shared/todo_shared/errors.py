@@ -13,7 +13,7 @@ from todo_shared import pages
 from todo_shared.features.errors import RefusedError
 from todo_shared.features.outside import was_not_done
 from todo_shared.features.pages import todo_page
-from todo_shared.forms import InvalidFormError, form_of
+from todo_shared.forms import InvalidFormError, form_of, new_request_id
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, DATABASE_UNAVAILABLE, outage, refusal
 from todo_shared.operations import TodoNotFoundError
@@ -66,7 +66,11 @@ def unavailable(detail: str, status: int = 503, *, keep_request_id: bool = True)
 def refused(status: int, reason: str) -> ResponseReturnValue:
     """Return the answer to what cannot be done: the todo's page with the reason, if it is about what that carries."""
     if not is_api() and status != 404 and request.view_args and request.path.startswith("/todos/"):
-        return todo_page(request.view_args["todo_id"], message=reason), status
+        form = form_of(request.endpoint, request.form)
+        if form:
+            # What was refused has ended: when it is submitted again, it is something new.
+            form.request_id.data = new_request_id()
+        return todo_page(request.view_args["todo_id"], form, reason), status
     if status == 404:
         return gone(reason)
     return failure(status, reason) if is_api() else unavailable(reason, status, keep_request_id=False)

@@ -7,15 +7,15 @@ from flask import render_template, session, url_for
 
 from todo_shared import operations
 from todo_shared.features import meeting, payment, reminder, watcher
-from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, ReminderForm, WatcherForm
+from todo_shared.features.forms import BountyForm, MeetingForm, ReminderForm, WatcherForm
 from todo_shared.features.moments import zones
 from todo_shared.features.money import shown
 from todo_shared.features.schemas import STEPS
-from todo_shared.forms import for_forms
+from todo_shared.forms import TodoForm, for_forms
 from todo_shared.models import db
 
 
-def todo_page(todo_id: int, form: FeatureForm | None = None, message: str = "") -> str:
+def todo_page(todo_id: int, form: TodoForm | None = None, message: str = "") -> str:
     """Return the page of a todo; a form that was not accepted is shown as it was submitted, with the message."""
     todo = operations.find(db.session, todo_id)
     page = render_template(
