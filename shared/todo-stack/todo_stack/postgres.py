@@ -80,8 +80,9 @@ class Postgres:
     def prepare(self) -> None:
         """Make the data folder if there is none, and let nobody in but the roles of the stack, with their passwords.
 
-        Data of another major version is left as it is. The server must not run.
+        Nothing is changed in data of another major version. The server must not run.
         """
+        self._commands.own(self._data)
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
             ours, theirs = _major_version(self._bin), printable(read(version_file).strip())
@@ -92,7 +93,6 @@ class Postgres:
                 )
         else:
             self._initialise()
-        self._commands.own(self._data)
         secret, file = password(self._data.parent, SUPERUSER), "pg_hba.conf"
         authentication = host_based_authentication(secret)
         if read(self._data / file) != authentication:
@@ -105,9 +105,7 @@ class Postgres:
     def _initialise(self) -> None:
         # Made aside and renamed, so that an interrupted beginning is not taken for data.
         new = self._data.with_name(f"{self._data.name}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700, parents=True)
-        self._commands.own(new)
+        self._commands.make(new)
         options = [
             f"--username={SUPERUSER}",
             "--encoding=UTF8",

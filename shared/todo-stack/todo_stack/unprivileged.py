@@ -8,11 +8,11 @@ import os
 import pwd
 import random
 import shutil
-import stat
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -74,26 +74,55 @@ class Commands:
         if wrote.returncode:
             raise StackError(f"{data / name} cannot be written: {cause(wrote.stderr.splitlines())}")
 
-    def own(self, folder: Path) -> None:
-        """Let the user own the folder and what is in it.
+    def make(self, folder: Path) -> None:
+        """Make a new folder of the user's."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+        if self._is_root:
+            os.chown(folder, self._user, self._user)
 
-        Raises StackError: something in it is also elsewhere, so that whoever put it there would still have it.
+    def own(self, folder: Path) -> None:
+        """Let the user own the folder and what is in it, by a copy: another owner may have a file of it open.
+
+        Raises StackError: it cannot be copied.
         """
-        before = folder.stat().st_uid
-        if not self._is_root or before == self._user:
-            return
-        # By open folders, so that no link leads out of it, whatever its owner does meanwhile. The folder itself comes
-        # last, so that what was interrupted is done again.
-        for path, folders, files, here in os.fwalk(folder, topdown=False):
-            for name in (*folders, *files, "."):
-                found = os.stat(name, dir_fd=here, follow_symlinks=False)
-                if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
-                    raise StackError(f"{path}/{name} has a second name somewhere: copy the folder, and use the copy")
-                if found.st_uid == before or found.st_uid in _NUMBERS:
-                    os.chown(name, self._user, self._user, dir_fd=here, follow_symlinks=False)
+        copied, old = folder.with_name(f"{folder.name}.copied"), folder.with_name(f"{folder.name}.old")
+        if self._is_root and not copied.exists() and folder.exists() and folder.stat().st_uid != self._user:
+            new = folder.with_name(f"{folder.name}.new")
+            self.make(new)
+            self._copy(folder, new)
+            os.sync()
+            new.rename(copied)
+        # From here on what was interrupted is gone on with.
+        if copied.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            if folder.exists():
+                folder.rename(old)
+            copied.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _copy(self, folder: Path, new: Path) -> None:
+        """Copy what is in a folder, read as its owner and written as the user: neither follows what the other has put.
+
+        Access lists stay behind, and what was linked to is another file now.
+        """
+        inside = f"/proc/self/fd/{_FOLDER}"
+        read = [*_inside(folder), *_as(folder.stat().st_uid), "tar", "-C", inside, "-cf", "-", "."]
+        write = [*_inside(new), *_as(self._user), "tar", "-C", inside, "-xf", "-"]
+        with tempfile.TemporaryFile("w+", errors="replace") as said:
+            reader = subprocess.Popen(read, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, **_ASIDE)
+            with reader, subprocess.Popen(write, stdin=reader.stdout, stdout=said, stderr=said, **_ASIDE) as writer:
+                if reader.stdout:
+                    # The writer alone has it, so that the reader ends when the writer does.
+                    reader.stdout.close()
+            said.seek(0)
+            if reader.returncode or writer.returncode:
+                # Without tar's last words, which say only that there were others.
+                words = [line for line in said.read().splitlines() if "previous errors" not in line]
+                raise StackError(f"{folder} cannot be copied: {cause(words)}")
 
     def _as_user(self) -> list[str]:
-        return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", *_DROP]
+        return _as(self._user)
 
     def _with_a_name(self, log: Log) -> list[str]:
         """Return what a command begins with, so that its process finds a name for the user; the machine has none."""
@@ -108,18 +137,17 @@ class Commands:
         return []
 
 
+def _as(user: int) -> list[str]:
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", *_DROP]
+
+
+_ASIDE: Mapping[str, Any] = {"env": {"PATH": os.environ.get("PATH", os.defpath)}, "cwd": "/", "start_new_session": True}
+"""What keeps a process apart from ours: who else is its user could reach our terminal and our environment."""
+
+
 def aside(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command with nothing of ours: who else is its user could reach our terminal and our environment."""
-    return subprocess.run(
-        command,
-        input=text,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,
-    )
+    """Run a command with nothing of ours."""
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, **_ASIDE)
 
 
 def _user_of(data: Path) -> int:
