@@ -32,7 +32,6 @@ from todo_stack.unprivileged import Commands, aside
 
 ANOTHER = 61_500
 """The number of a user that is in no list."""
-NOBODY = 65_534
 
 AS_BEFORE = [
     *(f"REASSIGN OWNED BY {name_of(kind, RESTATE.database)} TO {SUPERUSER}" for kind in KINDS),
@@ -150,13 +149,6 @@ def commands(tmp_path: Path) -> Commands:
     return Commands(tmp_path / "wheel" / "bin", data, no_log)
 
 
-def give(folder: Path, user: int = NOBODY) -> None:
-    """Let a user own a folder and what is in it, and not what that leads to."""
-    for path in (folder, *folder.iterdir()):
-        if path.name != "hard":
-            os.chown(path, user, user, follow_symlinks=False)
-
-
 @pytest.mark.parametrize("program", ["initdb", "postgres --single", "postgres"])
 def test_nobody_else_is_its_user(commands: Commands, tmp_path: Path, program: str) -> None:
     """Each program runs as a number that no account has, also where it wants a name; it gets into the folder."""
@@ -177,49 +169,6 @@ def test_links_in_its_folder_lead_nowhere(commands: Commands, tmp_path: Path) ->
         commands.write(data, "pg_hba.conf", "for everybody")
     with pytest.raises(OSError, match="symbolic"):
         read(data / "pg_hba.conf")
-
-
-def test_copy_follows_nothing(commands: Commands, tmp_path: Path) -> None:
-    """What another user has put into a folder that is taken over leads nowhere, and opens nothing of root's."""
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    ours.write_text("important")
-    ours.chmod(0o600)
-    theirs.mkdir(mode=0o700)
-    (theirs / "folder").symlink_to(tmp_path)
-    os.link(ours, theirs / "hard")
-    give(theirs)
-    with pytest.raises(StackError, match="hard: Cannot open: Permission denied"):
-        commands.own(theirs)
-    (theirs / "hard").unlink()
-    commands.own(theirs)
-    assert (theirs / "folder").readlink() == tmp_path
-    assert {path.lstat().st_uid for path in (theirs, *theirs.iterdir())} == {ANOTHER}
-    assert (ours.read_text(), ours.stat().st_uid, tmp_path.stat().st_uid) == ("important", 0, 0)
-
-
-@pytest.mark.parametrize("interrupted", ["new", "copied", "old", None])
-def test_open_file_of_another_user(commands: Commands, tmp_path: Path, interrupted: str | None) -> None:
-    """Who had a file open before the folder was taken over has that one, and not the one that is used from then on."""
-    theirs = tmp_path / "theirs"
-    theirs.mkdir(mode=0o700)
-    (theirs / "file").write_text("data")
-    give(theirs)
-    if interrupted == "new":
-        (tmp_path / "theirs.new").mkdir()
-        (tmp_path / "theirs.new" / "half").touch()
-    elif interrupted:
-        shutil.copytree(theirs, tmp_path / "theirs.copied")
-        give(tmp_path / "theirs.copied", ANOTHER)
-    with (theirs / "file").open("a") as kept_open:
-        if interrupted == "old":
-            theirs.rename(tmp_path / "theirs.old")
-        commands.own(theirs)
-        kept_open.write("planted")
-    assert [(path.name, path.read_text(), path.stat().st_uid) for path in theirs.iterdir()] == [
-        ("file", "data", ANOTHER)
-    ]
-    assert theirs.stat().st_uid == ANOTHER
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "theirs", "wheel"]
 
 
 def test_its_programs_have_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,12 @@ import atexit
 import os
 import pwd
 import random
+import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -23,6 +23,9 @@ _DROP = ("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding
 
 _FOLDER = 9
 """The number of the open folder. Through it a process gets into a folder whose parents are closed to it."""
+
+BARE = {"PATH": os.environ.get("PATH", os.defpath)}
+"""The environment of what another user can look at."""
 
 _NUMBERS = range(61_184, 65_520)
 """Of users that are in no list: systemd gives them to services for as long as they run, if they are free."""
@@ -47,7 +50,7 @@ class Commands:
                 "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
                 "is missing: install it, or use another account, or give DATABASE_URL"
             )
-        self._user = _user_of(data)
+        self._user = _user_of(copied if (copied := copy_of(data)).exists() else data)
         self._named = self._with_a_name(log)
         # It needs a library that comes along, and finds it only if each folder above is open.
         if aside([*self._as_user(), str(binaries / "initdb"), "--version"]).returncode:
@@ -76,50 +79,29 @@ class Commands:
 
     def make(self, folder: Path) -> None:
         """Make a new folder of the user's."""
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)
         if self._is_root:
             os.chown(folder, self._user, self._user)
 
-    def own(self, folder: Path) -> None:
-        """Let the user own the folder and what is in it, by a copy: another owner may have a file of it open.
+    def owns(self, folder: Path) -> bool:
+        """Say whether the user can use the folder."""
+        return not self._is_root or folder.stat().st_uid == self._user
 
-        Raises StackError: it cannot be copied.
+    def copy(self, folder: Path, new: Path) -> list[str]:
+        """Return the command that copies a folder, read by its owner and written by the user.
+
+        So neither follows what the other has put there. Access lists stay behind, and what was open is another file.
         """
-        copied, old = folder.with_name(f"{folder.name}.copied"), folder.with_name(f"{folder.name}.old")
-        if self._is_root and not copied.exists() and folder.exists() and folder.stat().st_uid != self._user:
-            new = folder.with_name(f"{folder.name}.new")
-            self.make(new)
-            self._copy(folder, new)
-            os.sync()
-            new.rename(copied)
-        # From here on what was interrupted is gone on with.
-        if copied.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            if folder.exists():
-                folder.rename(old)
-            copied.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-
-    def _copy(self, folder: Path, new: Path) -> None:
-        """Copy what is in a folder, read as its owner and written as the user: neither follows what the other has put.
-
-        Access lists stay behind, and what was linked to is another file now.
-        """
-        inside = f"/proc/self/fd/{_FOLDER}"
-        read = [*_inside(folder), *_as(folder.stat().st_uid), "tar", "-C", inside, "-cf", "-", "."]
-        write = [*_inside(new), *_as(self._user), "tar", "-C", inside, "-xf", "-"]
-        with tempfile.TemporaryFile("w+", errors="replace") as said:
-            reader = subprocess.Popen(read, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, **_ASIDE)
-            with reader, subprocess.Popen(write, stdin=reader.stdout, stdout=said, stderr=said, **_ASIDE) as writer:
-                if reader.stdout:
-                    # The writer alone has it, so that the reader ends when the writer does.
-                    reader.stdout.close()
-            said.seek(0)
-            if reader.returncode or writer.returncode:
-                # Without tar's last words, which say only that there were others.
-                words = [line for line in said.read().splitlines() if "previous errors" not in line]
-                raise StackError(f"{folder} cannot be copied: {cause(words)}")
+        owner = folder.stat().st_uid
+        tar = ["tar", "-C", f"/proc/self/fd/{_FOLDER}"]
+        read = shlex.join([*_as(owner), *tar, "-cSf", "-", "."])
+        write = shlex.join([*self._as_user(), *tar, "-xf", "-"])
+        # What the owner's process says is not shown: who else is that user could say it.
+        read = f'{read} {_FOLDER}<"$0" 2>/dev/null 3>&- || echo failed >&3'
+        copy = f'{{ {{ {read}; }} | {write} {_FOLDER}<"$1" 3>&- >&2; }} 3>&1'
+        told = f"user {owner}, to whom it belongs, cannot read all of it"
+        script = f'umask 077; failed=$({copy}) || exit; test -z "$failed" || {{ echo "{told}"; exit 1; }}'
+        return ["sh", "-c", script, str(folder), str(new)]
 
     def _as_user(self) -> list[str]:
         return _as(self._user)
@@ -137,17 +119,33 @@ class Commands:
         return []
 
 
+def copy_of(data: Path) -> Path:
+    """Return where the copy of a folder is that is about to take its place."""
+    return data.with_name(f".{data.name}.taken-over") / "copied"
+
+
+def remove(folder: Path) -> bool:
+    """Remove a folder, however deep and whoever is in it; return whether it is gone."""
+    return aside(["rm", "-rf", "--", str(folder)]).returncode == 0
+
+
 def _as(user: int) -> list[str]:
     return ["setpriv", f"--reuid={user}", f"--regid={user}", *_DROP]
 
 
-_ASIDE: Mapping[str, Any] = {"env": {"PATH": os.environ.get("PATH", os.defpath)}, "cwd": "/", "start_new_session": True}
-"""What keeps a process apart from ours: who else is its user could reach our terminal and our environment."""
-
-
 def aside(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command with nothing of ours."""
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, **_ASIDE)
+    """Run a command with nothing of ours: who else is its user could reach our terminal and our environment."""
+    return subprocess.run(
+        command,
+        input=text,
+        env=BARE,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        start_new_session=True,
+    )
 
 
 def _user_of(data: Path) -> int:
