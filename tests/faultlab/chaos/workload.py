@@ -12,9 +12,10 @@ import requests
 
 from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
 from tests.faultlab.submitted import SubmittedOperation
+from tests.support.control import operations_of
 from tests.support.history import Outcome
 from tests.support.running_twin import RunningTwin
-from tests.support.truth import AMOUNT, CURRENCY, OPERATIONS, hook_of
+from tests.support.truth import AMOUNT, CURRENCY, hook_of
 
 CLIENTS = 8
 LONGEST_PAUSE_SECONDS = 0.4
@@ -46,7 +47,7 @@ class WorkloadClient:
         with requests.Session() as session:
             session.trust_env = False
             while not self.over.is_set():
-                self.operate(session, self.random.choice(OPERATIONS))
+                self.operate(session, self.random.choice(operations_of(self.twin.which)))
                 self._think()
 
     def operate(self, session: requests.Session, kind: str, insist: float = 0.5) -> SubmittedOperation:

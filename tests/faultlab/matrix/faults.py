@@ -50,7 +50,7 @@ class Fault:
         if not self.process:
             return ""
         if self.process not in PROCESSES[seam.twin]:
-            return f"the plain twin has no {self.process}"
+            return f"{seam.twin.title} has no {self.process}"
         if self.kind is FaultKind.PAUSE:
             return "" if self.process in seam.ends else f"the {self.process} has no part in this message"
         if self.process not in seam.involved:

@@ -24,11 +24,11 @@ from tests.faultlab.matrix.seams import RECORDED, SEAMS, SeamKind, kind_of, seam
 from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.faultlab.wire.events import EventKind, LinkEvent
 from tests.faultlab.wire.messages import Match, Message
+from tests.support.control import COMPARED, operations_of
 from tests.support.history import WHOLE, Outcome, Truth
 from tests.support.running_twin import new_key
 from tests.support.truth import FEATURES, OPERATIONS, count_effects, prepare, wait_for_reminders
 from tests.support.waiting import until
-from todo_stack.twins import TWINS
 
 Rows = list[dict[str, Any]]
 
@@ -155,15 +155,15 @@ def _called(part: SeamKind, message: Message | None) -> str:
 
 
 def main(kinds: Sequence[str]) -> None:
-    """Record these operations in both twins."""
+    """Record these operations in both twins and the control."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
-    for twin in TWINS:
+    for twin in COMPARED:
         with (
             tempfile.TemporaryDirectory() as folder,
             Laboratory(twin, Path(folder) / "data", with_outside_world=True) as lab,
         ):
             lab.twin.add("warm-up")
-            for kind in kinds:
+            for kind in [kind for kind in kinds if kind in operations_of(twin)]:
                 rows = record(lab, kind)
                 add_truths(lab, kind, rows)
                 recorded.setdefault(twin.key, {})[kind] = rows

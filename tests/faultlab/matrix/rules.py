@@ -14,6 +14,7 @@ from tests.faultlab.matrix.again import submitted_again
 from tests.faultlab.matrix.faults import FAULTS, Fault, FaultKind
 from tests.faultlab.matrix.seams import Seam
 from tests.faultlab.matrix.undoing import planning
+from tests.support.control import LEDGER_ONLY
 from tests.support.history import NOTHING, WHOLE, Outcome, Truth, Verdict, verdict_on
 from tests.support.truth import FEATURES
 
@@ -64,6 +65,8 @@ def expected(seam: Seam, fault: Fault, client: str) -> tuple[Verdict, str]:
         return Verdict.EXACTLY_ONCE, f"{because}; submitted again, it is done."
     if seam.twin.durable:
         return Verdict.EXACTLY_ONCE, f"{because}; submitted again, it joins the first under its request id."
+    if seam.twin == LEDGER_ONLY:
+        return Verdict.EXACTLY_ONCE, f"{because}; submitted again, its key is in the ledger, and it goes on from there."
     verdict, again = submitted_again(seam.operation, truth)
     return verdict, f"{because}; submitted again, {again}"
 
@@ -138,7 +141,7 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
             return Submission(Outcome.OK, WHOLE, "The answer was out before the process froze.")
         case FaultKind.PAUSE if fault.process == "web":
             # It goes on afterwards, but the database has ended a transaction that was open all the time.
-            truth = seam.truth if seam.kind.name in ("statement", "row") else WHOLE
+            truth = seam.truth if seam.kind.name in ("statement", "row", "ledger") else WHOLE
             return Submission(Outcome.UNKNOWN, truth, "The web application is frozen until its client has given up")
         case FaultKind.PAUSE if seam.ends[1] == fault.process:
             truth = _when_answered(seam) if fault.process == OUTSIDE else seam.truth

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from tests.faultlab.laboratory import OUTSIDE, PROCESSES
 from tests.faultlab.matrix.traces import Traces
 from tests.faultlab.wire.messages import Answer, Match, Message, Sent
+from tests.support.control import COMPARED
 from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
 from tests.support.truth import OPERATIONS
-from todo_stack.twins import TWINS, Twin
+from todo_stack.twins import Twin
 
 RECORDED = Path(__file__).with_name("seams.json")
 
@@ -206,7 +207,7 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
 
 
 def read_seams() -> dict[Twin, dict[str, list[Seam]]]:
-    """Return the recorded seams of both twins."""
+    """Return the recorded seams of both twins and the control."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
     return {
         twin: {
@@ -214,7 +215,7 @@ def read_seams() -> dict[Twin, dict[str, list[Seam]]]:
             for operation in OPERATIONS
             if (rows := recorded.get(twin.key, {}).get(operation))
         }
-        for twin in TWINS
+        for twin in COMPARED
     }
 
 

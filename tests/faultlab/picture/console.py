@@ -57,7 +57,8 @@ def _verdicts(run: MatrixRun) -> Table:
 def _parts(run: MatrixRun, of: str, names: Iterable[str]) -> Table:
     """Return the counts per fault or operation, each with its verdict's symbol."""
     twins = findings(run)
-    table = Table(of, *(twin.title for twin in twins), title=f"Per {of}")
+    # Else the title of the twin would not fit into 80 columns.
+    table = Table(of, *(twin.title for twin in twins), title=f"Per {of}", padding=0)
     for name in names:
         row = [
             Text("  ").join(

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from tests.faultlab.legend import HARM, Share
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
+from tests.support.control import COMPARED
 from tests.support.history import Verdict
 from tests.support.page import counted
-from todo_stack.twins import TWINS
 
 _REASONS_SHOWN = 3  # of one harm; the others are in the map
 _SEAMS_SHOWN = 3
@@ -85,5 +85,5 @@ class TwinFindings:
 
 def findings(run: MatrixRun) -> list[TwinFindings]:
     """Return what was found of each twin that was tried."""
-    by_twin = [TwinFindings(twin.title, [cell for cell in run.cells if cell.twin == twin.key]) for twin in TWINS]
+    by_twin = [TwinFindings(twin.title, [cell for cell in run.cells if cell.twin == twin.key]) for twin in COMPARED]
     return [twin for twin in by_twin if twin.cells]
