@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.support.truth import OPERATIONS
 from todo_stack.twins import PLAIN, TWINS, Twin
 
-_TITLE = "ledger only (control)"
+_TITLE = "ledger (control)"
 
 LEDGER_ONLY = replace(
     PLAIN,
@@ -20,8 +20,8 @@ COMPARED = (*TWINS, LEDGER_ONLY)
 """All that the fault lab breaks."""
 
 WHERE_IT_ENDS = (
-    f"{_TITLE} is the plain twin with a ledger keyed by the request's Idempotency-Key, and no Restate: as good for one "
-    "write whose client asks again. For a timer, a second step and a call to others it ends here: nobody asks again "
+    f"{_TITLE} is the plain twin with a ledger keyed by the request's Idempotency-Key, and no Restate: as good as "
+    "Restate for one write whose client asks again. For a timer, a second step and a call to others it ends here: nobody asks again "
     "for these."
 )
 
