@@ -21,8 +21,8 @@ COMPARED = (*TWINS, LEDGER_ONLY)
 
 WHERE_IT_ENDS = (
     f"{_TITLE} is the plain twin with a ledger keyed by the request's Idempotency-Key, and no Restate: as good as "
-    "Restate for one write whose client asks again. For a timer, a second step and a call to others it ends here: nobody asks again "
-    "for these."
+    "Restate for one write whose client asks again. For a timer, a second step and a call to others it "
+    "ends here: nobody asks again for these."
 )
 
 
