@@ -44,7 +44,8 @@ ACTIONS = {
 }
 
 NOT_STOPPED = ("delete", "clear")
-"""Kinds of writes that a cancel does not stop: what is deleted may leave something to undo, which must be known."""
+"""Kinds of writes that a cancel does not stop: what is deleted may leave something to undo, which must be known.
+That of a change which completes a todo is in tests/features/test_watcher.py."""
 
 METHODS = {"add": "POST", "update": "PATCH", "delete": "DELETE", "clear": "DELETE"}
 """By the kind of write."""
