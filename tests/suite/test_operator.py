@@ -174,7 +174,7 @@ def test_notice_of_a_cancelled_write(durable: RunningTwin) -> None:
     name, changed = new_name("notice"), durable.add(new_name("changed"))
     forms = {
         "/add": ("Your new todo", {"task": f"{name} new"}),
-        f"/update/{changed['id']}": ("Your change", {"task": f"{name} changed"}),
+        f"/update/{changed['id']}": ("Your change", {"task": f"{name} changed", "completed": "false"}),
     }
     with contextlib.ExitStack() as at_end:
         browsers = [at_end.enter_context(contextlib.closing(Browser(durable.url))) for _ in forms]
