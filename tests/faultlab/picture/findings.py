@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tests.faultlab.legend import HARM, Share
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.support.history import Verdict
@@ -81,6 +82,17 @@ class TwinFindings:
             return f"None of {writes} left a user with something untrue."
         parts = [f"{number:,} {HARM[verdict]}" for verdict, number in counts.items() if number]
         return f"{harmed} of {writes} left a user with something untrue: {', '.join(parts)}."
+
+
+def lateness(run: MatrixRun) -> list[list[str]]:
+    """Return a row for each fault: its name, and by how many seconds a reminder was late at most, for each twin."""
+    of_twins = [run.late.get(twin.key, {}) for twin in TWINS if any(cell.twin == twin.key for cell in run.cells)]
+    rows = [[fault.name, *(_seconds(of_twin.get(fault.name)) for of_twin in of_twins)] for fault in FAULTS]
+    return [row for row in rows if any(row[1:])]
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
 
 
 def findings(run: MatrixRun) -> list[TwinFindings]:
