@@ -116,7 +116,8 @@ def test_how_late(document: BeautifulSoup, fault: str) -> None:
     assert any(expected)
     assert expected in rows(printed(RUN), fault)
     assert rows(markdown.late(RUN), fault) == [expected]
-    assert expected in [[cell.text for cell in row("td")] for row in document.select("tr") if row.th.text == fault]
+    shown = [[part.text for part in row(["th", "td"])] for row in document.select("table.operations tr")]
+    assert [fault, *expected] in shown
 
 
 def test_words_before_verdicts(document: BeautifulSoup) -> None:
