@@ -27,6 +27,8 @@ FORETOLD = {
     ("plan", Verdict.STUCK),
     ("plan", Verdict.HALF_DONE),
     ("cancel", Verdict.STUCK),
+    ("delete met", Verdict.STUCK),
+    ("delete met", Verdict.HALF_DONE),
 }
 """What the plain twin leaves behind when it dies in the middle, by the rules of the matrix."""
 MINIMUM_OK_PER_SECOND = 1.0

@@ -20,7 +20,7 @@ from tests.support.truth import AMOUNT, CURRENCY, hook_of
 CLIENTS = 8
 LONGEST_PAUSE_SECONDS = 0.4
 """Clients think: their pauses are drawn between nothing and this, which leaves the machine to what is tested."""
-UNDOES = {"refund": "pay", "cancel": "plan"}
+UNDOES = {"refund": "pay", "cancel": "plan", "delete met": "plan"}
 """What can only be done to a todo with which another operation has succeeded."""
 MOST_PER_SECOND = 40
 """More operations than all clients together do in a second."""
@@ -60,7 +60,7 @@ class WorkloadClient:
         else:
             kind = UNDOES.get(kind, kind)
             todo_id, task = (None, text) if kind == "add" else next(self.prepared)
-        if before and kind == "cancel":
+        if before and before.kind == "plan":
             # From now on this operation answers for the meeting.
             self.history.remove(before)
         key = str(uuid.UUID(int=self.random.getrandbits(128), version=4))

@@ -32,6 +32,8 @@ from tests.support.waiting import until
 
 Rows = list[dict[str, Any]]
 
+TOGETHER = 20
+
 
 def new_operation(lab: Laboratory, kind: str) -> SubmittedOperation:
     """Return an operation for which everything is prepared."""
@@ -76,8 +78,9 @@ def record(lab: Laboratory, kind: str) -> Rows:
 def add_truths(lab: Laboratory, kind: str, rows: Rows) -> None:
     """Hold an operation at each of its messages, and add to that what there is of the operation meanwhile."""
     every = seams_of(lab.which, kind, rows)
-    # As many together as the plain twin's job for reminders, which sends one after the other, can be at.
-    number = 1 if kind == "remind" and not lab.which.durable else len(every)
+    # Not so many together that the first is given up before the last is held; and the plain twin's job for reminders
+    # sends one after the other.
+    number = 1 if kind == "remind" and not lab.which.durable else TOGETHER
     truths: list[Truth | None] = []
     for seams in (every[i : i + number] for i in range(0, len(every), number)):
         with ThreadPoolExecutor(4) as pool:

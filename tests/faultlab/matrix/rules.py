@@ -28,8 +28,9 @@ def clients_at(seam: Seam, fault: Fault) -> tuple[str, ...]:
     if seam.background:
         # Behind its back, a client has nothing to give up or to submit again.
         return (GIVES_UP,)
-    if seam.operation in FEATURES and seam.twin.durable:
-        # So many seams take turns: each has both kinds, with one fault or another.
+    if seam.operation in FEATURES and seam.operation != "pay" and seam.twin.durable:
+        # So many seams take turns: each has both kinds, with one fault or another. All would be a quarter more cells,
+        # and what a second submission does, to join the first, is the same in all of them.
         return (CLIENTS[(len(seam.earlier) + FAULTS.index(fault)) % 2],)
     return CLIENTS
 
@@ -146,7 +147,7 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
         case FaultKind.PAUSE if seam.ends[1] == fault.process:
             truth = _when_answered(seam) if fault.process == OUTSIDE else seam.truth
             # A cancelling asks for one thing after the other.
-            slow = fault.process == OUTSIDE and seam.operation == "cancel"
+            slow = fault.process == OUTSIDE and seam.operation in ("cancel", "delete met")
             return _failed(seam, truth, f"The web gives up on the frozen {other}")._replace(slow=slow)
         case FaultKind.PAUSE:
             found = _without(seam, fault.process, "is frozen when it is needed again", "had answered before it froze.")

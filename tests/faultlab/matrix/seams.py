@@ -20,7 +20,7 @@ from todo_stack.twins import Twin
 
 RECORDED = Path(__file__).with_name("seams.json")
 
-LONG = ("plan", "cancel")
+LONG = ("plan", "cancel", "delete met")
 """Operations of so many steps that not everything is tried at each."""
 _OF_EACH_STEP = ("ledger", "result", "journalled")
 
@@ -184,7 +184,8 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
     seams: list[Seam] = []
     for row in recorded:
         kind = kinds[row["seam"]]
-        before = {seam.kind.name for seam in seams}
+        before = [seam.kind.name for seam in seams]
+        begun = [name for name in before if name in ("send", "invocation")]
         seams.append(
             Seam(
                 *(twin, operation, kind),
@@ -194,7 +195,7 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
                 truth=NOTHING._replace(**row.get("truth", {})),
                 accepted=twin.durable and "call" in before and (kind.name == "invocation" or "invocation" in before),
                 background="response" in before,
-                racing="send" in before and "response" not in before,
+                racing=begun[-1:] == ["send"] and kind.name != "invocation",
             )
         )
     if operation == "remind":

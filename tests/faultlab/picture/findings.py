@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tests.faultlab.legend import HARM, Share
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.support.control import COMPARED
@@ -81,6 +82,26 @@ class TwinFindings:
             return f"None of {writes} left a user with something untrue."
         parts = [f"{number:,} {HARM[verdict]}" for verdict, number in counts.items() if number]
         return f"{harmed} of {writes} left a user with something untrue: {', '.join(parts)}."
+
+
+class Lateness(NamedTuple):
+    """By how many seconds a reminder was late at most."""
+
+    twins: list[str]
+    """The titles of those that remind."""
+    rows: list[list[str]]
+    """For each fault its name, and the number of each of them."""
+
+
+def lateness(run: MatrixRun) -> Lateness:
+    """Return how late reminders were under each fault."""
+    twins = [twin for twin in COMPARED if twin.key in run.late]
+    rows = [[fault.name, *(_seconds(run.late[twin.key].get(fault.name)) for twin in twins)] for fault in FAULTS]
+    return Lateness([twin.title for twin in twins], [row for row in rows if any(row[1:])])
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
 
 
 def findings(run: MatrixRun) -> list[TwinFindings]:

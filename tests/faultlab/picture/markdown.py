@@ -17,7 +17,7 @@ from tests.support.page import counted
 from tests.support.run_environment import MAIN_VERSIONS
 from tests.support.truth import OPERATIONS
 
-from .findings import findings
+from .findings import findings, lateness
 
 published_run = cache(published.read)
 
@@ -53,6 +53,12 @@ def _verdicts_by(run: MatrixRun, of: str, names: Iterable[str]) -> str:
     twins = findings(run)
     rows = [[name, *(shown(twin.verdicts(**{of: name})) for twin in twins)] for name in names]
     return _table([of, *(twin.title for twin in twins)], [row for row in rows if any(row[1:])])
+
+
+def late(run: MatrixRun) -> str:
+    """Return by how many seconds reminders were late at most, under each fault."""
+    titles, rows = lateness(run)
+    return _table(["fault", *titles], rows, numbers=len(titles))
 
 
 def harms(run: MatrixRun) -> str:

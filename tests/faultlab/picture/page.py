@@ -23,7 +23,7 @@ from tests.support.page import counted
 from tests.support.truth import OPERATIONS
 from todo_stack.twins import Twin
 
-from .findings import findings
+from .findings import findings, lateness
 
 
 def render(run: MatrixRun) -> str:
@@ -45,6 +45,7 @@ def render(run: MatrixRun) -> str:
         style="compare.css",
         run=run,
         twins=findings(run),
+        late=lateness(run),
         operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
         seam_kinds=[kind for kind in KINDS if kind.explains],
         cells_at=cells_at,

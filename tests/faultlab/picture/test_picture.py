@@ -16,7 +16,7 @@ from tests.faultlab import published
 from tests.faultlab.legend import HARM, LEGEND, Share
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
-from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun
+from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun, latest
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.faultlab.picture import markdown
@@ -25,6 +25,7 @@ from tests.faultlab.picture.page import lanes, render
 from tests.faultlab.submitted import ClientAnswer
 from tests.support.control import COMPARED
 from tests.support.history import Outcome, Verdict
+from todo_stack.twins import TWINS
 
 FEW_FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
 ROW_EVENTS = ("stalled", "released", "dropped", "reset", "lost")
@@ -41,6 +42,7 @@ def made_up_cell(dice: random.Random, case: Case, as_expected: bool) -> Cell:
         answers=[ClientAnswer(200, dice.choice(list(Outcome)), "503")],
         effect=dice.randint(0, 2),
         effect_when_held=dice.choice([None, 0, 1]),
+        late=dice.randint(1, 99) / 10 if case.seam.delayed else None,
         events=[
             CellEvent(at=1, link="client to web", direction="to server", kind="passed", label="POST /add"),
             CellEvent(at=2.5, **to_server, kind="held", label="</script> COMMIT"),
@@ -58,7 +60,7 @@ def made_up_run(seed: int, *, as_expected: bool = True) -> MatrixRun:
     """Return a run of a few faults."""
     dice = random.Random(seed)
     cells = [made_up_cell(dice, case, as_expected) for case in every_case() if case.fault.name in FEW_FAULTS]
-    return published.read().model_copy(update={"cells": cells})
+    return published.read().model_copy(update={"cells": cells, "late": latest(cells)})
 
 
 RUN = made_up_run(1)
@@ -103,6 +105,20 @@ def test_counts(document: BeautifulSoup, verdict: Verdict) -> None:
     assert rows(markdown.verdicts(RUN), name) == [[told, database, *without_both]]
     shown = [[part.get_text(" ", strip=True) for part in row("th") + row("td")] for row in document.select("tbody tr")]
     assert [name, told, database, *(re.sub(r"[()]", "", share) for share in expected)] in shown
+
+
+@pytest.mark.parametrize("fault", FEW_FAULTS)
+def test_how_late(document: BeautifulSoup, fault: str) -> None:
+    """All have the longest time that a reminder was late, per twin and fault; nothing where none was tried."""
+    expected = []
+    for twin in TWINS:
+        found = [cell.late for cell in RUN.cells if (cell.twin, cell.fault) == (twin.key, fault) and cell.late]
+        expected.append(f"{max(found):.1f}" if found else "")
+    assert any(expected)
+    assert expected in rows(printed(RUN), fault)
+    assert rows(markdown.late(RUN), fault) == [expected]
+    shown = [[part.text for part in row(["th", "td"])] for row in document.select("table.operations tr")]
+    assert [fault, *expected] in shown
 
 
 def test_words_before_verdicts(document: BeautifulSoup) -> None:
