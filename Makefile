@@ -85,7 +85,7 @@ compare: $(READY) ## break both twins at every seam and draw the results; ONLY='
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth runs a part
 	@exec $(BIN)/python -m tests.costs --only '$(ONLY)'
 
-bench-peers: $(READY) ## measure the alternatives: DBOS, Celery, Temporal and an outbox (installs them)
+bench-peers: $(READY) ## measure the alternatives: a ledger alone, DBOS, Celery, Temporal and an outbox (installs them)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/costs/peers/requirements.txt
 	@exec $(BIN)/python -m tests.costs.peers $(ARGS)
 

@@ -15,7 +15,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from tests.faultlab import published
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
-from tests.faultlab.matrix.records import Cell, Journal, MatrixRun
+from tests.faultlab.matrix.records import Cell, Journal, MatrixRun, latest
 from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.picture import page
 from tests.faultlab.picture.console import print_run
@@ -89,7 +89,8 @@ def run_cells(wanted: Sequence[Case], only: str, seed: int | None, fresh: bool, 
     if len(journal.cells) < len(wanted):
         sys.exit(130)
     cells = [journal.cells[case.id] for case in wanted]
-    run = MatrixRun(**beginning, seconds=round(time.monotonic() - began, 1), seed=journal.seed, cells=cells)
+    seconds = round(time.monotonic() - began, 1)
+    run = MatrixRun(**beginning, seconds=seconds, seed=journal.seed, cells=cells, late=latest(cells))
     run.write(folder / LAST_RUN.name)
     journal.finish()
     show(run, folder, console)

@@ -15,6 +15,7 @@ from tests.faultlab.wire.http2 import Http2Protocol
 from tests.faultlab.wire.messages import WireProtocol
 from tests.faultlab.wire.postgres import PostgresProtocol
 from tests.faultlab.wire.proxy import Proxy
+from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from tests.support.running_twin import RunningServer, RunningTwin
 from todo_stack.database_roles import SUPERUSER
@@ -59,6 +60,7 @@ PROCESSES = {
         "database": "db",
         OUTSIDE: OUTSIDE_WORLD,
     },
+    LEDGER_ONLY: {"web": LEDGER_ONLY.title, "database": "db", OUTSIDE: OUTSIDE_WORLD},
 }
 """The servers of each twin by what seams and faults call them, in the order in which a write reaches them."""
 

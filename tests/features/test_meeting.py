@@ -1,6 +1,8 @@
 """Meetings: planned as a whole or not at all; the twins differ in what a crash and a receiver that is down leave."""
 
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from tests.features.meetings import CANCELLED, PLANNED, RECEIVERS, MetTodo
 from tests.support.browser import Browser
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.table_lock import todo_locked, waiting_for_locks
 from tests.support.waiting import until
 
 NOW = datetime.now(UTC)
@@ -146,6 +149,40 @@ def test_todo_is_deleted(todo: MetTodo, how: str) -> None:
     assert todo.booked() == []
     assert todo.effects()["invite"] == (["Invitation", "Cancelled"] if planned else [])
     assert todo.call("GET").status_code == 404
+
+
+def test_planned_while_its_deletion_waits(todo: MetTodo) -> None:
+    """A deletion that waits for somebody else's transaction undoes what was planned meanwhile: the invited are told."""
+    with ThreadPoolExecutor(2) as pool, todo.told("room", "slow", method="PUT", seconds_each=0.7):
+        planning = pool.submit(todo.meet)
+        until(lambda: todo.asked("room"), "the room is asked")
+        with waiting_deletion(todo, f"/{todo.id}", pool) as deleting:
+            assert todo.steps() == "planning done open open open"
+            assert planning.result().status_code == 201
+    assert deleting.result().status_code == 204
+    assert todo.twin.settle() == []
+    assert todo.effects() == CANCELLED
+
+
+def test_planned_while_all_are_deleted(todo: MetTodo) -> None:
+    """So does a deletion of all that waits for another todo."""
+    met = MetTodo(todo.twin, todo.world)
+    with ThreadPoolExecutor(1) as pool, waiting_deletion(todo, "", pool) as deleting:
+        assert met.meet().status_code == 201
+    assert deleting.result().ok
+    assert todo.twin.settle() == []
+    assert met.effects() == CANCELLED
+    assert met.call("GET", "").status_code == 404
+
+
+@contextlib.contextmanager
+def waiting_deletion(todo: MetTodo, path: str, pool: ThreadPoolExecutor) -> Iterator["Future[requests.Response]"]:
+    """Delete a todo, or all, while another transaction has locked it."""
+    database_url = todo.twin.stack.database_url(todo.twin.which)
+    with todo_locked(database_url, todo.id):
+        deleting = pool.submit(todo.twin.call, "DELETE", path)
+        until(lambda: waiting_for_locks(database_url), "the deletion waits")
+        yield deleting
 
 
 def test_page(todo: MetTodo, browser: Browser) -> None:

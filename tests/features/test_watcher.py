@@ -11,6 +11,7 @@ from tests.support import restate_admin
 from tests.support.browser import Browser
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
+from tests.support.table_lock import todos_locked, waiting_for_locks
 from tests.support.user import new_name
 from tests.support.waiting import until
 
@@ -189,6 +190,25 @@ def test_process_dies_while_it_calls(todo: Todo) -> None:
     else:
         assert todo.call("GET", "/watcher").json()["called_at"] is None
     assert len(todo.heard()) == 1
+
+
+def test_operator_cancels(durable: RunningTwin) -> None:
+    """A change that may complete a todo is not stopped by an operator's cancel: whoever completes it is told, once."""
+    todo = Todo(durable, OutsideWorldClient(durable.stack.outside_world_url(durable.which), durable.which.key))
+    other = Todo(durable, todo.world)
+    database_url = durable.stack.database_url(durable.which)
+    with todos_locked(database_url), ThreadPoolExecutor(2) as pool:
+        completing = pool.submit(todo.call, "PATCH", json={"completed": True})
+        changing = pool.submit(other.call, "PATCH", json={"title": other.title})
+        until(lambda: waiting_for_locks(database_url) == 2, "both wait for the database")
+        for call in durable.unfinished():
+            restate_admin.order(durable.stack.ports.admin_url, call["id"], "cancel")
+        assert changing.result().status_code == 503, "the orders are carried out"
+    assert completing.result().status_code in (200, 202)
+    assert todo.watcher()["error"] is None
+    assert durable.settle() == []
+    assert todo.call("GET").json()["completed"]
+    assert len(todo.asked()) == 1
 
 
 def test_restarted_as_new(durable: RunningTwin) -> None:

@@ -169,20 +169,6 @@ def test_links_in_its_folder_lead_nowhere(commands: Commands, tmp_path: Path) ->
         commands.write(data, "pg_hba.conf", "for everybody")
     with pytest.raises(OSError, match="symbolic"):
         read(data / "pg_hba.conf")
-    other = tmp_path / "other"
-    shutil.copytree(data, other, symlinks=True)
-    (other / "folder").symlink_to(tmp_path)
-    os.link(ours, other / "hard")
-    with pytest.raises(StackError, match="second name"):
-        commands.own(other)
-    assert other.stat().st_uid == 0
-    (other / "hard").unlink()
-    # What was interrupted is done again, by whatever user is chosen then.
-    os.chown(other / "file", ANOTHER + 1, ANOTHER + 1)
-    commands.own(other)
-    assert (ours.read_text(), ours.stat().st_uid) == ("important", 0)
-    assert tmp_path.stat().st_uid == 0
-    assert {path.lstat().st_uid for path in (other, *other.iterdir())} == {ANOTHER}
 
 
 def test_its_programs_have_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,8 @@ ACTIONS = {
 }
 
 NOT_STOPPED = ("delete", "clear")
-"""Kinds of writes that a cancel does not stop: what is deleted may leave something to undo, which must be known."""
+"""Kinds of writes that a cancel does not stop: what is deleted may leave something to undo, which must be known.
+That of a change which completes a todo is in tests/features/test_watcher.py."""
 
 METHODS = {"add": "POST", "update": "PATCH", "delete": "DELETE", "clear": "DELETE"}
 """By the kind of write."""
@@ -173,7 +174,7 @@ def test_notice_of_a_cancelled_write(durable: RunningTwin) -> None:
     name, changed = new_name("notice"), durable.add(new_name("changed"))
     forms = {
         "/add": ("Your new todo", {"task": f"{name} new"}),
-        f"/update/{changed['id']}": ("Your change", {"task": f"{name} changed"}),
+        f"/update/{changed['id']}": ("Your change", {"task": f"{name} changed", "completed": "false"}),
     }
     with contextlib.ExitStack() as at_end:
         browsers = [at_end.enter_context(contextlib.closing(Browser(durable.url))) for _ in forms]

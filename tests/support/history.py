@@ -95,6 +95,7 @@ class ClientOperation:
             "remind": ("PUT", f"{todo}/reminder", {"in_seconds": 1}),
             "plan": ("POST", f"{todo}/meeting", {**MEETING, "room": f"room {self.todo_id}"}),
             "cancel": ("DELETE", f"{todo}/meeting", None),
+            "delete met": ("DELETE", todo, None),
         }[self.kind]
 
     def record(self, outcome: Outcome, detail: str) -> None:

@@ -1,4 +1,4 @@
-"""A lock on the table of todos, so that writes wait inside their statement."""
+"""A lock on todos, so that writes wait inside their statement."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,6 +13,14 @@ def todos_locked(database_url: str) -> Iterator[None]:
     """Let all writes to the table of todos wait; reads go on."""
     with contextlib.closing(psycopg2.connect(database_url)) as connection:
         connection.cursor().execute("LOCK TABLE todo IN SHARE MODE")
+        yield
+
+
+@contextlib.contextmanager
+def todo_locked(database_url: str, todo_id: int) -> Iterator[None]:
+    """Let all writes to one todo wait, but not those to what it carries."""
+    with contextlib.closing(psycopg2.connect(database_url)) as connection:
+        connection.cursor().execute("SELECT FROM todo WHERE id = %s FOR NO KEY UPDATE", [todo_id])
         yield
 
 

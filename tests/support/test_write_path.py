@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.write_path import FOLDERS, write_path_hash
+from tests.support.write_path import CONTROL, FOLDERS, write_path_hash
 from todo_stack.paths import REPOSITORY
 
 CODE = '"""Old."""\n\n\ndef add(task):\n    return task\n'
@@ -23,6 +23,7 @@ def test_every_folder_has_code() -> None:
         ("flask-todo/flask_todo/app.py", "    return task", "    return (\n        task)", True),
         *((f"{folder}/app.py", "return task", "yield task", False) for folder in FOLDERS),
         ("flask-todo-restate/flask_todo_restate/services/todo_service.py", "add", "update", False),
+        (CONTROL, "return task", "yield task", False),
         ("flask-todo-restate/node_modules/flask_x/x.py", "add", "update", True),
         ("shared/todo-stack/todo_stack/stack.py", "add", "update", True),
         ("constraints.txt", "SQLAlchemy==2", "SQLAlchemy==3", False),
@@ -33,6 +34,7 @@ def test_every_folder_has_code() -> None:
 def test_what_changes_the_hash(tmp_path: Path, file: str, old: str, new: str, same: bool) -> None:
     """Statements and the versions that matter change it; comments, docstrings, layout and other code do not."""
     files = {f"{folder}/app.py": CODE for folder in FOLDERS} | {
+        CONTROL: CODE,
         "flask-todo-restate/flask_todo_restate/services/todo_service.py": CODE,
         "flask-todo-restate/node_modules/flask_x/x.py": CODE,
         "shared/todo-stack/todo_stack/stack.py": CODE,

@@ -3,16 +3,17 @@
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple
 
-from tests.support.history import WHOLE, ClientOperation, Truth
+from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.waiting import StillMissingError, until
 
 BASIC = ("add", "update", "delete")
 """What is done to a todo itself."""
-FEATURES = ("pay", "refund", "tell", "remind", "plan", "cancel")
+FEATURES = ("pay", "refund", "tell", "remind", "plan", "cancel", "delete met")
 """What is done with what a todo carries, and calls others."""
 OPERATIONS = (*BASIC, *FEATURES)
 
@@ -46,7 +47,7 @@ def prepare(twin: RunningTwin, operation: ClientOperation) -> None:
     operation.todo_id = todo_id
     if operation.kind == "tell":
         twin.rows("INSERT INTO watcher (todo_id, url) VALUES (%s, %s)", todo_id, hook_of(twin))
-    if operation.kind == "cancel":
+    if operation.kind in ("cancel", "delete met"):
         # Not past the application, which has a workflow of its own for each meeting.
         planned = ClientOperation("plan", "", new_key(), todo_id)
         twin.operate(planned)
@@ -91,6 +92,15 @@ def wait_for_reminders(twin: RunningTwin, operations: Iterable[ClientOperation])
 
     with contextlib.suppress(StillMissingError):
         until(none_waits, "all reminders are mailed", REMINDED_SECONDS)
+
+
+def seconds_late(twin: RunningTwin, operation: ClientOperation) -> float | None:
+    """Return how long after it was due a reminder was mailed; None if it was not, or this is none."""
+    if operation.kind != "remind" or not operation.todo_id:
+        return None
+    ((due,),) = twin.rows("SELECT at FROM reminder WHERE todo_id = %s", operation.todo_id)
+    mails = _world(twin).effects_for(operation.todo_id, "mail")
+    return round((datetime.fromisoformat(mails[0]["at"]) - due).total_seconds(), 3) if mails else None
 
 
 def _world(twin: RunningTwin) -> OutsideWorldClient:
@@ -163,6 +173,15 @@ def _cancel(found: Evidence) -> Truth:
     return Truth() if there == ["event", "room", "invitation"] and status == "planned" else _partly(there, status)
 
 
+def _delete_met(found: Evidence) -> Truth:
+    there, status, _ = _meeting(found)
+    if not found.twin.rows("SELECT id FROM todo WHERE id = %s", found.todo_id):
+        return Truth(half=f"deleted, with {' and '.join(there)} booked") if there else WHOLE
+    if there == ["event", "room", "invitation"] and status == "planned":
+        return NOTHING
+    return _partly(there, status)
+
+
 def _both(done: int, recorded: int, unrecorded: str, undone: str) -> Truth:
     """Return the truth on what must be done outside as often as it is recorded."""
     if done == recorded:
@@ -177,4 +196,5 @@ _FEATURES: dict[str, Callable[[Evidence], Truth]] = {
     "remind": _remind,
     "plan": _plan,
     "cancel": _cancel,
+    "delete met": _delete_met,
 }

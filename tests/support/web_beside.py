@@ -18,7 +18,7 @@ def web_beside(twin: RunningTwin, settings: Mapping[str, str]) -> Iterator[Runni
     which = twin.which
     port = Ports.free().web(which)
     url = f"http://{HOST}:{port}"
-    module = ["gunicorn", "--config", f"python:{which.gunicorn_conf}", f"{which.package}.app:create_app()"]
+    module = ["gunicorn", "--config", f"python:{which.gunicorn_conf}", f"{which.application}:create_app()"]
     env = {**twin.web.env, "PORT": str(port), **settings}
     server = Server(
         f"{which.title} beside", [sys.executable, "-m", *module], env, no_log, http_ok(f"{url}/readyz"), cwd=REPOSITORY

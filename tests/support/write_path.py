@@ -12,16 +12,19 @@ FOLDERS = (
     "flask-todo-restate/flask-restate/flask_restate",
 )
 """All Python that runs when a todo is written."""
+CONTROL = "tests/costs/peers/ledger_only_peer.py"
+"""That of the control, which is the plain twin's but for this file."""
 PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "requests", "gunicorn", "Hypercorn")
 """The Python packages whose versions decide what becomes of a write."""
 
 
 def write_path_hash(repository: Path) -> str:
-    """Return the hash of both twins' parsed code and of the versions that matter.
+    """Return the hash of the parsed code of both twins and the control, and of the versions that matter.
 
     Comments, docstrings and layout do not count, so that only a change of what happens asks for a new run.
     """
     files = sorted(path for folder in FOLDERS for path in (repository / folder).rglob("*.py"))
+    files.append(repository / CONTROL)
     pins = (repository / "constraints.txt").read_text().split()
     parts = [
         restate_version(repository),

@@ -45,7 +45,9 @@ async def update_todo(ctx: restate.Context, req: TodoUpdateRequest) -> UpdatedDa
     def db_update(session: Session) -> UpdatedData:
         return operations.update(session, req.todo_id, req.given())
 
-    todo = await ctx.run_typed("db_update", ledger.once(ctx, db_update))
+    step = ctx.run_typed("db_update", ledger.once(ctx, db_update))
+    # An operator's cancel does not interrupt what may complete it: that may be done already, and its watcher be told.
+    todo = await (to_its_end(step) if req.completed else step)
     if todo.completion:
         # The same if this call is made anew, when the ledger tells what was completed then.
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, call_id(ctx)))

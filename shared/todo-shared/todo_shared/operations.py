@@ -1,11 +1,23 @@
 """The todo operations on a session. The caller owns the transaction: these functions do not commit."""
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Connection, Integer, Select, and_, bindparam, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy import delete as delete_from
 from sqlalchemy import update as update_table
 from sqlalchemy.exc import IntegrityError
@@ -115,9 +127,13 @@ def find(session: AnySession, todo_id: int) -> Todo:
     return todo
 
 
-def lock(session: AnySession, todo_id: int) -> None:
-    """Keep a todo from being deleted until the transaction ends; raises TodoNotFoundError."""
-    if session.scalar(select(Todo.id).where(Todo.id == _storable(todo_id)).with_for_update(key_share=True)) is None:
+def lock(session: AnySession, todo_id: int, *, key_share: bool = True) -> None:
+    """Keep a todo from being deleted until the transaction ends, or, not `key_share`, from being given anything more.
+
+    Raises TodoNotFoundError.
+    """
+    locked = select(Todo.id).where(Todo.id == _storable(todo_id)).with_for_update(key_share=key_share)
+    if session.scalar(locked) is None:
         raise TodoNotFoundError(todo_id)
 
 
@@ -174,41 +190,34 @@ def delete(session: AnySession, todo_id: int) -> MeetingData | None:
         ConflictError: its bounty is being paid, or was.
 
     """
-    gone = delete_from(Todo).where(Todo.id == _storable(todo_id)).returning(Todo.id).cte()
-    with _refusing_unsettled():
-        found = session.execute(select(gone.c.id, Meeting).outerjoin(Meeting, _left_by(gone))).one_or_none()
-    if found is None:
-        raise TodoNotFoundError(todo_id)
-    return found.Meeting and MeetingData.model_validate(found.Meeting)
-
-
-def clear(session: AnySession, *, only_completed: bool = False) -> DeletedData:
-    """Delete all todos, or the completed ones, but those whose bounty is being paid, or was: return these ids."""
-    unsettled = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
-    meant: ColumnElement[bool] = Todo.id.not_in(unsettled)
-    if only_completed:
-        unsettled = unsettled.join(Todo, Todo.id == Payment.todo_id).where(Todo.completed)
-        meant &= Todo.completed
-    with _refusing_unsettled():
-        gone = delete_from(Todo).where(meant).returning(Todo.id).cte()
-        meetings = session.scalars(select(Meeting).join(gone, _left_by(gone))).all()
-    return DeletedData(
-        kept=sorted(session.scalars(unsettled).all()),
-        meetings=[MeetingData.model_validate(meeting) for meeting in meetings],
-    )
-
-
-def _left_by(gone: CTE) -> ColumnElement[bool]:
-    """Tell which meetings these todos had that are to be undone; the statement sees them as they were before."""
-    return and_(Meeting.todo_id == gone.c.id, Meeting.status.not_in(UNDONE))
-
-
-@contextmanager
-def _refusing_unsettled() -> Iterator[None]:
-    # The constraint decides, because a payment may begin at any moment.
+    lock(session, todo_id, key_share=False)
     try:
-        yield
+        meetings = _delete(session, Todo.id == todo_id)
     except IntegrityError as error:
         if "ck_payment_unsettled_has_todo" in str(error.orig):
             raise ConflictError("The bounty is being paid, or was paid and is not refunded.") from None
         raise
+    return meetings[0] if meetings else None
+
+
+def clear(session: AnySession, *, only_completed: bool = False) -> DeletedData:
+    """Delete all todos, or the completed ones, but those whose bounty is being paid, or was: return these ids."""
+    meant = _shown(True if only_completed else None)
+    # In one order, so that of two who do this one waits. Of a todo that is locked, no payment begins.
+    ids = {*session.scalars(select(Todo.id).where(meant).order_by(Todo.id).with_for_update())}
+    unsettled = select(Payment.todo_id).where(Payment.status.in_(UNSETTLED), Payment.todo_id.is_not(None))
+    kept = ids.intersection(session.scalars(unsettled))
+    meetings = _delete(session, Todo.id == any_(literal(sorted(ids - kept), ARRAY(Integer))))
+    return DeletedData(kept=sorted(kept), meetings=meetings)
+
+
+def _delete(session: AnySession, which: ColumnElement[bool]) -> list[MeetingData]:
+    """Delete these todos, and return the meetings that they had and that are to be undone.
+
+    They must be locked by a statement before: this one sees the meetings as they are when it begins, and if it had to
+    wait for a todo, others could plan a meeting, and invite to it, meanwhile.
+    """
+    gone = delete_from(Todo).where(which).returning(Todo.id).cte()
+    left = select(Meeting).join(gone, and_(Meeting.todo_id == gone.c.id, Meeting.status.not_in(UNDONE)))
+    found = session.scalars(left, execution_options={"populate_existing": True})
+    return [MeetingData.model_validate(meeting) for meeting in found]

@@ -61,7 +61,7 @@ class StackDescription:
 
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
-        module = ["flask", "--app", f"{twin.package}.app", "db", "upgrade", "heads"]
+        module = ["flask", "--app", twin.application, "db", "upgrade", "heads"]
         step = self._step(f"migration {twin}", module, twin)
         if not self.external_database:
             step.env.setdefault("MIGRATION_DATABASE_URL", self.database_url(twin))
@@ -80,7 +80,7 @@ class StackDescription:
 
     def web(self, twin: Twin) -> Server:
         """Return the server of a twin's pages and JSON API."""
-        module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.package}.app:create_app()"]
+        module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.application}:create_app()"]
         env = self._env(twin.title, twin)
         return self._server(twin.title, module, env, http_ok(f"{self.ports.web_url(twin)}/readyz"))
 

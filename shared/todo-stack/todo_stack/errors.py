@@ -5,8 +5,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-NO_SPACE = ("No space left on device", "Disk quota exceeded")
-"""The kernel's words for a full disk, in every program here."""
+from todo_shared.printable_logs import printable
+
+NO_SPACE = ("No space left on device", "Disk quota exceeded", "tar: Wrote only")
+"""The kernel's words for a full disk, in every program here, and tar's own."""
 
 _LITTLE_BYTES = 32 * 2**20
 """PostgreSQL and Restate take space in pieces of up to 16 MiB, so this can be left on a disk that is full to them."""
@@ -30,7 +32,7 @@ class StopRequested(Exception):  # noqa: N818 (it is no error)
 def one_line(error: StackError | OSError, data: Path) -> str:
     """Return what a user of this data folder is told: the error, and where to make room if a disk is full."""
     if isinstance(error, StackError):
-        text = str(error)
+        text = printable(str(error))
     else:
         text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     if not any(words in text for words in NO_SPACE):

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -19,12 +19,14 @@ from sqlalchemy import make_url
 from todo_shared import roles
 from todo_shared.printable_logs import printable
 from todo_shared.settings import parse_database_url
+from todo_stack.data_folder import mark_of
 from todo_stack.database_roles import KINDS, SUPERUSER, address, host_based_authentication, password
 from todo_stack.errors import StackError
 from todo_stack.files import read
 from todo_stack.output import Log, cause, no_log
-from todo_stack.process import Server, Step
-from todo_stack.unprivileged import Commands
+from todo_stack.process import LIMIT_SECONDS, Server, Step
+from todo_stack.taking_over import take_over
+from todo_stack.unprivileged import Commands, remove
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -54,6 +56,7 @@ class Postgres:
         self._commands = Commands(self._bin, data, log)
         self.port = port
         self._env = dict(env)
+        self._log = log
         self._cancelled = cancelled
         options = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
         self.server = Server(
@@ -80,8 +83,9 @@ class Postgres:
     def prepare(self) -> None:
         """Make the data folder if there is none, and let nobody in but the roles of the stack, with their passwords.
 
-        Data of another major version is left as it is. The server must not run.
+        Nothing is changed in data of another major version. The server must not run.
         """
+        take_over(self._data, self._commands, self._step, self._log)
         version_file = self._data / "PG_VERSION"
         if version_file.exists():
             ours, theirs = _major_version(self._bin), printable(read(version_file).strip())
@@ -92,7 +96,6 @@ class Postgres:
                 )
         else:
             self._initialise()
-        self._commands.own(self._data)
         secret, file = password(self._data.parent, SUPERUSER), "pg_hba.conf"
         authentication = host_based_authentication(secret)
         if read(self._data / file) != authentication:
@@ -105,9 +108,9 @@ class Postgres:
     def _initialise(self) -> None:
         # Made aside and renamed, so that an interrupted beginning is not taken for data.
         new = self._data.with_name(f"{self._data.name}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700, parents=True)
-        self._commands.own(new)
+        if new.exists() and not remove(new):
+            raise StackError(f"{new} cannot be removed")
+        self._commands.make(new)
         options = [
             f"--username={SUPERUSER}",
             "--encoding=UTF8",
@@ -117,9 +120,14 @@ class Postgres:
             "--no-instructions",
         ]
         command = self._commands.run("initdb", new, options)
-        # Its twenty lines say only that all is well; if it is not, the last ones are in the error.
-        Step("initdb", command, self._env, no_log, cwd=Path("/"), cancelled=self._cancelled).run()
+        self._step("initdb", command, self._env)
         new.rename(self._data)
+
+    def _step(self, name: str, command: Sequence[str], env: Mapping[str, str], seconds: float = LIMIT_SECONDS) -> None:
+        # Their lines say only that all is well; if it is not, the last ones are in the error.
+        env = {**env, **mark_of(self._data.parent)}
+        step = Step(name, command, env, no_log, cwd=Path("/"), cancelled=self._cancelled, limit_seconds=seconds)
+        step.run()
 
     def _run_alone(self, sql_text: str) -> None:
         """Run these statements in the single-user mode, which asks for no password and which nobody else can reach."""

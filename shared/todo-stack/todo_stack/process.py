@@ -22,7 +22,7 @@ from todo_stack.errors import StackError
 from todo_stack.output import Log, Output, cause
 
 LIMIT_SECONDS = 60.0
-"""In which a server must be ready and a step at its end."""
+"""In which a server must be ready and a step at its end, unless it says otherwise."""
 RETRY_SECONDS = 0.5
 KILL_SECONDS = 10.0
 """How long a process may need to vanish after SIGKILL, which only the kernel can delay."""
@@ -54,6 +54,7 @@ class Process:
     """Knows descendants that overwrite their environment, and the mark with it."""
     cancelled: threading.Event | None = None
     """Ends every wait for this process with StopRequested once it is set."""
+    limit_seconds: float = LIMIT_SECONDS
     _popen: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _output: Output | None = field(default=None, init=False)
     _mark: str = field(default_factory=lambda: uuid.uuid4().hex, init=False)
@@ -80,7 +81,7 @@ class Process:
             raise StackError(f"{self.name} is running already")
         self._end([])
         self._mark = uuid.uuid4().hex
-        self._deadline = time.monotonic() + LIMIT_SECONDS
+        self._deadline = time.monotonic() + self.limit_seconds
         self._output = Output(self.name, self.log)
         try:
             self._popen = subprocess.Popen(
@@ -203,7 +204,7 @@ class Server(Process):
         for attempts_left in reversed(range(self.attempts)):
             if not self._comes_true(lambda: not self.running or self.ready()):
                 self.kill()
-                raise self.error(f"was not ready within {LIMIT_SECONDS:g} s")
+                raise self.error(f"was not ready within {self.limit_seconds:g} s")
             if self.running:
                 return
             error = self.error(f"did not start ({self.how_it_ended()})")
@@ -227,7 +228,7 @@ class Step(Process):
         """
         if not self._comes_true(lambda: not self.running):
             self.kill()
-            raise self.error(f"took more than {LIMIT_SECONDS:g} s")
+            raise self.error(f"took more than {self.limit_seconds:g} s")
         ended = self.how_it_ended()
         self.kill()
         if ended != "exit code 0":

@@ -12,6 +12,8 @@ class Twin:
     title: str
     """Its name for people, that of its folder, and that of its web server in the stack."""
     package: str
+    application: str
+    """The module whose create_app() makes its web application, with its migrations."""
     gunicorn_conf: str
     """The module with gunicorn's settings."""
     database: str
@@ -35,6 +37,7 @@ PLAIN = Twin(
     key="plain",
     title="flask-todo",
     package="flask_todo",
+    application="flask_todo.app",
     gunicorn_conf="flask_todo.gunicorn_conf",
     database="todos",
     writer="flask-todo",
@@ -46,6 +49,7 @@ RESTATE = Twin(
     key="restate",
     title="flask-todo-restate",
     package="flask_todo_restate",
+    application="flask_todo_restate.app",
     gunicorn_conf="flask_todo_restate.gunicorn_conf",
     # One each, so that side by side their lists show what each has kept.
     database="todos_restate",

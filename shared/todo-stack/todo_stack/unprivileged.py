@@ -7,8 +7,8 @@ import atexit
 import os
 import pwd
 import random
+import shlex
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +23,9 @@ _DROP = ("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding
 
 _FOLDER = 9
 """The number of the open folder. Through it a process gets into a folder whose parents are closed to it."""
+
+BARE = {"PATH": os.environ.get("PATH", os.defpath)}
+"""The environment of what another user can look at."""
 
 _NUMBERS = range(61_184, 65_520)
 """Of users that are in no list: systemd gives them to services for as long as they run, if they are free."""
@@ -47,7 +50,7 @@ class Commands:
                 "PostgreSQL refuses to run as root, and setpriv (of util-linux), which runs it as another user, "
                 "is missing: install it, or use another account, or give DATABASE_URL"
             )
-        self._user = _user_of(data)
+        self._user = _user_of(copied if (copied := copy_of(data)).exists() else data)
         self._named = self._with_a_name(log)
         # It needs a library that comes along, and finds it only if each folder above is open.
         if aside([*self._as_user(), str(binaries / "initdb"), "--version"]).returncode:
@@ -74,26 +77,34 @@ class Commands:
         if wrote.returncode:
             raise StackError(f"{data / name} cannot be written: {cause(wrote.stderr.splitlines())}")
 
-    def own(self, folder: Path) -> None:
-        """Let the user own the folder and what is in it.
+    def make(self, folder: Path) -> None:
+        """Make a new folder of the user's."""
+        folder.mkdir(mode=0o700, parents=True)
+        if self._is_root:
+            os.chown(folder, self._user, self._user)
 
-        Raises StackError: something in it is also elsewhere, so that whoever put it there would still have it.
+    def owns(self, folder: Path) -> bool:
+        """Say whether the user can use the folder."""
+        return not self._is_root or folder.stat().st_uid == self._user
+
+    def copy(self, folder: Path, new: Path) -> list[str]:
+        """Return the command that copies a folder, read by its owner and written by the user.
+
+        So neither follows what the other has put there. Access lists stay behind, and what was open is another file.
         """
-        before = folder.stat().st_uid
-        if not self._is_root or before == self._user:
-            return
-        # By open folders, so that no link leads out of it, whatever its owner does meanwhile. The folder itself comes
-        # last, so that what was interrupted is done again.
-        for path, folders, files, here in os.fwalk(folder, topdown=False):
-            for name in (*folders, *files, "."):
-                found = os.stat(name, dir_fd=here, follow_symlinks=False)
-                if not stat.S_ISDIR(found.st_mode) and found.st_nlink > 1:
-                    raise StackError(f"{path}/{name} has a second name somewhere: copy the folder, and use the copy")
-                if found.st_uid == before or found.st_uid in _NUMBERS:
-                    os.chown(name, self._user, self._user, dir_fd=here, follow_symlinks=False)
+        owner = folder.stat().st_uid
+        tar = ["tar", "-C", f"/proc/self/fd/{_FOLDER}"]
+        read = shlex.join([*_as(owner), *tar, "-cSf", "-", "."])
+        write = shlex.join([*self._as_user(), *tar, "-xf", "-"])
+        # What the owner's process says is not shown: who else is that user could say it.
+        read = f'{read} {_FOLDER}<"$0" 2>/dev/null 3>&- || echo failed >&3'
+        copy = f'{{ {{ {read}; }} | {write} {_FOLDER}<"$1" 3>&- >&2; }} 3>&1'
+        told = f"user {owner}, to whom it belongs, cannot read all of it"
+        script = f'umask 077; failed=$({copy}) || exit; test -z "$failed" || {{ echo "{told}"; exit 1; }}'
+        return ["sh", "-c", script, str(folder), str(new)]
 
     def _as_user(self) -> list[str]:
-        return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", *_DROP]
+        return _as(self._user)
 
     def _with_a_name(self, log: Log) -> list[str]:
         """Return what a command begins with, so that its process finds a name for the user; the machine has none."""
@@ -108,15 +119,30 @@ class Commands:
         return []
 
 
+def copy_of(data: Path) -> Path:
+    """Return where the copy of a folder is that is about to take its place."""
+    return data.with_name(f".{data.name}.taken-over") / "copied"
+
+
+def remove(folder: Path) -> bool:
+    """Remove a folder, however deep and whoever is in it; return whether it is gone."""
+    return aside(["rm", "-rf", "--", str(folder)]).returncode == 0
+
+
+def _as(user: int) -> list[str]:
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", *_DROP]
+
+
 def aside(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command with nothing of ours: who else is its user could reach our terminal and our environment."""
     return subprocess.run(
         command,
         input=text,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
+        env=BARE,
         cwd="/",
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
         start_new_session=True,
     )

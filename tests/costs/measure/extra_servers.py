@@ -35,12 +35,12 @@ class ExtraServers:
     environment: Environment = field(default_factory=dict)
     """What is set for all servers beside the defaults."""
 
-    def database(self, name: str) -> str:
-        """Make a database with the twins' tables and return its address."""
+    def database(self, name: str, application: str = PLAIN.application) -> str:
+        """Make a database with the tables of an application, the twins' by default, and return its address."""
         url = urlsplit(self.stack.database_url(PLAIN, SUPERUSER))._replace(path=f"/{name}").geturl()
         # The name is ours; an identifier cannot be a parameter.
         execute(self.stack.database_url(PLAIN, SUPERUSER), f'CREATE DATABASE "{name}"')
-        command = [*PYTHON_MODULE, "flask", "--app", f"{PLAIN.package}.app", "db", "upgrade"]
+        command = [*PYTHON_MODULE, "flask", "--app", application, "db", "upgrade", "heads"]
         Step(f"migration {name}", command, self._environment({"DATABASE_URL": url}), self.log, cwd=REPOSITORY).run()
         return url
 

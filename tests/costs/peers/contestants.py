@@ -14,6 +14,7 @@ from tests.costs.lines_of_code import lines_of_code
 from tests.costs.measure.extra_servers import PYTHON_MODULE, Environment, ExtraServers, free_port
 from tests.costs.measure.twin_internals import web_setting
 from tests.costs.peers.records import PEERS_FILE, About
+from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from tests.support.run_environment import versions
 from tests.support.running_twin import RunningTwin
@@ -40,12 +41,14 @@ class Peer(About):
 
     twin: Twin | None = None
     """The twin, which the stack runs already; None for a peer, which is started beside it."""
+    application: str = ""
+    """The module whose create_app() makes its web, with its migrations; by default a sketch on the twins' tables."""
     start_servers: Callable[[ExtraServers, Environment], Sequence[Server]] = lambda *_: ()
     """Starts, with settings, its servers beside the web, the one that writes last."""
     code: Mapping[str, Sequence[str]] = {}
     """What makes a twin's add, by file, and the definitions in it that have no part in that."""
     unfinished: str | Callable[["Contestant"], Sequence[Any]] = ""
-    """What it has still to do, by a query on its database or otherwise; nothing for a twin."""
+    """What it has still to do, by a query on its database or otherwise; nothing for a twin and the control."""
     packages: Sequence[str] = ()
     program: str = ""
     program_from: str = ""
@@ -82,11 +85,11 @@ class Peer(About):
             settings = {"DATABASE_URL": stack.database_url(twin)}
             web = stack.servers[twin.title], stack.ports.web_url(twin)
             return Contestant(self, extra, web, settings, [stack.servers[name] for name in others])
-        database_url = extra.database(f"todos_{self.name}")
+        database_url = extra.database(f"todos_{self.name}", self.application or PLAIN.application)
         settings = {"DATABASE_URL": database_url, "SERVER_ADDRESS": f"{HOST}:{free_port()}"}
         servers = self.start_servers(extra, settings)
         threads = {"WEB_THREADS": str(WAITING_THREADS)} if servers else {}
-        factory = f"tests.costs.peers.{self.name}_peer:create_app()"
+        factory = f"{self.application or f'tests.costs.peers.{self.name}_peer'}:create_app()"
         return Contestant(self, extra, extra.web(f"{self.name} web", factory, settings | threads), settings, servers)
 
 
@@ -110,9 +113,9 @@ class Contestant(RunningTwin):
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""
-        if self.peer.twin:
-            return super().unfinished()
         ask = self.peer.unfinished
+        if not ask:
+            return super().unfinished()
         return [{"unfinished": one} for one in (self.rows(ask) if isinstance(ask, str) else ask(self))]
 
     def answer_within(self, seconds: float) -> None:
@@ -190,6 +193,7 @@ def _temporal_unfinished(contestant: Contestant) -> Sequence[Any]:
 _STARTED: Mapping[str, Mapping[str, Any]] = {
     PLAIN.key: {"twin": PLAIN},
     RESTATE.key: {"twin": RESTATE},
+    LEDGER_ONLY.key: {"application": LEDGER_ONLY.application},
     "celery": {"start_servers": _celery_servers, "unfinished": _celery_unfinished},
     "temporal": {"start_servers": _temporal_servers, "unfinished": _temporal_unfinished, "program": TEMPORAL},
     "outbox": {"start_servers": lambda extra, settings: [extra.start("outbox worker", _OUTBOX, settings)]},

@@ -16,12 +16,12 @@ from flask_restate import Ledger, LedgerMixin
 from flask_restate.extension import idempotency_key
 from flask_restate.ledger import MIGRATIONS
 from flask_todo.api import api
-from flask_todo.payment import world
 from flask_todo.routes import todo_routes
 from todo_shared import operations
 from todo_shared.application import add_routes, build_app
 from todo_shared.features import payment
 from todo_shared.features.errors import DeclinedError
+from todo_shared.features.outside import OutsideWorld
 from todo_shared.features.schemas import PaymentData
 from todo_shared.json_api import created, read_body, read_idempotency_key
 from todo_shared.models import db
@@ -30,6 +30,8 @@ from todo_shared.schemas import TodoData, TodoRequestBody
 from todo_shared.settings import Settings, load
 
 Result = TypeVar("Result")
+
+world = OutsideWorld("ledger")
 
 
 class Operation(LedgerMixin, Base):

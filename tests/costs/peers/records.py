@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.costs.records import Spread
+from tests.support.control import COMPARED
 from tests.support.history import Verdict
 from tests.support.run_environment import Record, RunRecord
-from todo_stack.twins import RESTATE, TWINS
+from todo_stack.twins import RESTATE
 
 
 class About(Record):
@@ -23,7 +24,7 @@ class About(Record):
     not_comparable: str
 
 
-_TITLES = {twin.key: {"title": twin.title} for twin in TWINS}
+_TITLES = {twin.key: {"title": twin.title} for twin in COMPARED}
 _FILE = Path(__file__).with_name("peers.toml")
 PEERS_FILE: Mapping[str, Mapping[str, Any]] = {
     name: {"name": name, **_TITLES.get(name, {}), **about} for name, about in tomllib.loads(_FILE.read_text()).items()

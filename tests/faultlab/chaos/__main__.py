@@ -1,6 +1,6 @@
-"""make chaos: breaks both twins at random for a while, and counts what became of their operations.
+"""make chaos: breaks both twins and the control at random for a while, and counts what became of their operations.
 
-    python -m tests.faultlab.chaos --duration 60 --seed 1 [--twin plain|restate]
+    python -m tests.faultlab.chaos --duration 60 --seed 1 [--twin plain|restate|ledger]
 
 It fails, and keeps the whole history, if something was lost, duplicated or stuck that must not be, if the twin does not
 work again after the last fault, or if too little succeeded for the run to prove anything.
@@ -21,15 +21,16 @@ from rich.console import Console
 from tests.faultlab.chaos.random_faults import ChaosSettings
 from tests.faultlab.chaos.result import ChaosResult, print_results
 from tests.faultlab.chaos.run import run_chaos
+from tests.support.control import COMPARED
 from tests.support.logs import log_to
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.twins import TWINS, Twin, twin_named
+from todo_stack.twins import Twin
 
 
 @click.command()
 @click.option("--duration", default=60.0, show_default=True, help="Seconds of chaos for each twin.")
 @click.option("--seed", type=int, help="Decides everything random; without it one is drawn and printed.")
-@click.option("--twin", type=click.Choice([twin.key for twin in TWINS]), multiple=True, help="Only this one.")
+@click.option("--twin", type=click.Choice([twin.key for twin in COMPARED]), multiple=True, help="Only this one.")
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Where to keep a failed run."
 )
@@ -45,7 +46,7 @@ def main(duration: float, seed: int | None, twin: tuple[str, ...], data: Path | 
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=data))
     console.print(f"seed {seed}, {duration:g} s for each twin")
     try:
-        twins = [twin_named(key) for key in twin] or TWINS
+        twins = [which for which in COMPARED if not twin or which.key in twin]
         results = [run_twin(which, folder, duration, seed, console, stop) for which in twins]
     except StopRequested:
         console.print("stopped", style="bold")

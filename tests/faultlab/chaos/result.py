@@ -15,6 +15,7 @@ from rich.table import Table
 from tests.faultlab.chaos.random_faults import InjectedFault
 from tests.faultlab.legend import LEGEND, Share
 from tests.faultlab.submitted import SubmittedOperation
+from tests.support.control import LEDGER_ONLY, operations_of
 from tests.support.history import NothingProvedError, Outcome, Verdict, count, judge
 from tests.support.truth import OPERATIONS
 from todo_stack.twins import Twin
@@ -26,6 +27,8 @@ FORETOLD = {
     ("plan", Verdict.STUCK),
     ("plan", Verdict.HALF_DONE),
     ("cancel", Verdict.STUCK),
+    ("delete met", Verdict.STUCK),
+    ("delete met", Verdict.HALF_DONE),
 }
 """What the plain twin leaves behind when it dies in the middle, by the rules of the matrix."""
 MINIMUM_OK_PER_SECOND = 1.0
@@ -72,22 +75,29 @@ def find_violations(twin: Twin, history: list[SubmittedOperation], seconds: floa
     """Return what must not be, in sentences."""
     violations = []
     for verdict in (Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE, Verdict.LOST):
-        found = [operation for operation in history if judge(operation) is verdict]
-        if not twin.durable:
-            found = [operation for operation in found if (operation.kind, verdict) not in FORETOLD]
-        if verdict is Verdict.DUPLICATED and not twin.durable:
-            # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
-            found = [
-                operation for operation in found if operation.truth and operation.truth.times > len(operation.answers)
-            ]
+        found = [one for one in history if judge(one) is verdict and not _foretold(twin, one, verdict)]
         violations += [f"{verdict.value}: {o.kind} {o.marker}, told {', '.join(map(str, o.answers))}" for o in found]
-    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(OPERATIONS))
-    for kind in OPERATIONS:
+    kinds = operations_of(twin)
+    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(kinds))
+    for kind in kinds:
         try:
             count([operation for operation in history if operation.kind == kind], minimum_ok=minimum_ok)
         except NothingProvedError as error:
             violations.append(f"{kind}: {error}")
     return violations
+
+
+def _foretold(twin: Twin, operation: SubmittedOperation, verdict: Verdict) -> bool:
+    """Return whether this may be, by the rules of the matrix."""
+    if twin.durable:
+        return False
+    if twin == LEDGER_ONLY:
+        # Whoever is answered has it once; a client that gave up has nobody who goes on with the second step.
+        return operation.outcome is not Outcome.OK and (operation.kind, verdict) == ("pay", Verdict.STUCK)
+    if verdict is Verdict.DUPLICATED and operation.truth:
+        # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
+        return operation.truth.times <= len(operation.answers)
+    return (operation.kind, verdict) in FORETOLD
 
 
 def print_results(console: Console, results: Sequence[ChaosResult]) -> None:

@@ -14,8 +14,9 @@ from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.chaos.workload import Workload, WorkloadClient
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result
+from tests.support.control import operations_of
 from tests.support.history import Outcome
-from tests.support.truth import OPERATIONS, count_effects, wait_for_reminders
+from tests.support.truth import count_effects, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log
@@ -58,7 +59,8 @@ def _check_liveness(client: WorkloadClient, stop: threading.Event) -> list[str]:
             return client.operate(session, kind, insist=0).outcome is Outcome.OK
 
         missing = [
-            _missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop) for kind in OPERATIONS
+            _missing(partial(succeeds, kind), f"{kind} after the last fault", deadline, stop)
+            for kind in operations_of(client.twin.which)
         ]
     return [*filter(None, missing)]
 

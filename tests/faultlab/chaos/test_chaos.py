@@ -13,6 +13,7 @@ from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault
 from tests.faultlab.chaos.result import ChaosResult, find_violations
 from tests.faultlab.chaos.run import run_chaos
 from tests.faultlab.submitted import SubmittedOperation
+from tests.support.control import LEDGER_ONLY
 from tests.support.history import Outcome, Truth, Verdict
 from tests.support.truth import OPERATIONS
 from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
@@ -69,24 +70,33 @@ STUCK = submitted("add", Outcome.UNKNOWN, effect=0, settled=False)
 DOUBLED_BY_ITSELF = submitted("add", Outcome.OK, effect=2)
 DOUBLED_BY_RESUBMISSION = submitted("add", Outcome.UNKNOWN, Outcome.OK, effect=2)
 FOUND_GONE = submitted("delete", Outcome.UNKNOWN, Outcome.FAIL, effect=1)
+GIVEN_UP = submitted("pay", Outcome.UNKNOWN, effect=0, settled=False)
+ANSWERED = submitted("pay", Outcome.UNKNOWN, Outcome.OK, effect=0)
+ANSWERED.truth = Truth(goes_on=True)
 
 
 @pytest.mark.parametrize(
-    ("operation", "in_the_plain_twin", "in_the_restate_twin"),
+    ("operation", "in_the_plain_twin", "in_the_restate_twin", "in_the_control"),
     [
-        pytest.param(LOST, 1, 1, id="lost"),
-        pytest.param(STUCK, 1, 1, id="stuck"),
-        pytest.param(DOUBLED_BY_ITSELF, 1, 1, id="doubled by itself"),
+        pytest.param(LOST, 1, 1, 1, id="lost"),
+        pytest.param(STUCK, 1, 1, 1, id="stuck"),
+        pytest.param(DOUBLED_BY_ITSELF, 1, 1, 1, id="doubled by itself"),
         # It cannot know a repetition from a new request; to the other the key says it.
-        pytest.param(DOUBLED_BY_RESUBMISSION, 0, 1, id="doubled by resubmission"),
+        pytest.param(DOUBLED_BY_RESUBMISSION, 0, 1, 1, id="doubled by resubmission"),
         # The second try of a delete that worked: annoying, and nothing that must not be.
-        pytest.param(FOUND_GONE, 0, 0, id="found gone"),
+        pytest.param(FOUND_GONE, 0, 0, 0, id="found gone"),
+        # Of two steps the second is nobody's, once its client is gone; who asks again must have both.
+        pytest.param(GIVEN_UP, 0, 1, 0, id="given up"),
+        pytest.param(ANSWERED, 0, 1, 1, id="answered and going on"),
     ],
 )
-def test_one_bad_operation(operation: SubmittedOperation, in_the_plain_twin: int, in_the_restate_twin: int) -> None:
-    """One operation that must not be is enough, and which those are differs between the twins in one case only."""
+def test_one_bad_operation(
+    operation: SubmittedOperation, in_the_plain_twin: int, in_the_restate_twin: int, in_the_control: int
+) -> None:
+    """One operation that must not be is enough, and which those are differs where a key or a second step counts."""
     assert len(find_violations(PLAIN, [*GOOD, operation], seconds=60)) == in_the_plain_twin
     assert len(find_violations(RESTATE, [*GOOD, operation], seconds=60)) == in_the_restate_twin
+    assert len(find_violations(LEDGER_ONLY, [*GOOD, operation], seconds=60)) == in_the_control
 
 
 def test_too_little_of_one_kind() -> None:

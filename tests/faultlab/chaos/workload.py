@@ -12,14 +12,15 @@ import requests
 
 from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS
 from tests.faultlab.submitted import SubmittedOperation
+from tests.support.control import operations_of
 from tests.support.history import Outcome
 from tests.support.running_twin import RunningTwin
-from tests.support.truth import AMOUNT, CURRENCY, OPERATIONS, hook_of
+from tests.support.truth import AMOUNT, CURRENCY, hook_of
 
 CLIENTS = 8
 LONGEST_PAUSE_SECONDS = 0.4
 """Clients think: their pauses are drawn between nothing and this, which leaves the machine to what is tested."""
-UNDOES = {"refund": "pay", "cancel": "plan"}
+UNDOES = {"refund": "pay", "cancel": "plan", "delete met": "plan"}
 """What can only be done to a todo with which another operation has succeeded."""
 MOST_PER_SECOND = 40
 """More operations than all clients together do in a second."""
@@ -46,7 +47,7 @@ class WorkloadClient:
         with requests.Session() as session:
             session.trust_env = False
             while not self.over.is_set():
-                self.operate(session, self.random.choice(OPERATIONS))
+                self.operate(session, self.random.choice(operations_of(self.twin.which)))
                 self._think()
 
     def operate(self, session: requests.Session, kind: str, insist: float = 0.5) -> SubmittedOperation:
@@ -59,7 +60,7 @@ class WorkloadClient:
         else:
             kind = UNDOES.get(kind, kind)
             todo_id, task = (None, text) if kind == "add" else next(self.prepared)
-        if before and kind == "cancel":
+        if before and before.kind == "plan":
             # From now on this operation answers for the meeting.
             self.history.remove(before)
         key = str(uuid.UUID(int=self.random.getrandbits(128), version=4))

@@ -11,12 +11,14 @@ _WHEN_WHOLE = {
     "tell": (Verdict.EXACTLY_ONCE, "it is completed already, which tells nobody."),
     "plan": (Verdict.GHOST, "its client is told that a meeting is planned."),
     "cancel": (Verdict.GHOST, "its client is told that it was cancelled."),
+    "delete met": (Verdict.GHOST, "its client is told that there is nothing to delete."),
 }
 _WHEN_BEGUN = {
     "pay": (Verdict.STUCK, "its client is told that it is being paid, and nobody looks whether it is."),
     "refund": (Verdict.EXACTLY_ONCE, "the provider knows it by its key, and it is recorded."),
     "tell": (Verdict.HALF_DONE, "it is completed already, which tells nobody."),
     "cancel": (Verdict.EXACTLY_ONCE, "it is cancelled once more, and each step knows what was done."),
+    "delete met": (Verdict.EXACTLY_ONCE, "what its meeting has left is undone, and it is deleted."),
 }
 
 

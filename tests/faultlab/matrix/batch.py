@@ -15,7 +15,7 @@ from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import RESUBMITS, expected_outcomes
 from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.support.history import Truth, judge
-from tests.support.truth import count_effects, wait_for_reminders
+from tests.support.truth import count_effects, seconds_late, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 
 PREPARED_TOGETHER = 4
@@ -71,7 +71,8 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     count_effects(lab.twin, operations)
     for operation in operations:
         operation.settled = not unfinished
-    return [_cell(recorder, *one) for one in zip(cases, operations, truths_when_held, strict=True)]
+    late = [seconds_late(lab.twin, operation) for operation in operations]
+    return [_cell(recorder, *one) for one in zip(cases, operations, truths_when_held, late, strict=True)]
 
 
 def _wait_for_quiet(lab: Laboratory) -> None:
@@ -93,7 +94,9 @@ def _wait_for_quiet(lab: Laboratory) -> None:
         raise StillMissingError(f"{error}; {clients} clients, sessions at work: {lab.busy_sessions()}") from error
 
 
-def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, when_held: Truth | None) -> Cell:
+def _cell(
+    recorder: Recorder, case: Case, operation: SubmittedOperation, when_held: Truth | None, late: float | None
+) -> Cell:
     # The message was held where the seam says, or the cell has proved nothing.
     assert when_held
     assert operation.truth
@@ -107,5 +110,6 @@ def _cell(recorder: Recorder, case: Case, operation: SubmittedOperation, when_he
         effect_when_held=when_held.times,
         half=operation.truth.half,
         half_when_held=when_held.half,
+        late=late,
         events=recorder.events(operation),
     )

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from tests.faultlab.laboratory import PROCESSES
-from tests.faultlab.matrix.seams import LONG, Seam
+from tests.faultlab.matrix.seams import Seam
 from todo_stack.twins import RESTATE
 
 SHORT_STALL_SECONDS = 1.0
@@ -25,8 +25,7 @@ class FaultKind(enum.Enum):
     POOL = "all connections of the pool are in use until the client has its answer"
 
 
-_MILD = (FaultKind.STALL, FaultKind.TERMINATE)
-_NOT_FOR_THE_JOB = (*_MILD, FaultKind.SHUTDOWN)
+_NOT_FOR_THE_JOB = (FaultKind.STALL, FaultKind.TERMINATE, FaultKind.SHUTDOWN)
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,6 @@ class Fault:
         """Return why this fault makes no sense at this seam; nothing if it does."""
         if self.name == "pause database" and seam.undone:
             return "whether the undoing can be recorded before the freeze ends is chance"
-        if seam.operation in LONG and seam.twin.durable and self.kind in _MILD:
-            return "so many seams that what is only late, or may end what it has begun, is left to other operations"
         if seam.delayed and not seam.twin.durable and self.kind in _NOT_FOR_THE_JOB:
             return "the job mails one reminder after the other, so that few can be tried: this one is left to others"
         if self.kind in (FaultKind.READ_ONLY, FaultKind.POOL):
@@ -50,7 +47,7 @@ class Fault:
         if not self.process:
             return ""
         if self.process not in PROCESSES[seam.twin]:
-            return f"the plain twin has no {self.process}"
+            return f"{seam.twin.title} has no {self.process}"
         if self.kind is FaultKind.PAUSE:
             return "" if self.process in seam.ends else f"the {self.process} has no part in this message"
         if self.process not in seam.involved:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
+
 from tests.faultlab.laboratory import (
     LONGER_THAN_EVERY_TIMEOUT_SECONDS,
     OUTSIDE,
@@ -19,6 +21,7 @@ from tests.faultlab.wire.breakpoints import Held
 from tests.faultlab.wire.messages import Sent
 from tests.support.database import execute
 from tests.support.waiting import until
+from todo_stack import tree
 from todo_stack.database_roles import SUPERUSER
 
 FILLER = "filler of the pool"
@@ -67,7 +70,7 @@ class FaultInjector:
                 _release([(seam, message) for seam, message in held if seam.name == "request"])
             case FaultKind.PAUSE:
                 self._record("fault", f"SIGSTOP {process}", process)
-                self._lab.server(process).pause()
+                self._pause(process)
                 _release(held)
                 _last(LONGER_THAN_EVERY_TIMEOUT_SECONDS)
                 self._record("heal", f"SIGCONT {process}", process)
@@ -109,6 +112,14 @@ class FaultInjector:
             else:
                 message.release()
 
+    def _pause(self, process: str) -> None:
+        """Pause the process, and wait until it stands still: on a busy machine its threads go on for a moment."""
+        server = self._lab.server(process)
+        server.pause()
+        assert server.pid is not None
+        members = tree.family(server.pid)
+        until(lambda: all(map(_stands_still, members)), f"the standstill of the {process}")
+
     def _end(self, number: signal.Signals, meanwhile: HeldMessages = ()) -> None:
         """Ask the process to end, let these messages go, and wait until it is gone."""
         server = self._lab.server(self._fault.process)
@@ -130,6 +141,15 @@ class FaultInjector:
         # Allowed in a read-only transaction: it changes no data.
         execute(database, f"ALTER SYSTEM SET default_transaction_read_only = {'on' if on else 'off'}")
         execute(database, "SELECT pg_reload_conf()")
+
+
+def _stands_still(member: psutil.Process) -> bool:
+    """Whether a process that was sent SIGSTOP is stopped, where the system tells with each of its threads."""
+    try:
+        threads = [psutil.Process(thread.id) for thread in member.threads()] if psutil.LINUX else [member]
+        return all(one.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE) for one in threads)
+    except psutil.NoSuchProcess:
+        return not member.is_running()
 
 
 def _reset(held: HeldMessages) -> None:

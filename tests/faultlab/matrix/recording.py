@@ -24,13 +24,15 @@ from tests.faultlab.matrix.seams import RECORDED, SEAMS, SeamKind, kind_of, seam
 from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.faultlab.wire.events import EventKind, LinkEvent
 from tests.faultlab.wire.messages import Match, Message
+from tests.support.control import COMPARED, operations_of
 from tests.support.history import WHOLE, Outcome, Truth
 from tests.support.running_twin import new_key
 from tests.support.truth import FEATURES, OPERATIONS, count_effects, prepare, wait_for_reminders
 from tests.support.waiting import until
-from todo_stack.twins import TWINS
 
 Rows = list[dict[str, Any]]
+
+TOGETHER = 20
 
 
 def new_operation(lab: Laboratory, kind: str) -> SubmittedOperation:
@@ -76,8 +78,9 @@ def record(lab: Laboratory, kind: str) -> Rows:
 def add_truths(lab: Laboratory, kind: str, rows: Rows) -> None:
     """Hold an operation at each of its messages, and add to that what there is of the operation meanwhile."""
     every = seams_of(lab.which, kind, rows)
-    # As many together as the plain twin's job for reminders, which sends one after the other, can be at.
-    number = 1 if kind == "remind" and not lab.which.durable else len(every)
+    # Not so many together that the first is given up before the last is held; and the plain twin's job for reminders
+    # sends one after the other.
+    number = 1 if kind == "remind" and not lab.which.durable else TOGETHER
     truths: list[Truth | None] = []
     for seams in (every[i : i + number] for i in range(0, len(every), number)):
         with ThreadPoolExecutor(4) as pool:
@@ -155,15 +158,15 @@ def _called(part: SeamKind, message: Message | None) -> str:
 
 
 def main(kinds: Sequence[str]) -> None:
-    """Record these operations in both twins."""
+    """Record these operations in both twins and the control."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
-    for twin in TWINS:
+    for twin in COMPARED:
         with (
             tempfile.TemporaryDirectory() as folder,
             Laboratory(twin, Path(folder) / "data", with_outside_world=True) as lab,
         ):
             lab.twin.add("warm-up")
-            for kind in kinds:
+            for kind in [kind for kind in kinds if kind in operations_of(twin)]:
                 rows = record(lab, kind)
                 add_truths(lab, kind, rows)
                 recorded.setdefault(twin.key, {})[kind] = rows

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,8 @@ class Cell(Record):
     half: str = ""
     """Which part of it is there in the end without the other."""
     half_when_held: str = ""
+    late: float | None = None
+    """How many seconds after it was due a reminder was mailed."""
     events: Sequence[CellEvent] = ()
 
     @property
@@ -84,11 +86,23 @@ class MatrixRun(RunRecord):
 
     seed: int
     cells: Sequence[Cell]
+    late: Mapping[str, Mapping[str, float]] = {}
+    """By twin and fault: how many seconds after it was due a reminder was mailed, at most."""
 
     @property
     def unexpected(self) -> list[Cell]:
         """The cells that are not as the rules say."""
         return [cell for cell in self.cells if not cell.as_expected]
+
+
+def latest(cells: Iterable[Cell]) -> dict[str, dict[str, float]]:
+    """Return how late reminders were at most, in seconds, by twin and fault."""
+    found: dict[str, dict[str, float]] = {}
+    for cell in cells:
+        if cell.late is not None:
+            of_twin = found.setdefault(cell.twin, {})
+            of_twin[cell.fault] = max(cell.late, of_twin.get(cell.fault, 0))
+    return found
 
 
 class Journal:

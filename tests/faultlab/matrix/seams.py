@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from tests.faultlab.laboratory import OUTSIDE, PROCESSES
 from tests.faultlab.matrix.traces import Traces
 from tests.faultlab.wire.messages import Answer, Match, Message, Sent
+from tests.support.control import COMPARED
 from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
 from tests.support.truth import OPERATIONS
-from todo_stack.twins import TWINS, Twin
+from todo_stack.twins import Twin
 
 RECORDED = Path(__file__).with_name("seams.json")
 
-LONG = ("plan", "cancel")
+LONG = ("plan", "cancel", "delete met")
 """Operations of so many steps that not everything is tried at each."""
 _OF_EACH_STEP = ("ledger", "result", "journalled")
 
@@ -183,7 +184,8 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
     seams: list[Seam] = []
     for row in recorded:
         kind = kinds[row["seam"]]
-        before = {seam.kind.name for seam in seams}
+        before = [seam.kind.name for seam in seams]
+        begun = [name for name in before if name in ("send", "invocation")]
         seams.append(
             Seam(
                 *(twin, operation, kind),
@@ -193,7 +195,7 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
                 truth=NOTHING._replace(**row.get("truth", {})),
                 accepted=twin.durable and "call" in before and (kind.name == "invocation" or "invocation" in before),
                 background="response" in before,
-                racing="send" in before and "response" not in before,
+                racing=begun[-1:] == ["send"] and kind.name != "invocation",
             )
         )
     if operation == "remind":
@@ -206,7 +208,7 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
 
 
 def read_seams() -> dict[Twin, dict[str, list[Seam]]]:
-    """Return the recorded seams of both twins."""
+    """Return the recorded seams of both twins and the control."""
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
     return {
         twin: {
@@ -214,7 +216,7 @@ def read_seams() -> dict[Twin, dict[str, list[Seam]]]:
             for operation in OPERATIONS
             if (rows := recorded.get(twin.key, {}).get(operation))
         }
-        for twin in TWINS
+        for twin in COMPARED
     }
 
 

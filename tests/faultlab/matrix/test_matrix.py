@@ -9,21 +9,24 @@ from tests.faultlab.matrix.cases import Case, cases, every_case
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.injector import FaultInjector, HeldMessages
 from tests.faultlab.matrix.records import Cell
-from tests.faultlab.matrix.rules import expected
+from tests.faultlab.matrix.rules import RESUBMITS, expected
 from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.matrix.seams import SEAMS, Seam
+from tests.support.control import LEDGER_ONLY
 from tests.support.history import Verdict
 from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 SEED = 1
 SEAMS_TOGETHER = 20
+FOR_THE_CONTROL = "kill web"
 FOR_REMINDERS = {PLAIN: "kill web", RESTATE: "kill service"}
 
 
 def covering() -> list[Case]:
     """Return a batch of each fault: at seams that were not chosen before, with one kind of client or the other."""
     chosen: list[Case] = []
-    for twin, operations in SEAMS.items():
+    for twin in TWINS:
+        operations = SEAMS[twin]
         tried: list[Seam] = []
         for fault in FAULTS:
             possible = [seam for seam in chain(*operations.values()) if not fault.why_left_out(seam)]
@@ -37,6 +40,12 @@ def covering() -> list[Case]:
                 clients = cases([seam], [fault])
                 chosen.append(clients[number % len(clients)])
     return chosen
+
+
+def of_the_control() -> list[Case]:
+    """Return a few of the control's: where something is done and its client does not know it, with both clients."""
+    every = [case for case in every_case() if case.seam.twin == LEDGER_ONLY and case.fault.name == FOR_THE_CONTROL]
+    return [case for case in every if case.seam.kind.name in ("committed", "answer", "response")]
 
 
 def run(wanted: list[Case], folder: Path, injector: type[FaultInjector] = FaultInjector) -> list[Cell]:
@@ -56,7 +65,8 @@ def values_of_each_part(chosen: list[Case]) -> list[set[str]]:
 
 def test_part_covers_everything() -> None:
     """The part has each seam of each operation, each fault and each client of both twins at least once."""
-    assert values_of_each_part(covering()) == values_of_each_part(every_case())
+    of_the_twins = [case for case in every_case() if case.seam.twin in TWINS]
+    assert values_of_each_part(covering()) == values_of_each_part(of_the_twins)
 
 
 def test_rules_promise_what_the_design_promises() -> None:
@@ -65,13 +75,18 @@ def test_rules_promise_what_the_design_promises() -> None:
     verdicts = {twin: {verdict for of, verdict, _ in rules if of == twin} for twin in TWINS}
     assert not verdicts[RESTATE] & {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE}
     assert Verdict.DUPLICATED in verdicts[PLAIN]
+    # With a ledger whoever asks again has it once, and nobody else sees to a second step.
+    control = [(case, verdict) for case, (of, verdict, _) in zip(every_case(), rules, strict=True) if of == LEDGER_ONLY]
+    assert {verdict for case, verdict in control if case.client == RESUBMITS} == {Verdict.EXACTLY_ONCE}
+    bad = {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE}
+    assert {(case.seam.operation, verdict) for case, verdict in control if verdict in bad} == {("pay", Verdict.STUCK)}
     assert all(because.endswith(".") for _, _, because in rules)
 
 
 @pytest.mark.timeout(600)
 def test_covering_part_of_the_matrix(tmp_path: Path) -> None:
     """Every cell comes to the verdict that the rules predict."""
-    part = covering()
+    part = [*covering(), *of_the_control()]
     found = run(part, tmp_path)
     assert {cell.id for cell in found} == {case.id for case in part}
     assert [f"{cell.id}: {cell.comparison}" for cell in found if not cell.as_expected] == []
@@ -88,7 +103,8 @@ class Harmless(FaultInjector):
 
 def test_without_the_faults_it_fails(tmp_path: Path) -> None:
     """If the faults are taken away, cells come to other verdicts than predicted: the matrix can fail."""
-    lost_answers = [case for case in every_case() if case.seam.name == "committed" and case.fault.name == "kill web"]
+    every = [case for case in every_case() if case.seam.twin in TWINS]
+    lost_answers = [case for case in every if case.seam.name == "committed" and case.fault.name == "kill web"]
     found = run(lost_answers, tmp_path, Harmless)
     # Without the fault everything succeeds, whatever was predicted.
     assert {cell.verdict for cell in found} == {Verdict.EXACTLY_ONCE}

@@ -15,7 +15,7 @@ from tests.support.history import Verdict
 from tests.support.page import counted
 from tests.support.truth import OPERATIONS
 
-from .findings import findings
+from .findings import findings, lateness
 
 _FAULTS = [fault.name for fault in FAULTS]
 
@@ -23,6 +23,12 @@ _FAULTS = [fault.name for fault in FAULTS]
 def print_run(run: MatrixRun, console: Console) -> None:
     """Print the legend, the verdicts per twin and per fault, and each unexpected cell with what runs it again."""
     for table in (_legend(), _verdicts(run), _parts(run, "operation", OPERATIONS), _parts(run, "fault", _FAULTS)):
+        console.print(table)
+    titles, rows = lateness(run)
+    if rows:
+        table = Table("fault", *titles, title="Seconds reminders were late, at most")
+        for row in rows:
+            table.add_row(*row)
         console.print(table)
     if not run.unexpected:
         console.print(f"[green]Each of {counted(len(run.cells), 'verdict')} is as predicted.")
@@ -57,7 +63,8 @@ def _verdicts(run: MatrixRun) -> Table:
 def _parts(run: MatrixRun, of: str, names: Iterable[str]) -> Table:
     """Return the counts per fault or operation, each with its verdict's symbol."""
     twins = findings(run)
-    table = Table(of, *(twin.title for twin in twins), title=f"Per {of}")
+    # Else the title of the twin would not fit into 80 columns.
+    table = Table(of, *(twin.title for twin in twins), title=f"Per {of}", padding=0)
     for name in names:
         row = [
             Text("  ").join(

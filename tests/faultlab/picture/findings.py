@@ -5,11 +5,12 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tests.faultlab.legend import HARM, Share
+from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
+from tests.support.control import COMPARED
 from tests.support.history import Verdict
 from tests.support.page import counted
-from todo_stack.twins import TWINS
 
 _REASONS_SHOWN = 3  # of one harm; the others are in the map
 _SEAMS_SHOWN = 3
@@ -83,7 +84,27 @@ class TwinFindings:
         return f"{harmed} of {writes} left a user with something untrue: {', '.join(parts)}."
 
 
+class Lateness(NamedTuple):
+    """By how many seconds a reminder was late at most."""
+
+    twins: list[str]
+    """The titles of those that remind."""
+    rows: list[list[str]]
+    """For each fault its name, and the number of each of them."""
+
+
+def lateness(run: MatrixRun) -> Lateness:
+    """Return how late reminders were under each fault."""
+    twins = [twin for twin in COMPARED if twin.key in run.late]
+    rows = [[fault.name, *(_seconds(run.late[twin.key].get(fault.name)) for twin in twins)] for fault in FAULTS]
+    return Lateness([twin.title for twin in twins], [row for row in rows if any(row[1:])])
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
+
+
 def findings(run: MatrixRun) -> list[TwinFindings]:
     """Return what was found of each twin that was tried."""
-    by_twin = [TwinFindings(twin.title, [cell for cell in run.cells if cell.twin == twin.key]) for twin in TWINS]
+    by_twin = [TwinFindings(twin.title, [cell for cell in run.cells if cell.twin == twin.key]) for twin in COMPARED]
     return [twin for twin in by_twin if twin.cells]

@@ -11,12 +11,13 @@ from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import KINDS, SEAMS
+from tests.support.control import LEDGER_ONLY, WHERE_IT_ENDS
 from tests.support.history import Verdict
 from tests.support.page import counted
 from tests.support.run_environment import MAIN_VERSIONS
 from tests.support.truth import OPERATIONS
 
-from .findings import findings
+from .findings import findings, lateness
 
 published_run = cache(published.read)
 
@@ -54,6 +55,12 @@ def _verdicts_by(run: MatrixRun, of: str, names: Iterable[str]) -> str:
     return _table([of, *(twin.title for twin in twins)], [row for row in rows if any(row[1:])])
 
 
+def late(run: MatrixRun) -> str:
+    """Return by how many seconds reminders were late at most, under each fault."""
+    titles, rows = lateness(run)
+    return _table(["fault", *titles], rows, numbers=len(titles))
+
+
 def harms(run: MatrixRun) -> str:
     """Return what went wrong in each twin, and why, with the command that shows one of each."""
     lines = []
@@ -75,9 +82,10 @@ def measured(run: MatrixRun) -> str:
     """Return when this was found, where, and with which versions."""
     versions = ", ".join(f"{name} {run.versions[name]}" for name in MAIN_VERSIONS)
     predicted = f"{len(run.unexpected):,} verdicts are not" if run.unexpected else "each verdict is"
+    control = f"\n\n{WHERE_IT_ENDS}" if LEDGER_ONLY.key in {cell.twin for cell in run.cells} else ""
     return (
         f"{counted(len(run.cells), 'write')}, each stopped at one seam and hit by one fault; {predicted} as `{RULES}` "
-        f"predicts. Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}."
+        f"predicts. Run on {run.started:%Y-%m-%d} with {versions}, seed {run.seed}.{control}"
     )
 
 

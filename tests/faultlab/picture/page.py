@@ -18,11 +18,12 @@ from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS, clients_at
 from tests.faultlab.matrix.seams import KINDS, SEAMS, Seam
 from tests.support import page
+from tests.support.control import COMPARED, LEDGER_ONLY, WHERE_IT_ENDS
 from tests.support.page import counted
 from tests.support.truth import OPERATIONS
-from todo_stack.twins import TWINS, Twin
+from todo_stack.twins import Twin
 
-from .findings import findings
+from .findings import findings, lateness
 
 
 def render(run: MatrixRun) -> str:
@@ -44,6 +45,7 @@ def render(run: MatrixRun) -> str:
         style="compare.css",
         run=run,
         twins=findings(run),
+        late=lateness(run),
         operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
         seam_kinds=[kind for kind in KINDS if kind.explains],
         cells_at=cells_at,
@@ -54,6 +56,7 @@ def render(run: MatrixRun) -> str:
         legend=LEGEND,
         clients=CLIENTS,
         counted=counted,
+        control=WHERE_IT_ENDS if LEDGER_ONLY.key in {cell.twin for cell in run.cells} else "",
         data=_packed(run),
     )
 
@@ -99,8 +102,8 @@ def _packed(run: MatrixRun) -> str:
             }
             for cell in run.cells
         },
-        "lanes": {f"{twin}/{operation}": lanes(twin, operation) for twin in TWINS for operation in SEAMS[twin]},
-        "titles": {twin.key: twin.title for twin in TWINS},
+        "lanes": {f"{twin}/{operation}": lanes(twin, operation) for twin in COMPARED for operation in SEAMS[twin]},
+        "titles": {twin.key: twin.title for twin in COMPARED},
         "verdicts": {verdict.value: (entry.symbol, entry.css) for verdict, entry in LEGEND.items()},
     }
     return base64.b64encode(gzip.compress(json.dumps(data).encode())).decode()

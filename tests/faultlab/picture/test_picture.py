@@ -16,15 +16,16 @@ from tests.faultlab import published
 from tests.faultlab.legend import HARM, LEGEND, Share
 from tests.faultlab.matrix.cases import Case, every_case
 from tests.faultlab.matrix.faults import FAULTS
-from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun
+from tests.faultlab.matrix.records import Cell, CellEvent, MatrixRun, latest
 from tests.faultlab.matrix.rules import CLIENTS
 from tests.faultlab.matrix.seams import SEAMS
 from tests.faultlab.picture import markdown
 from tests.faultlab.picture.console import print_run
 from tests.faultlab.picture.page import lanes, render
 from tests.faultlab.submitted import ClientAnswer
+from tests.support.control import COMPARED
 from tests.support.history import Outcome, Verdict
-from todo_stack.twins import RESTATE, TWINS, twin_named
+from todo_stack.twins import TWINS
 
 FEW_FAULTS = ("connection reset", "kill web", "kill Restate", "power cut")
 ROW_EVENTS = ("stalled", "released", "dropped", "reset", "lost")
@@ -41,6 +42,7 @@ def made_up_cell(dice: random.Random, case: Case, as_expected: bool) -> Cell:
         answers=[ClientAnswer(200, dice.choice(list(Outcome)), "503")],
         effect=dice.randint(0, 2),
         effect_when_held=dice.choice([None, 0, 1]),
+        late=dice.randint(1, 99) / 10 if case.seam.delayed else None,
         events=[
             CellEvent(at=1, link="client to web", direction="to server", kind="passed", label="POST /add"),
             CellEvent(at=2.5, **to_server, kind="held", label="</script> COMMIT"),
@@ -58,7 +60,7 @@ def made_up_run(seed: int, *, as_expected: bool = True) -> MatrixRun:
     """Return a run of a few faults."""
     dice = random.Random(seed)
     cells = [made_up_cell(dice, case, as_expected) for case in every_case() if case.fault.name in FEW_FAULTS]
-    return published.read().model_copy(update={"cells": cells})
+    return published.read().model_copy(update={"cells": cells, "late": latest(cells)})
 
 
 RUN = made_up_run(1)
@@ -93,7 +95,7 @@ def rows(text: str, name: str) -> list[list[str]]:
 def test_counts(document: BeautifulSoup, verdict: Verdict) -> None:
     """All have the number of each verdict and its share, per twin and behaviour of the client."""
     expected = []
-    for twin in TWINS:
+    for twin in COMPARED:
         for client in (*CLIENTS, "both"):
             found = [c.verdict for c in RUN.cells if c.twin == twin.key and client in (c.client, "both")]
             expected.append(str(Share(found.count(verdict), len(found))))
@@ -103,6 +105,20 @@ def test_counts(document: BeautifulSoup, verdict: Verdict) -> None:
     assert rows(markdown.verdicts(RUN), name) == [[told, database, *without_both]]
     shown = [[part.get_text(" ", strip=True) for part in row("th") + row("td")] for row in document.select("tbody tr")]
     assert [name, told, database, *(re.sub(r"[()]", "", share) for share in expected)] in shown
+
+
+@pytest.mark.parametrize("fault", FEW_FAULTS)
+def test_how_late(document: BeautifulSoup, fault: str) -> None:
+    """All have the longest time that a reminder was late, per twin and fault; nothing where none was tried."""
+    expected = []
+    for twin in TWINS:
+        found = [cell.late for cell in RUN.cells if (cell.twin, cell.fault) == (twin.key, fault) and cell.late]
+        expected.append(f"{max(found):.1f}" if found else "")
+    assert any(expected)
+    assert expected in rows(printed(RUN), fault)
+    assert rows(markdown.late(RUN), fault) == [expected]
+    shown = [[part.text for part in row(["th", "td"])] for row in document.select("table.operations tr")]
+    assert [fault, *expected] in shown
 
 
 def test_words_before_verdicts(document: BeautifulSoup) -> None:
@@ -118,7 +134,7 @@ def test_without_harm() -> None:
     page = page_of(RUN.model_copy(update={"cells": calm}))
     why = page.select_one("[aria-labelledby=why]")
     assert why
-    assert len(re.findall("None of .* broken writes left a user with something untrue", why.text)) == len(TWINS)
+    assert len(re.findall("None of .* broken writes left a user with something untrue", why.text)) == len(COMPARED)
     assert not why.select("h4")
 
 
@@ -175,7 +191,7 @@ def test_self_contained() -> None:
 def test_part_of_a_run() -> None:
     """A run of one twin's single cell has a page, too; what was not run is neither a verdict nor left out."""
     document = page_of(RUN.model_copy(update={"cells": RUN.cells[-1:]}))
-    assert [head.text for head in document.select(".verdicts .twin")] == [f"{RESTATE.title}, client"]
+    assert [head.text for head in document.select(".verdicts .twin")] == [f"{COMPARED[-1].title}, client"]
     assert len(document.select(".map td a")) == 1
     assert document.select(".map td.unrun")
 
@@ -191,7 +207,7 @@ def test_percent(number: int, total: int, percent: str) -> None:
 
 def test_markdown_tells_what_was_run() -> None:
     """The reasons of the harms come with a command, and the rest with date, versions and seed."""
-    assert markdown.harms(RUN).count("See one: `make compare ONLY=") == len(HARM) * len(TWINS) * 3
+    assert markdown.harms(RUN).count("See one: `make compare ONLY=") == len(HARM) * len(COMPARED) * 3
     postgresql = RUN.versions["PostgreSQL"]
     assert f"Run on {RUN.started:%Y-%m-%d} with PostgreSQL {postgresql}" in markdown.measured(RUN)
     assert f"| {RUN.cells[0].fault} |" in markdown.verdicts_by_fault(RUN)
@@ -224,8 +240,9 @@ def test_opening_a_cell(page: Page) -> None:
     others = "answer to POST /add|SIGKILL web|web started again|power cut|(503)"
     for text in f"{messages}|{others}".split("|"):
         expect(drawing).to_contain_text(text)
+    (twin,) = (twin for twin in COMPARED if twin.key == cell.twin)
     # All processes were gone in the power cut, and the web once before.
-    expect(drawing.locator(".gone")).to_have_count(len(lanes(twin_named(cell.twin), cell.operation)))
+    expect(drawing.locator(".gone")).to_have_count(len(lanes(twin, cell.operation)))
 
 
 def test_keyboard(page: Page) -> None:
