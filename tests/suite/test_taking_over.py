@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from todo_stack.errors import StackError
 from todo_stack.output import no_log
 from todo_stack.process import Step
 from todo_stack.taking_over import take_over
-from todo_stack.unprivileged import Commands, aside, copy_of
+from todo_stack.unprivileged import Commands, copy_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root takes over what another user has")
 
@@ -98,33 +100,62 @@ def test_folders_of_others_stay(start: Callable[[], Commands], data: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        ("link", "PostgreSQL has not made odd"),
-        ("fifo", "PostgreSQL has not made odd"),
-        ("deep", "PostgreSQL has not made odd/deep"),
-        ("hard link", "cannot read all of it"),
-    ],
+    ("kind", "found"), [("link", "odd"), ("fifo", "odd"), ("deep", "odd/deep"), ("lines", "a\\\\nb")]
 )
-def test_what_leads_elsewhere(
-    start: Callable[[], Commands], data: Path, tmp_path: Path, kind: str, reason: str
-) -> None:
-    """Data with what PostgreSQL has not made, or what its owner cannot read, is refused and stays as it was."""
-    ours, odd = tmp_path / "ours", data / "odd"
-    ours.write_text("important")
-    ours.chmod(0o600)
+def test_what_leads_elsewhere(start: Callable[[], Commands], data: Path, tmp_path: Path, kind: str, found: str) -> None:
+    """Data with something that PostgreSQL has not made is refused and stays as it was; its name gives no orders."""
+    odd = data / "odd"
     makes: dict[str, Callable[[], object]] = {
         "link": lambda: odd.symlink_to(tmp_path),
         "fifo": lambda: os.mkfifo(odd),
         "deep": lambda: odd.joinpath(*["deep"] * 20).mkdir(parents=True),
-        "hard link": lambda: os.link(ours, odd),
+        "lines": lambda: (data / "a\nb").symlink_to(tmp_path),
     }
     makes[kind]()
-    if kind != "hard link":
-        aside(["chown", "-hR", str(NOBODY), str(odd)])
-    with pytest.raises(StackError, match=reason):
+    give(data)
+    with pytest.raises(StackError, match=f"PostgreSQL has not made '{found}"):
         start()
     assert data.stat().st_uid == NOBODY
     assert (data / "base" / "file").read_text() == "data"
+    assert tmp_path.stat().st_uid == 0
+    assert beside(data) == ["data"]
+
+
+def test_second_name(start: Callable[[], Commands], data: Path, tmp_path: Path) -> None:
+    """A file that has a second name elsewhere is another one in the copy, and the first stays whose it was."""
+    ours = tmp_path / "ours"
+    ours.write_text("important")
+    ours.chmod(0o600)
+    os.link(ours, data / "odd")
+    start()
+    assert ours.stat().st_nlink == 1
     assert (ours.read_text(), ours.stat().st_uid, ours.stat().st_mode & 0o777) == ("important", 0, 0o600)
+    assert (data / "odd").stat().st_mode & 0o077 == 0
+
+
+def test_server_still_works(start: Callable[[], Commands], data: Path) -> None:
+    """Data in which a process works is not copied: what that still writes would be lost."""
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, cwd=data / "base") as process,
+        pytest.raises(StackError, match=f"process {process.pid} of user 0 works in"),
+    ):
+        start()
+    assert beside(data) == ["data"]
+    assert start().owns(data)
+
+
+def test_staging_of_another(start: Callable[[], Commands], data: Path) -> None:
+    """What another user has put where the copy is made is not taken for it."""
+    (copy_of(data) / "base").mkdir(parents=True)
+    give(copy_of(data).parent)
+    with pytest.raises(StackError, match="is not ours"):
+        start()
+    assert (data / "base" / "file").read_text() == "data"
+
+
+def test_leftovers_are_removed(start: Callable[[], Commands], data: Path) -> None:
+    """What an interrupted start has left beside data that is taken over goes with the next one."""
+    start()
+    (copy_of(data).parent / "old").mkdir(parents=True)
+    start()
     assert beside(data) == ["data"]

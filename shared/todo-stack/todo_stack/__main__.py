@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
 from todo_stack.terminal import Terminal
 from todo_stack.twins import RESTATE, TWINS, twin_named
+from todo_stack.unprivileged import remove
 
 _data_option = click.option(
     "--data",
@@ -84,7 +84,8 @@ def reset(data: Path, yes: bool) -> None:
         data_folder.check_removable(data)
         with data_folder.locked(data):
             if yes or click.confirm(f"Remove {data} with all todos in it?"):
-                shutil.rmtree(data)
+                if not remove(data):
+                    raise StackError(f"{data} cannot be removed")
                 click.echo("removed")
 
 

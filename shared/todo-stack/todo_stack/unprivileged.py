@@ -19,8 +19,6 @@ import psutil
 from todo_stack.errors import StackError
 from todo_stack.output import Log, cause
 
-_DROP = ("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs")
-
 _FOLDER = 9
 """The number of the open folder. Through it a process gets into a folder whose parents are closed to it."""
 
@@ -88,23 +86,21 @@ class Commands:
         return not self._is_root or folder.stat().st_uid == self._user
 
     def copy(self, folder: Path, new: Path) -> list[str]:
-        """Return the command that copies a folder, read by its owner and written by the user.
+        """Return the command that copies a folder, for the user.
 
-        So neither follows what the other has put there. Access lists stay behind, and what was open is another file.
+        Its processes are the user's, whom nobody else can be, and may read everything, but not write. Links are copied
+        and not followed, access lists stay behind, and what was open is another file.
         """
-        owner = folder.stat().st_uid
         tar = ["tar", "-C", f"/proc/self/fd/{_FOLDER}"]
-        read = shlex.join([*_as(owner), *tar, "-cSf", "-", "."])
+        read = shlex.join([*self._as_user("-all,+dac_read_search"), *tar, "-cSf", "-", "."])
         write = shlex.join([*self._as_user(), *tar, "-xf", "-"])
-        # What the owner's process says is not shown: who else is that user could say it.
-        read = f'{read} {_FOLDER}<"$0" 2>/dev/null 3>&- || echo failed >&3'
-        copy = f'{{ {{ {read}; }} | {write} {_FOLDER}<"$1" 3>&- >&2; }} 3>&1'
-        told = f"user {owner}, to whom it belongs, cannot read all of it"
-        script = f'umask 077; failed=$({copy}) || exit; test -z "$failed" || {{ echo "{told}"; exit 1; }}'
+        copy = f'{{ {{ {read} {_FOLDER}<"$0" 3>&- || echo failed >&3; }} | {write} {_FOLDER}<"$1" 3>&- >&2; }} 3>&1'
+        script = f'umask 077; failed=$({copy}) || exit; test -z "$failed"'
         return ["sh", "-c", script, str(folder), str(new)]
 
-    def _as_user(self) -> list[str]:
-        return _as(self._user)
+    def _as_user(self, capabilities: str = "-all") -> list[str]:
+        sets = [f"--{name}={capabilities}" for name in ("inh-caps", "ambient-caps", "bounding-set")]
+        return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups", "--no-new-privs", *sets]
 
     def _with_a_name(self, log: Log) -> list[str]:
         """Return what a command begins with, so that its process finds a name for the user; the machine has none."""
@@ -127,10 +123,6 @@ def copy_of(data: Path) -> Path:
 def remove(folder: Path) -> bool:
     """Remove a folder, however deep and whoever is in it; return whether it is gone."""
     return aside(["rm", "-rf", "--", str(folder)]).returncode == 0
-
-
-def _as(user: int) -> list[str]:
-    return ["setpriv", f"--reuid={user}", f"--regid={user}", *_DROP]
 
 
 def aside(command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
