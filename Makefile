@@ -17,7 +17,7 @@ WEB_TOOLS := .lint/node_modules/.ready
 DJLINT := --configuration pyproject.toml
 TEMPLATES := $(wildcard shared/*/*/templates/*.html tests/*/*/*.j2)
 STYLES := $(wildcard shared/*/*/static/*.css tests/*/*/*.css)
-SCRIPTS := $(wildcard .lint/*.mjs tests/*/*/*.js tests/*/*/*.mjs)
+SCRIPTS := $(wildcard .lint/*.mjs shared/*/*/static/*.js tests/*/*/*.js tests/*/*/*.mjs)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -21,5 +21,5 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     app = build_app(__name__, "flask-todo-restate", settings, checks, migrations=[MIGRATIONS])
     app.config.update(RESTATE_ENDPOINT=settings.restate_endpoint, RESTATE_WRITE_BUDGET=settings.write_budget)
     add_routes(app, todo_routes, api, promises=True)
-    outcomes.init_app(app)
+    outcomes.init_app(app, settings.restate_admin_url, settings.dashboard_url)
     return app

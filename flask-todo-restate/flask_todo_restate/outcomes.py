@@ -1,9 +1,10 @@
 """Tells users what happened to a write that did not simply succeed."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import requests
-from flask import Flask, current_app, jsonify, redirect, request, session, url_for
+from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from flask_restate import FlaskRestate
@@ -18,8 +19,14 @@ from flask_restate.extension import (
     StatusUnavailableError,
     UnavailableError,
 )
+from flask_todo_restate.pending import Call, Pending
+from flask_todo_restate.remembered import forget, forget_in, remember, remembered
 from todo_shared.errors import is_api, problem, refused, unavailable
+from todo_shared.features.pages import local_time
+from todo_shared.forms import new_request_id
+from todo_shared.models.database import outage as database
 from todo_shared.outages import Outage
+from todo_shared.way import Hop
 
 
 class WatchedRestate(FlaskRestate):
@@ -57,24 +64,6 @@ restate = WatchedRestate()
 
 # How long a page waits for the state of an operation.
 ASK_SECONDS = 0.3
-# How many pending operations a session remembers. They are in its cookie.
-MAX_REMEMBERED = 10
-WHAT = {"add_todo": "Your new todo", "update_todo": "Your change", "delete_todo": "Your deletion"}
-WHAT |= {"clear_completed": "Deleting the completed todos"}
-WHAT |= {
-    "set_bounty": "The bounty",
-    "drop_bounty": "Taking the bounty off",
-    "pay": "The payment",
-    "refund": "The refund",
-    "plan_meeting": "The meeting",
-    "cancel_meeting": "Cancelling the meeting",
-}
-WHAT |= {
-    "set_watcher": "The watcher",
-    "drop_watcher": "Taking the watcher away",
-    "set_reminder": "The reminder",
-    "cancel_reminder": "Cancelling the reminder",
-}
 
 
 @dataclass(frozen=True)
@@ -83,11 +72,27 @@ class Notice:
 
     text: str
     kind: str = "info"
+    call: Call | None = None
+    """What it is about, if that has ended."""
 
 
-def init_app(app: Flask) -> None:
+@dataclass(frozen=True)
+class Waiting:
+    """What a page tells: the calls that are pending, newest first, how many more there are, and notices."""
+
+    calls: list[Call]
+    more: int
+    notices: list[Notice]
+
+    def about(self, todo_id: int | None) -> list[Call]:
+        """Return the calls about this todo; all if there is none."""
+        return [call for call in self.calls if todo_id in (None, call.todo_id)]
+
+
+def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
     """Let the application call Restate, and register the answers to calls that did not simply succeed."""
     restate.init_app(app)
+    pending_calls = Pending(app, admin_url, restate.check)
 
     @app.errorhandler(PendingError)
     def pending(outcome: PendingError) -> ResponseReturnValue:
@@ -95,8 +100,9 @@ def init_app(app: Flask) -> None:
             location = url_for("api.read_operation", operation_id=outcome.operation_id, _external=True)
             body = jsonify(id=outcome.operation_id, status="pending", url=location)
             return body, 202, {"Location": location}
-        session["pending"] = _remember(session.get("pending", {}), outcome)
-        return redirect(url_for("todo_routes.index"))
+        response = current_app.make_response(redirect(url_for("todo_routes.index")))
+        remember(response, outcome.operation_id, outcome.handler)
+        return response
 
     @app.errorhandler(RejectedError)
     def rejected(outcome: RejectedError) -> ResponseReturnValue:
@@ -112,40 +118,82 @@ def init_app(app: Flask) -> None:
         # The ingress may have accepted the call: perhaps only its answer was lost.
         return unavailable("Your change may not have been saved. It is safe to submit it again: it is made only once.")
 
-    app.jinja_env.globals["notices"] = notices
+    @app.post("/operations/<operation_id>/dismiss")
+    def dismiss(operation_id: str) -> ResponseReturnValue:
+        """Tell this browser no more of an operation."""
+        forget(operation_id)
+        return redirect(url_for("todo_routes.index"))
+
+    @app.after_request
+    def submitted_again(response: Response) -> Response:
+        was_accepted = response.status_code == 302 and "instead_of" in request.form
+        return forget_in(response, request.form["instead_of"]) if was_accepted else response
+
+    def waiting() -> Waiting:
+        if "waiting" not in g:
+            g.waiting = _waiting(pending_calls)
+        told: Waiting = g.waiting
+        return told
+
+    def way() -> list[Hop]:
+        reached = restate.ingress.works
+        service = pending_calls.look().service_reached if reached else None
+        return [
+            Hop("Flask", works=True),
+            Hop("Restate", works=reached, link=dashboard_url),
+            Hop("service", works=service),
+            Hop("PostgreSQL", works=database.works),
+        ]
+
+    helpers: dict[str, Callable[..., object]] = {"waiting": waiting, "way": way, "again": _again}
+    helpers |= {"local_time": local_time, "new_request_id": new_request_id}
+    app.jinja_env.globals.update(helpers, dashboard_url=dashboard_url)
 
 
-def notices() -> list[Notice]:
-    """Return a notice for each remembered operation that did not succeed yet, and forget those that ended."""
-    remembered: dict[str, str] = session.get("pending", {})
-    shown, unsettled = [], {}
+def _waiting(pending: Pending) -> Waiting:
+    """Return what Restate tells of all calls, and the ingress of those that this browser has just handed over."""
+    own = remembered()
+    told = pending.look(call.id for call in own)
+    calls = {call.id: call for call in told.calls}
+    notices = []
     asking = True
-    for operation_id, what in remembered.items():
+    for call in own:
+        listed = calls.pop(call.id, call)
         operation = OperationState("pending")
         try:
-            operation = restate.status(operation_id, timeout=ASK_SECONDS) if asking else operation
+            operation = restate.status(call.id, timeout=ASK_SECONDS) if asking else operation
         except OperationNotFoundError:
+            forget(call.id)
             continue
         except StatusUnavailableError:
             # Do not ask about the others: the page would wait for Restate once for each of them.
             asking = False
+        message = pending.message(call.id) or call.message
         if operation.status == "pending":
-            unsettled[operation_id] = what
-            shown.append(Notice(f"{what} is saved and will be applied."))
-        elif operation.status == "rejected":
-            shown.append(Notice(f"{what} failed: {operation.reason}", "error"))
-        elif operation.status == "unknown":
-            shown.append(Notice(f"{what} was stopped, but may have been made. Please check the list.", "error"))
-    if unsettled != remembered:
-        session["pending"] = unsettled
-    return shown
+            # In front of the others, the latest first.
+            calls = {call.id: replace(listed, message=message), **calls}
+            continue
+        pending.ended(call.id)
+        if operation.status == "done":
+            forget(call.id)
+        else:
+            notices.append(_ended(replace(call, message=message), operation))
+    more = told.total - len(told.calls)
+    if count := len(calls) + more:
+        changes = "1 change is" if count == 1 else f"{count} changes are"
+        notices.insert(0, Notice(f"{changes} saved and will be applied."))
+    return Waiting([*calls.values()], more, notices)
 
 
-def _remember(remembered: dict[str, str], outcome: PendingError) -> dict[str, str]:
-    """Return what the session should remember: this operation and the latest ones before it."""
-    what = WHAT[outcome.handler]
-    if task := request.form.get("task"):
-        what += f" “{task[:60]}”"
-    elif request.view_args:
-        what += f" of todo {request.view_args['todo_id']}"
-    return dict(list({**remembered, outcome.operation_id: what}.items())[-MAX_REMEMBERED:])
+def _ended(call: Call, operation: OperationState) -> Notice:
+    what = f"{call.what} “{call.task}”" if call.task else call.what
+    if operation.status == "unknown":
+        return Notice(f"{what} was stopped, but may have been made. Please check the list.", "error", call)
+    return Notice(f"{what} failed: {operation.reason}", "error", call)
+
+
+def _again(call: Call) -> str:
+    """Return where its form is to be submitted again; nothing if it cannot be by a form with only a task."""
+    if call.handler not in ("add_todo", "update_todo", "delete_todo"):
+        return ""
+    return url_for(f"todo_routes.{call.handler}", todo_id=call.todo_id)

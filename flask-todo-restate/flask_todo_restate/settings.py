@@ -16,6 +16,12 @@ class WebSettings(Settings):
     restate_endpoint: str = Field(default="http://127.0.0.1:8080", pattern="^https?://")
     """Restate's ingress, which accepts the calls."""
 
+    restate_admin_url: str = Field(default="http://127.0.0.1:9070", pattern="^https?://")
+    """Where Restate tells which calls are pending: POST /query of its admin API. Nothing else of it is needed."""
+
+    dashboard_url: str = Field(default="", pattern="^(https?://.*)?$")
+    """Restate's dashboard, as browsers reach it, for links to it; without it there are none."""
+
     write_budget: float = Field(default=2.0, gt=0, le=60)
     """How many seconds a request waits for its write before it is answered as pending."""
 

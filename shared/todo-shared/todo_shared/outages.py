@@ -19,6 +19,8 @@ class Outage:
     def __init__(self, what: str) -> None:
         """Name what may fail, as the subject of a sentence."""
         self._what = what
+        self.works = True
+        """Whether it worked the last time."""
         self._lock = threading.Lock()
         self._fails = False
         self._now_and_then = False
@@ -30,6 +32,7 @@ class Outage:
     def failed(self, why: object) -> None:
         """Count a failure. Only the first line of its reason is logged."""
         with self._lock:
+            self.works = False
             now = time.monotonic()
             begins = not self._fails and now - self._last_failure >= CALM_SECONDS
             self._now_and_then |= not self._fails and not begins
@@ -43,6 +46,7 @@ class Outage:
 
     def ended(self) -> None:
         """Say that it works. This is cheap, for it is said of every success."""
+        self.works = True
         if not self._fails:
             return
         with self._lock:

@@ -131,6 +131,7 @@ class StackDescription:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,
                 "RESTATE_ADMIN_URL": self.ports.admin_url,
+                "DASHBOARD_URL": f"{self.ports.admin_url}/ui",
                 "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
                 "RESTATE_SERVICE_URL": self.ports.service_url,
                 "RESTATE_IDENTITY_KEY": self._identity_key(),

@@ -29,7 +29,7 @@ def todo_page(todo_id: int, form: TodoForm | None = None, message: str = "") -> 
         bounty_form=form if isinstance(form, BountyForm) else BountyForm(formdata=None),
         watcher_form=form if isinstance(form, WatcherForm) else WatcherForm(formdata=None),
         reminder_form=form if isinstance(form, ReminderForm) else ReminderForm(formdata=None, zone=_zone()),
-        local=lambda moment: _local(moment, _zone()),
+        local=local_time,
         meeting=meeting.find_meeting(db.session, todo_id),
         meeting_form=form if isinstance(form, MeetingForm) else MeetingForm(formdata=None, zone=_zone()),
         meeting_steps=STEPS,
@@ -55,5 +55,6 @@ def _zone() -> str:
     return name if name in zones() else "UTC"
 
 
-def _local(moment: datetime, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+def local_time(moment: datetime) -> str:
+    """Return a moment as the user's clock shows it."""
+    return f"{moment.astimezone(ZoneInfo(_zone())):%Y-%m-%d %H:%M:%S} {_zone()}"
