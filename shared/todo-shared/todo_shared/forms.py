@@ -18,7 +18,7 @@ _BOOLEAN = TypeAdapter(bool)
 """Reads the usual ways to write a boolean: true, on, 1, ..."""
 
 TASK_INPUT = {
-    "required": True,
+    "required": "",
     # Not maxlength, which counts an emoji twice and silently cuts off what is pasted.
     "pattern": rf"\s*.{{1,{TASK_MAX_LENGTH}}}\s*",
     "title": f"At most {TASK_MAX_LENGTH} characters",
