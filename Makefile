@@ -78,6 +78,9 @@ test: $(READY) $(WEB_TOOLS) ## run the tests against real servers; ARGS='-k dele
 browser: $(READY) ## find a Chromium for the browser tests, or install one; make test does that, too
 	@$(BROWSER)
 
+pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins in .github/images anew
+	$(BIN)/pytest tests/browser/test_pictures.py --pictures
+
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
@@ -145,4 +148,4 @@ clean: ## remove what setup installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser compare chaos fuzz bench bench-peers readme pins uv lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser pictures compare chaos fuzz bench bench-peers readme pins uv lint format types clean

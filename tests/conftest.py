@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="native",
         help="run the twins as processes of this machine, or in containers (then only the tests that can use them run)",
     )
+    parser.addoption("--pictures", action="store_true", help="put the READMEs' pictures into .github/images, anew")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -11,6 +11,9 @@ from tests.browser.visitor import Conditions, Visitor
 from tests.support.running_twin import RunningTwin
 from todo_stack.paths import REPOSITORY
 
+# As everywhere, a server may be slow on a busy machine.
+playwright.sync_api.expect.set_options(timeout=20_000)
+
 PICTURES = REPOSITORY / ".data" / "browser"
 """Where the pictures of all states are."""
 

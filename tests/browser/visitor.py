@@ -6,10 +6,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from tests.browser.checks import Checks
+from tests.browser.pages import button, new_task
 from tests.support.running_twin import RunningTwin
+from tests.support.waiting import until
 
 MOST_TABS = 400
 """No page has so many places to stop at."""
@@ -53,6 +55,7 @@ class Visitor:
         """Open a window. Pictures of it are put into this folder."""
         self.has, self.url = has, twin.url
         self._checks, self._pictures = checks, pictures
+        self.hosts = {"", urlsplit(twin.url).netloc}
         self._problems: list[str] = []
         self._expected: list[str] = []
         self._documents: dict[Page, Response] = {}
@@ -100,6 +103,17 @@ class Visitor:
         else:
             button.click()
 
+    def add(self, task: str) -> None:
+        """Submit a new todo."""
+        self.submit(new_task(self.page), task, button(self.page, "Add"))
+
+    def waits_for(self, target: Locator) -> None:
+        """Wait until the list shows this: by itself, or loaded again where nothing does that."""
+        if self.page.locator("script").count():
+            expect(target).to_be_visible()
+        else:
+            until(lambda: self.open() and target.is_visible(), str(target))
+
     def expects(self, *patterns: str) -> None:
         """Take no notice of problems that match one of these, such as a status or the browser's word for an outage."""
         self._expected += patterns
@@ -117,11 +131,11 @@ class Visitor:
         self._problems += [f"{state}: {problem}" for problem in found]
         self.picture(state, page)
 
-    def picture(self, state: str, page: Page | None = None) -> Path:
-        """Take a picture."""
+    def picture(self, state: str, page: Page | None = None, *, full_page: bool = True) -> Path:
+        """Take a picture of the whole page, or of what is in the window, and return its path."""
         number = len(list(self._pictures.glob("*.png"))) + 1
         path = self._pictures / f"{number}-{state.replace(' ', '-')}.png"
-        (page or self.page).screenshot(path=path, full_page=True)
+        (page or self.page).screenshot(path=path, full_page=full_page)
         return path
 
     def leave(self, *, failed: bool) -> None:
@@ -134,8 +148,10 @@ class Visitor:
                     self.sees("end", page)
         finally:
             self.context.close()
-        found = [] if failed else self.problems()
-        assert not found, "\n".join(found)
+        found = "\n".join(self.problems())
+        if failed and found:
+            print(found)
+        assert failed or not found, found
 
     def problems(self) -> list[str]:
         """Return what was wrong and not expected."""
@@ -155,7 +171,7 @@ class Visitor:
             self._problems.append(f"console: {message.text}")
 
     def _request(self, request: Request) -> None:
-        if urlsplit(request.url).netloc not in ("", urlsplit(self.url).netloc):
+        if urlsplit(request.url).netloc not in self.hosts:
             self._problems.append(f"request to another host: {request.url}")
 
     def _failed(self, request: Request) -> None:

@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 from pydantic import TypeAdapter, ValidationError
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, HiddenField, StringField
+from wtforms.fields.core import UnboundField
 from wtforms.validators import Optional, StopValidation
 
 from todo_shared.schemas import TodoChanges
@@ -68,6 +69,12 @@ class TodoForm(FlaskForm):
             """Return the fields to read. Flask-WTF would also read files and JSON, of which the values are no texts."""
             del form
             return formdata if formdata is None or isinstance(formdata, MultiDict) else request.form or None
+
+        def bind_field(self, form: FlaskForm, unbound_field: "UnboundField[Any]", options: dict[str, Any]) -> Field:
+            """Make a field. Its id is its own on a page with several forms that have a field of this name."""
+            own_id = f"{type(form).__name__}-{options['name']}"
+            field: Field = super().bind_field(form, unbound_field, {**options, "id": own_id})
+            return field
 
     request_id = HiddenField(default=new_request_id, validators=[Optional(), _request_id])
 
