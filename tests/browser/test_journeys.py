@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.pages import button, done, edit, edited, link, row
 from tests.browser.visitor import CONDITIONS, PAIRWISE, Visitor
 from tests.support.running_twin import RunningTwin
+from tests.support.user import new_name
 from tests.support.waiting import until
 
 everybody = pytest.mark.parametrize("visitor", PAIRWISE, ids=str, indirect=True)
@@ -65,7 +66,7 @@ def test_features(twin: RunningTwin, visitor: Visitor) -> None:
     visitor.submit(reminder.get_by_label("in minutes"), "60", button(reminder, "Set"))
     expect(reminder).to_contain_text("Set for")
     visitor.enter(meeting.get_by_label("Start"), "2030-01-31T09:00")
-    visitor.enter(meeting.get_by_label("Room"), f"browser {todo['id']}")
+    visitor.enter(meeting.get_by_label("Room"), new_name("room"))
     visitor.submit(meeting.get_by_label("Invite"), "ann@example.org", button(meeting, "Plan"))
     expect(button(meeting, "Cancel the meeting")).to_be_visible()
     visitor.sees("all features")
