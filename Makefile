@@ -12,6 +12,7 @@ READY := .venv/.ready
 STACK := $(BIN)/python -I -m todo_stack
 # Node is in .venv where the machine has none.
 WITH_NODE := PATH="$$PATH:$(CURDIR)/$(BIN)"
+BROWSER := $(BIN)/python -m tests.support.chromium
 WEB_TOOLS := .lint/node_modules/.ready
 # It would take the pyproject.toml nearest to the templates.
 DJLINT := --configuration pyproject.toml
@@ -70,8 +71,15 @@ start: $(READY) ## while up runs: start a server that was stopped or frozen; WHA
 reset: $(READY) ## remove all data, after asking
 	@exec $(STACK) reset
 
-test: $(READY) ## run the tests against real servers; ARGS='-k delete' or ARGS=tests/containers selects some
+test: $(READY) $(WEB_TOOLS) ## run the tests against real servers; ARGS='-k delete' or ARGS=tests/containers selects some
+	$(if $(ARGS),,@$(BROWSER) || true)
 	$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --ignore tests/containers)
+
+browser: $(READY) ## find a Chromium for the browser tests, or install one; make test does that, too
+	@$(BROWSER)
+
+pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins in .github/images anew
+	$(BIN)/pytest tests/browser/test_pictures.py --pictures
 
 chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -113,7 +121,7 @@ $(PINS): uv
 uv: $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt uv
 
-# Only these two commands need them: Biome and malva for CSS and JavaScript.
+# For lint and format: Biome and malva for CSS and JavaScript. For the browser tests: axe, and a validator of HTML.
 $(WEB_TOOLS): $(READY) .lint/package-lock.json
 	@cd .lint && $(WITH_NODE) npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.ready
 
@@ -140,4 +148,4 @@ clean: ## remove what setup installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test compare chaos fuzz bench bench-peers readme pins uv lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser pictures compare chaos fuzz bench bench-peers readme pins uv lint format types clean

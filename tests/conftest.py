@@ -1,11 +1,12 @@
 """Starts both twins once for all tests, and starts again after each test what it has stopped."""
 
-import shutil
+import contextlib
 from collections.abc import Iterator
 
 import playwright.sync_api
 import pytest
 
+from tests.support import chromium as chromium_program
 from tests.support import logs
 from tests.support.browser import Browser
 from tests.support.database import execute
@@ -24,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="native",
         help="run the twins as processes of this machine, or in containers (then only the tests that can use them run)",
     )
+    parser.addoption("--pictures", action="store_true", help="put the READMEs' pictures into .github/images, anew")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -96,14 +98,12 @@ def new_database(stack: RunningStack) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[playwright.sync_api.Browser]:
     """A headless Chromium."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("there is no Chromium on this machine")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with playwright.sync_api.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=program, args=flags)
+    with contextlib.ExitStack() as until_the_end:
+        try:
+            browser = until_the_end.enter_context(chromium_program.started())
+        except playwright.sync_api.Error:
+            pytest.skip(chromium_program.NEEDED)
         yield browser
-        browser.close()
 
 
 @pytest.fixture

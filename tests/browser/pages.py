@@ -1,0 +1,44 @@
+"""Where things are on the pages, by role and name, as people find them."""
+
+from playwright.sync_api import Locator, Page
+
+
+def button(where: Page | Locator, name: str) -> Locator:
+    """Return the button with exactly this name."""
+    return where.get_by_role("button", name=name, exact=True)
+
+
+def new_task(page: Page) -> Locator:
+    """Return the field for a new todo."""
+    return page.get_by_label("New task")
+
+
+def row(page: Page, task: str) -> Locator:
+    """Return the row of a todo in the list, with whatever state it is in."""
+    return page.get_by_role("listitem").filter(has_text=task)
+
+
+def done(page: Page, task: str) -> Locator:
+    """Return what shows that a todo is in the database: it can be completed, or opened again."""
+    return button(page, f"Complete {task}").or_(button(page, f"Reopen {task}"))
+
+
+def link(page: Page, task: str) -> Locator:
+    """Return the link to the page of a todo."""
+    return page.get_by_role("link", name=task, exact=True)
+
+
+def edit(page: Page, task: str) -> Locator:
+    """Return what opens the form that edits a todo."""
+    name = f"Edit {task}"
+    return page.get_by_role("link", name=name, exact=True).or_(page.get_by_label(name, exact=True))
+
+
+def edited(page: Page) -> Locator:
+    """Return the field in which a todo is edited."""
+    return page.get_by_label("Task", exact=True).filter(visible=True)
+
+
+def pending(page: Page, task: str) -> Locator:
+    """Return what says that a new todo was accepted and is not there yet."""
+    return page.locator("li.pending").or_(page.get_by_role("status")).filter(has_text=task).first
