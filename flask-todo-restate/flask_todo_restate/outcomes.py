@@ -24,8 +24,11 @@ from flask_todo_restate.remembered import forget, forget_in, remember, remembere
 from todo_shared.errors import is_api, problem, refused, unavailable
 from todo_shared.features.pages import local_time
 from todo_shared.forms import new_request_id
+from todo_shared.list_view import back, back_to_new
 from todo_shared.models.database import outage as database
 from todo_shared.outages import Outage
+from todo_shared.pages import cleared
+from todo_shared.schemas import ClearedData
 from todo_shared.way import Hop
 
 
@@ -100,7 +103,8 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
             location = url_for("api.read_operation", operation_id=outcome.operation_id, _external=True)
             body = jsonify(id=outcome.operation_id, status="pending", url=location)
             return body, 202, {"Location": location}
-        response = current_app.make_response(redirect(url_for("todo_routes.index")))
+        place = back_to_new() if outcome.handler == "add_todo" else back()
+        response = current_app.make_response(redirect(place))
         remember(response, outcome.operation_id, outcome.handler)
         return response
 
@@ -174,7 +178,9 @@ def _waiting(pending: Pending) -> Waiting:
             calls = {call.id: replace(listed, message=message), **calls}
             continue
         pending.ended(call.id)
-        if operation.status == "done":
+        if operation.status == "done" and call.handler == "clear_completed" and operation.result["kept"]:
+            notices.append(Notice(cleared(ClearedData(**operation.result)), call=call))
+        elif operation.status == "done":
             forget(call.id)
         else:
             notices.append(_ended(replace(call, message=message), operation))

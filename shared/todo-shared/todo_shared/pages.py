@@ -75,14 +75,16 @@ def page_of(form: TodoForm, message: str) -> str:
 
 def tell_cleared(outcome: ClearedData) -> None:
     """Tell on the next page what has become of the completed todos."""
+    flash(cleared(outcome), "info")
+
+
+def cleared(outcome: ClearedData) -> str:
+    """Return in words what has become of the completed todos."""
     kept = len(outcome.kept)
     if not kept:
-        flash("The completed todos are deleted.", "info")
-        return
+        return "The completed todos are deleted."
     which = "one is" if kept == 1 else f"{kept} are"
-    flash(
-        f"The completed todos are deleted, but not all: {which} kept, with a bounty that is being paid, or was.", "info"
-    )
+    return f"The completed todos are deleted, but not all: {which} kept, with a bounty that is being paid, or was."
 
 
 def gone(reason: str) -> str:
