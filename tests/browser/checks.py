@@ -22,13 +22,13 @@ class Checks:
 
     def __init__(self) -> None:
         """Start the validator, which then takes one page after another."""
+        self._axe = _AXE.read_text()
         # Node is beside Python where the machine has none.
         path = f"{os.environ.get('PATH', '')}{os.pathsep}{Path(sys.executable).parent}"
         command = ["node", "validate_html.mjs"]
         self._validator = subprocess.Popen(
             command, cwd=_TOOLS, env={**os.environ, "PATH": path}, stdin=-1, stdout=-1, text=True, bufsize=1
         )
-        self._axe = _AXE.read_text()
 
     def close(self) -> None:
         """End the validator."""

@@ -121,6 +121,26 @@ def test_rejected_with_its_text(durable: RunningTwin, mine: Browser) -> None:
     assert (durable.tasks(task), durable.tasks(other)) == ([], [other])
 
 
+def test_late_writes_lead_back(durable: RunningTwin, mine: Browser) -> None:
+    """A promise leads back to its page of the list; a clearing that is late tells what it kept, until dismissed."""
+    paid = durable.add(new_name("paid"))["id"]
+    durable.call("PUT", f"/{paid}/bounty", json={"amount": 100, "currency": "EUR"}).raise_for_status()
+    durable.call("POST", f"/{paid}/bounty/payment").raise_for_status()
+    durable.call("PATCH", f"/{paid}", json={"completed": True}).raise_for_status()
+    page = mine.get("/?show=completed")
+    durable.writer.kill()
+    assert mine.submit(mine.form("/clear", page)).headers["location"] == "/?show=completed"
+    assert mine.submit(mine.form("/add", page), task=new_name("late")).headers["location"] == "/"
+    durable.writer.start()
+    assert durable.settle() == []
+    for _ in range(2):
+        (told,) = mine.notices()
+        assert "not all" in told
+    assert mine.submit(mine.form("/dismiss$")).status_code == 302
+    assert mine.notices() == []
+    durable.call("POST", f"/{paid}/bounty/refund").raise_for_status()
+
+
 def test_without_the_admin_api(durable: RunningTwin, native_stack: Stack) -> None:
     """Where Restate's tables cannot be asked, each of three tabs still knows what it was promised, and its end."""
     del native_stack
