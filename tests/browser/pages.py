@@ -40,5 +40,10 @@ def edited(page: Page) -> Locator:
 
 
 def pending(page: Page, task: str) -> Locator:
-    """Return what says that a new todo was accepted and is not there yet."""
-    return page.locator("li.pending").or_(page.get_by_role("status")).filter(has_text=task).first
+    """Return the row of a new todo that was accepted and is not applied yet."""
+    return page.locator("li.pending").filter(has_text=task)
+
+
+def hop(page: Page, name: str, state: str) -> Locator:
+    """Return the part of the way of a write with this name, if it is in this state: works, fails or unknown."""
+    return page.locator(f"#way li.{state}").filter(has_text=name)

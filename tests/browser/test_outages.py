@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.pages import button, done, new_task, pending
+from tests.browser.pages import button, done, hop, new_task, pending
 from tests.browser.visitor import Conditions, Visitor
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin
@@ -40,12 +40,14 @@ def test_pending_becomes_done(twin: RunningTwin, visit: Visit, visitor: Visitor)
         expect(pending(page, task)).to_be_visible()
         expect(new_task(page)).to_have_value("")
     expect(page.get_by_role("alert")).to_contain_text("The database is not available")
+    expect(hop(page, "PostgreSQL", "fails")).to_be_visible()
     visitor.sees("pending")
     twin.stack.servers["db"].start()
     for task in TASKS:
         visitor.waits_for(done(page, task))
     expect(page.get_by_role("alert")).to_have_count(0)
     expect(page.locator("li.pending")).to_have_count(0)
+    expect(hop(page, "PostgreSQL", "works")).to_be_visible()
     assert sorted(todo[1] for todo in twin.todos()) == sorted(TASKS)
     visitor.sees("done")
     assert visit(Conditions(javascript=False)).open().get_by_role("button", name="Complete").count() == len(TASKS)
@@ -60,6 +62,7 @@ def test_nothing_was_saved(twin: RunningTwin, visitor: Visitor) -> None:
         visitor.add(task)
         expect(page.get_by_role("alert")).to_contain_text("The database is not available")
         expect(new_task(page)).to_have_value(task)
+    expect(hop(page, "PostgreSQL", "fails")).to_be_visible()
     visitor.sees("not saved")
     twin.stack.servers["db"].start()
     assert twin.todos() == []
@@ -74,10 +77,12 @@ def test_service_is_killed(twin: RunningTwin, visitor: Visitor) -> None:
     page = visitor.open()
     twin.writer.kill()
     visitor.add("milk")
-    expect(pending(page, "milk")).to_be_visible()
+    expect(pending(page, "milk")).to_contain_text("the service does not answer")
+    expect(hop(page, "service", "fails")).to_be_visible()
     visitor.sees("pending")
     twin.writer.start()
     visitor.waits_for(done(page, "milk"))
+    expect(hop(page, "service", "works")).to_be_visible()
     assert len(twin.todos_named("milk")) == 1
 
 
@@ -103,6 +108,7 @@ def test_restate_goes(twin: RunningTwin, visitor: Visitor) -> None:
     visitor.add("milk")
     expect(page.get_by_role("alert")).to_be_visible()
     expect(new_task(page)).to_have_value("milk")
+    expect(hop(page, "Restate", "fails")).to_be_visible()
     visitor.sees("form kept")
     twin.stack.servers["restate"].start()
     button(page, "Add").click()

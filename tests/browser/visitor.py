@@ -108,8 +108,8 @@ class Visitor:
         self.submit(new_task(self.page), task, button(self.page, "Add"))
 
     def waits_for(self, target: Locator) -> None:
-        """Wait until the list shows this: by itself, or loaded again where nothing does that."""
-        if self.page.locator("script").count():
+        """Wait until the list shows this: by itself, or loaded again where there is no JavaScript."""
+        if self.has.javascript:
             expect(target).to_be_visible()
         else:
             until(lambda: self.open() and target.is_visible(), str(target))
