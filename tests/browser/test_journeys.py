@@ -47,7 +47,7 @@ def test_list(twin: RunningTwin, visitor: Visitor) -> None:
     assert [todo[1] for todo in twin.todos()] == ["rye bread"]
 
 
-@everybody
+@pytest.mark.parametrize("visitor", [PAIRWISE[0], *PAIRWISE[2:4]], ids=str, indirect=True)
 def test_features(twin: RunningTwin, visitor: Visitor) -> None:
     """A todo's page: pay a bounty, set a watcher and a reminder, plan a meeting; the list and the page tell of it."""
     todo = twin.add("mow the lawn")
