@@ -37,7 +37,8 @@ def test_pictures(twin: RunningTwin, visitor: Visitor, request: pytest.FixtureRe
     take("list")
     twin.stack.servers["db"].kill()
     visitor.add("Call Bob")
-    expect(pending(page, "Call Bob") if twin.which.durable else page.get_by_role("alert")).to_be_visible()
+    told = pending(page, "Call Bob") if twin.which.durable else page.get_by_role("alert")
+    expect(told).to_contain_text("database is not available")
     take("database-away")
     twin.stack.servers["db"].start()
     assert twin.settle() == []

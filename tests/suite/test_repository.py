@@ -38,10 +38,11 @@ def test_commands_of_the_readmes_exist() -> None:
 
 
 def test_files_of_the_readmes_exist() -> None:
-    """Every file that a README or CONTRIBUTING.md links to, or gives to make test, exists."""
+    """Every file that a README or CONTRIBUTING.md links to, shows, or gives to make test, exists."""
     for page in pages():
         assert all((REPOSITORY / name).exists() for name in re.findall(r"ARGS=(tests/[\w/.]+)", page.read_text())), page
-        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+        for link in links + re.findall(r'src(?:set)?="([^"]+)"', page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
 
 
