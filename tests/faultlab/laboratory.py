@@ -45,8 +45,12 @@ CLIENT_TIMEOUT_SECONDS = 6.0
 
 FIRST_ID = 700_000_000
 POOL_SIZE = 40
-ROOM = {"WEB_THREADS": str(POOL_SIZE + 8), "DB_POOL_SIZE": str(POOL_SIZE)}
-"""Each held operation keeps a thread and a connection: this is room for those that are held together."""
+ROOM = {"WEB_THREADS": str(2 * POOL_SIZE), "DB_POOL_SIZE": str(POOL_SIZE)}
+"""Each held operation keeps a thread and a connection: this is room for those that are held together.
+
+And as many threads again, for as many that find no connection: if they waited for a thread, too, some would come when
+the first connection is given up.
+"""
 
 
 OUTSIDE = "outside world"
