@@ -7,7 +7,7 @@ Only a whole run is published in which every verdict is as predicted, so the rea
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -26,7 +26,7 @@ from todo_stack.paths import REPOSITORY
 
 LAST_RUN = REPOSITORY / ".data" / "compare" / "results.json"
 PUBLISHED = Path(__file__).with_name("results.json")
-AGAIN = "type make compare (ten minutes), then make readme"
+AGAIN = "type make compare (a quarter of an hour), then make readme"
 
 _VERDICTS = {entry.symbol: verdict for verdict, entry in LEGEND.items()}
 
@@ -40,17 +40,14 @@ def publish(run: MatrixRun, path: Path = PUBLISHED) -> None:
     if run.unexpected:
         raise NotPublishableError(f"{len(run.unexpected)} verdicts are not as predicted")
     symbols = {cell.id: LEGEND[cell.verdict].symbol for cell in run.cells}
-    if not _is_whole(run):
+    if symbols.keys() != {case.id for case in every_case()}:
         raise NotPublishableError("this is not a run of the whole matrix")
     file = {**run.model_dump(mode="json", exclude={"cells"}), **_lines(symbols)}
     path.write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read(path: Path = PUBLISHED) -> MatrixRun:
-    """Return the run whose verdicts are published. Its cells say nothing of how these came about.
-
-    A twin, or the control, of which it has nothing at all came to the matrix since.
-    """
+    """Return the run whose verdicts are published. Its cells say nothing of how these came about."""
     file = json.loads(path.read_text(encoding="utf-8"))
     lines = {part: file.pop(part) for part in ("seams", "verdicts")}
     symbols = {
@@ -59,7 +56,7 @@ def read(path: Path = PUBLISHED) -> MatrixRun:
         for case, symbol in zip(cases, lines["verdicts"].get(block, {}).get(fault, ""), strict=False)
         if symbol in _VERDICTS
     }
-    tried = [case for case in every_case() if case.seam.twin.key in _twins(symbols)]
+    tried = every_case()
     if _lines(symbols) != lines or symbols.keys() != {case.id for case in tried}:
         raise NotPublishableError(f"{path.name} is of another matrix: {AGAIN}")
     return MatrixRun(**file, cells=[case.cell(_VERDICTS[symbols[case.id]]) for case in tried])
@@ -82,19 +79,9 @@ def _lines(symbols: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     seams = {
         f"{twin}/{operation}": ", ".join(seam.name for seam in seams)
         for twin, operations in SEAMS.items()
-        if twin.key in _twins(symbols)
         for operation, seams in operations.items()
     }
     return {"seams": seams, "verdicts": verdicts}
-
-
-def _twins(cells: Iterable[str]) -> set[str]:
-    """Return the keys of the twins of cells, by their names."""
-    return {cell.partition("/")[0] for cell in cells}
-
-
-def _is_whole(run: MatrixRun) -> bool:
-    return {cell.id for cell in run.cells} == {case.id for case in every_case()}
 
 
 @click.command()
@@ -103,8 +90,7 @@ def main(check: bool) -> None:
     """Publish the last whole run of make compare, if it is newer than what is published."""
     try:
         if check:
-            run = read()
-            if run.write_path != write_path_hash(REPOSITORY) or not _is_whole(run):
+            if read().write_path != write_path_hash(REPOSITORY):
                 raise NotPublishableError(f"the published verdicts are older than the code: {AGAIN}")
             return
         # Not read(): what is published may be of another matrix, which is when a new run is most wanted.
