@@ -81,13 +81,13 @@ browser: $(READY) ## find a Chromium for the browser tests, or install one; make
 pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins in .github/images anew
 	$(BIN)/pytest tests/browser/test_pictures.py --pictures
 
-chaos: $(READY) ## break both twins at random for DURATION seconds (60), then count the rows; SEED repeats a run
+chaos: $(READY) ## break the twins and the control at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz: $(READY) ## send REQUESTS (100000) at random to each twin, good and bad, then break it between; SEED repeats a run
 	@exec $(BIN)/python -m tests.fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-compare: $(READY) ## break both twins at every seam and draw the results; ONLY='plain/add/*' runs a part
+compare: $(READY) ## break the twins and the control at every seam and draw the results; ONLY='plain/add/*' runs a part
 	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
 bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth runs a part

@@ -1,5 +1,7 @@
 """What happens when a provider says "not now, try again in a second"?
 
+A real provider says a minute; here it is a second, twice, because what is waited for is the same.
+
 429 with Retry-After is an honest answer: nothing was done. The question is who tries again, and whether anybody waits
 for it.
 """

@@ -95,9 +95,11 @@ def _foretold(twin: Twin, operation: SubmittedOperation, verdict: Verdict) -> bo
         # Whoever is answered has it once; a client that gave up has nobody who goes on with the second step.
         return operation.outcome is not Outcome.OK and (operation.kind, verdict) == ("pay", Verdict.STUCK)
     if verdict is Verdict.DUPLICATED and operation.truth:
-        # It cannot know a repetition from a new request; but what was submitted once must not be there twice.
-        return operation.truth.times <= len(operation.answers)
-    return (operation.kind, verdict) in FORETOLD
+        # It cannot know a repeated add from a new one; but what was submitted once must not be there twice.
+        return operation.kind == "add" and operation.truth.times <= len(operation.answers)
+    # Whoever is told that it worked has all of it, but that nobody asks whether the watcher heard of a completion.
+    told_truly = operation.outcome is not Outcome.OK or operation.kind == "tell"
+    return told_truly and (operation.kind, verdict) in FORETOLD
 
 
 def print_results(console: Console, results: Sequence[ChaosResult]) -> None:

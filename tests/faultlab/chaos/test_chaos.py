@@ -22,6 +22,7 @@ SECONDS = 15.0
 SEED = 1
 FEWEST_FAULTS = 2
 STOP_SECONDS = 60
+HALF = Truth(half="one part of it is there")
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=str)
@@ -73,6 +74,13 @@ FOUND_GONE = submitted("delete", Outcome.UNKNOWN, Outcome.FAIL, effect=1)
 GIVEN_UP = submitted("pay", Outcome.UNKNOWN, effect=0, settled=False)
 ANSWERED = submitted("pay", Outcome.UNKNOWN, Outcome.OK, effect=0)
 ANSWERED.truth = Truth(goes_on=True)
+PAID_TWICE = submitted("pay", Outcome.UNKNOWN, Outcome.OK, effect=2)
+UNTOLD = submitted("tell", Outcome.OK, effect=0)
+UNTOLD.truth = HALF
+PLANNED_IN_PART = submitted("plan", Outcome.OK, effect=0)
+PLANNED_IN_PART.truth = HALF
+LEFT_IN_PART = submitted("plan", Outcome.UNKNOWN, effect=0)
+LEFT_IN_PART.truth = HALF
 
 
 @pytest.mark.parametrize(
@@ -87,7 +95,12 @@ ANSWERED.truth = Truth(goes_on=True)
         pytest.param(FOUND_GONE, 0, 0, 0, id="found gone"),
         # Of two steps the second is nobody's, once its client is gone; who asks again must have both.
         pytest.param(GIVEN_UP, 0, 1, 0, id="given up"),
-        pytest.param(ANSWERED, 0, 1, 1, id="answered and going on"),
+        pytest.param(ANSWERED, 1, 1, 1, id="answered and going on"),
+        pytest.param(PAID_TWICE, 1, 1, 1, id="paid twice"),
+        # The plain twin calls a watcher once, and whoever completes the todo does not wait for it.
+        pytest.param(UNTOLD, 0, 1, 1, id="completed, and nobody told"),
+        pytest.param(LEFT_IN_PART, 0, 1, 1, id="planned in part"),
+        pytest.param(PLANNED_IN_PART, 1, 1, 1, id="planned in part, and told that it is planned"),
     ],
 )
 def test_one_bad_operation(

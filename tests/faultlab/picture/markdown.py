@@ -33,7 +33,7 @@ def verdicts(run: MatrixRun) -> str:
         for verdict, entry in LEGEND.items()
     ]
     heads = [f"{twin.title}, {client}" for twin in twins for client in CLIENTS]
-    return _table(["verdict", "the client was told", "in the database", *heads], rows, numbers=len(heads))
+    return _table(["verdict", "the client was told", "in the database and outside", *heads], rows, numbers=len(heads))
 
 
 def verdicts_by_fault(run: MatrixRun) -> str:
