@@ -2,11 +2,11 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
+from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth, Verdict, judge
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.waiting import StillMissingError, until
@@ -18,6 +18,8 @@ FEATURES = ("pay", "refund", "tell", "remind", "plan", "cancel", "delete met")
 OPERATIONS = (*BASIC, *FEATURES)
 
 REMINDED_SECONDS = 60.0
+STAYS_SECONDS = 10.0
+_LACKING = (Verdict.LOST, Verdict.HALF_DONE, Verdict.STUCK)
 AMOUNT, CURRENCY = 1250, "EUR"
 
 
@@ -80,6 +82,21 @@ def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> N
             # Of a deletion that the todo is gone, else its text.
             there = tasks[operation.marker]
             operation.truth = Truth(int(there == 0) if operation.kind == "delete" else there)
+
+
+def count_in_the_end(twin: RunningTwin, operations: Collection[ClientOperation]) -> None:
+    """Count what there is of operations once nothing is in flight; what the Restate twin lacks must stay lacking.
+
+    A call that one partition of Restate hands to another is in flight, and in no table, until that one is there: for a
+    moment as a rule, after a restart for longer.
+    """
+
+    def all_is_there() -> bool:
+        count_effects(twin, operations)
+        return not twin.which.durable or not any(judge(operation) in _LACKING for operation in operations)
+
+    with contextlib.suppress(StillMissingError):
+        until(all_is_there, "what was promised is there", STAYS_SECONDS)
 
 
 def wait_for_reminders(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:

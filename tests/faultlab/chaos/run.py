@@ -16,7 +16,7 @@ from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result
 from tests.support.control import operations_of
 from tests.support.history import Outcome
-from tests.support.truth import count_effects, wait_for_reminders
+from tests.support.truth import count_in_the_end, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.output import Log
@@ -45,7 +45,7 @@ def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None =
         violations += _check_liveness(workload.clients[0], settings.stop)
         history = workload.history
         violations += _wait_for_quiet(lab, history, settings.stop)
-        count_effects(lab.twin, history)
+        count_in_the_end(lab.twin, history)
     violations += find_violations(twin, history, settings.seconds)
     return ChaosResult(twin, history, faults.injected, violations)
 

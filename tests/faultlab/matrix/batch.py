@@ -15,7 +15,7 @@ from tests.faultlab.matrix.records import Cell
 from tests.faultlab.matrix.rules import RESUBMITS, expected_outcomes
 from tests.faultlab.submitted import SubmittedOperation, submit
 from tests.support.history import Truth, judge
-from tests.support.truth import count_effects, seconds_late, wait_for_reminders
+from tests.support.truth import count_effects, count_in_the_end, seconds_late, wait_for_reminders
 from tests.support.waiting import StillMissingError, until
 
 PREPARED_TOGETHER = 4
@@ -68,9 +68,9 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
             future.result()
         unfinished = lab.twin.settle()
         wait_for_reminders(lab.twin, operations)
-    count_effects(lab.twin, operations)
     for operation in operations:
         operation.settled = not unfinished
+    count_in_the_end(lab.twin, operations)
     late = [seconds_late(lab.twin, operation) for operation in operations]
     return [_cell(recorder, *one) for one in zip(cases, operations, truths_when_held, late, strict=True)]
 
