@@ -72,7 +72,10 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
         operation.settled = not unfinished
     count_in_the_end(lab.twin, operations)
     late = [seconds_late(lab.twin, operation) for operation in operations]
-    return [_cell(recorder, *one) for one in zip(cases, operations, truths_when_held, late, strict=True)]
+    cells = [_cell(recorder, *one) for one in zip(cases, operations, truths_when_held, late, strict=True)]
+    if slow := [cell.id for cell in cells if cell.too_slow]:
+        raise TooSlowError(f"{fault.name}: a client gave up before the twin could answer: {', '.join(slow)}")
+    return cells
 
 
 def _wait_for_quiet(lab: Laboratory) -> None:
