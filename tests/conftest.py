@@ -1,6 +1,7 @@
 """Starts both twins once for all tests, and starts again after each test what it has stopped."""
 
 import contextlib
+import signal
 from collections.abc import Iterator
 
 import playwright.sync_api
@@ -15,6 +16,11 @@ from todo_stack.database_roles import SUPERUSER
 from todo_stack.ports import Ports
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, TWINS
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM end the tests as Ctrl-C does, in each process, so that their servers are stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
