@@ -25,6 +25,8 @@ _KEPT_ALONE = (
 )
 _DIFFERS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\w-]{40,}\.[\w-]+\.[\w-]+")
 """What differs from one page to the next: request ids, and tokens against forgery."""
+_OF_ONE_TWIN = re.compile(r'(?s:<footer id="way".*?</footer>)|^\s*\n', re.MULTILINE)
+"""What differs between the twins: the way of a write, and empty lines where only one of them may show something."""
 
 
 class Contestant:
@@ -94,7 +96,8 @@ class Contestant:
         """Return what must be equal in both twins."""
         text = response.text.replace(self.twin.url, "").replace(self.twin.which.title, "")
         location = response.headers.get("location", "").replace(self.twin.url, "")
-        return response.status_code, location, response.headers.get("content-type"), _DIFFERS.sub("", text)
+        same = _OF_ONE_TWIN.sub("", _DIFFERS.sub("", text))
+        return response.status_code, location, response.headers.get("content-type"), same
 
 
 def ask_both(twins: Sequence[RunningTwin], number: int, tallies: Sequence[Tally], start: int) -> None:

@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
-import secrets
+import functools
+import itertools
+import random
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
 from urllib.parse import urlsplit
@@ -18,8 +20,8 @@ HOST = "127.0.0.1"
 
 PORT = "PORT"
 
-_FREE = range(15_000, 32_000)
-"""Where free ports are looked for."""
+_BLOCKS = range(15_000, 31_000, 400)
+"""Where free ports are looked for: each process takes a block of them, and marks it by holding its first port."""
 
 
 def _port(default: int, setting: str) -> int:
@@ -57,17 +59,10 @@ class Ports:
     def free(cls) -> Self:
         """Return ports that nobody uses at this moment.
 
-        They are below those that a kernel gives to whoever asks for any, so that nobody is given one of them meanwhile.
+        They are below those that a kernel gives to whoever asks for any, and no other process is given them here, so
+        that a server that is stopped and started again finds its port.
         """
-        with contextlib.ExitStack() as stack:
-            numbers: list[int] = []
-            # All are held until all are known, so that none comes twice.
-            while len(numbers) < len(fields(cls)):
-                listener = stack.enter_context(socket.socket())
-                with contextlib.suppress(OSError):
-                    listener.bind((HOST, secrets.choice(_FREE)))
-                    numbers.append(listener.getsockname()[1])
-            return cls(*numbers)
+        return cls(*itertools.islice(filter(_can_be_had, _own_block()), len(fields(cls))))
 
     @property
     def ingress_url(self) -> str:
@@ -115,6 +110,24 @@ _ADDRESSES = {"RESTATE_ENDPOINT", "RESTATE_ADMIN_URL"}
 
 SETTINGS = frozenset({*_NAMES.values(), PORT})
 """The settings that this file reads from the environment."""
+
+
+@functools.cache
+def _own_block() -> Iterator[int]:
+    """Yield the ports of a block of this process's own, again and again; it is held until the process ends."""
+    for first in random.SystemRandom().sample(_BLOCKS, len(_BLOCKS)):
+        with socket.socket() as mark, contextlib.suppress(OSError):
+            mark.bind((HOST, first))
+            while True:
+                yield from range(first + 1, first + _BLOCKS.step)
+    raise StackError(f"no block of ports is free from {_BLOCKS.start} to {_BLOCKS.stop}")
+
+
+def _can_be_had(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind((HOST, port))
+        return True
+    return False
 
 
 def _parse(name: str, value: str) -> int:
