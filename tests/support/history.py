@@ -92,6 +92,8 @@ class ClientOperation:
             "pay": ("POST", f"{todo}/bounty/payment", None),
             "refund": ("POST", f"{todo}/bounty/refund", None),
             "tell": ("PATCH", todo, {"completed": True}),
+            # Not due before what breaks its setting has been done.
+            "set reminder": ("PUT", f"{todo}/reminder", {"in_seconds": 5}),
             "remind": ("PUT", f"{todo}/reminder", {"in_seconds": 1}),
             "plan": ("POST", f"{todo}/meeting", {**MEETING, "room": f"room {self.todo_id}"}),
             "cancel": ("DELETE", f"{todo}/meeting", None),

@@ -13,9 +13,11 @@ from tests.support.waiting import StillMissingError, until
 
 BASIC = ("add", "update", "delete")
 """What is done to a todo itself."""
-FEATURES = ("pay", "refund", "tell", "remind", "plan", "cancel", "delete met")
+FEATURES = ("pay", "refund", "tell", "set reminder", "remind", "plan", "cancel", "delete met")
 """What is done with what a todo carries, and calls others."""
 OPERATIONS = (*BASIC, *FEATURES)
+REMINDS = ("set reminder", "remind")
+"""What ends with a mail: the same twice, but the first is broken while it is set, and the second when it is due."""
 
 REMINDED_SECONDS = 60.0
 STAYS_SECONDS = 10.0
@@ -101,7 +103,7 @@ def count_in_the_end(twin: RunningTwin, operations: Collection[ClientOperation])
 
 def wait_for_reminders(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
     """Wait until all reminders that were set are mailed; if they are not in a minute, the truth says so."""
-    due = [operation for operation in operations if operation.kind == "remind"]
+    due = [operation for operation in operations if operation.kind in REMINDS]
 
     def none_waits() -> bool:
         count_effects(twin, due)
@@ -113,11 +115,11 @@ def wait_for_reminders(twin: RunningTwin, operations: Iterable[ClientOperation])
 
 def seconds_late(twin: RunningTwin, operation: ClientOperation) -> float | None:
     """Return how long after it was due a reminder was mailed; None if it was not, or this is none."""
-    if operation.kind != "remind" or not operation.todo_id:
+    if operation.kind not in REMINDS or not operation.todo_id:
         return None
-    ((due,),) = twin.rows("SELECT at FROM reminder WHERE todo_id = %s", operation.todo_id)
+    due = twin.rows("SELECT at FROM reminder WHERE todo_id = %s", operation.todo_id)
     mails = _world(twin).effects_for(operation.todo_id, "mail")
-    return round((datetime.fromisoformat(mails[0]["at"]) - due).total_seconds(), 3) if mails else None
+    return round((datetime.fromisoformat(mails[0]["at"]) - due[0][0]).total_seconds(), 3) if mails else None
 
 
 def _world(twin: RunningTwin) -> OutsideWorldClient:
@@ -210,7 +212,7 @@ _FEATURES: dict[str, Callable[[Evidence], Truth]] = {
     "pay": _pay,
     "refund": _refund,
     "tell": _tell,
-    "remind": _remind,
+    **dict.fromkeys(REMINDS, _remind),
     "plan": _plan,
     "cancel": _cancel,
     "delete met": _delete_met,

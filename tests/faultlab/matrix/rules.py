@@ -25,8 +25,9 @@ CLIENTS = (GIVES_UP, RESUBMITS)
 
 def clients_at(seam: Seam, fault: Fault) -> tuple[str, ...]:
     """Return the kinds of clients that are tried at a seam with a fault."""
-    if seam.background:
-        # Behind its back, a client has nothing to give up or to submit again.
+    if seam.background or seam.operation == "set reminder":
+        # Behind its back, a client has nothing to give up or to submit again; and what it asks for again, in so many
+        # seconds, is another reminder.
         return (GIVES_UP,)
     if seam.operation in FEATURES and seam.operation != "pay" and seam.twin.durable:
         # So many seams take turns: each has both kinds, with one fault or another. All would be a quarter more cells,
@@ -93,7 +94,7 @@ def _left(truth: Truth) -> str:
 
 def _safe(seam: Seam) -> Truth:
     """Return what there is in the end if no web application works on it any more: Restate does, if it has the call."""
-    return WHOLE if seam.safe else seam.truth
+    return WHOLE if seam.safe else seam.comes_to
 
 
 def _both(seam: Seam, fault: Fault) -> Submission | None:
@@ -129,23 +130,23 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
     other = OUTSIDE if OUTSIDE in seam.ends else "database"
     match fault.kind:
         case FaultKind.RESET:
-            return _failed(seam, seam.truth, f"The {other}'s connection is lost")
+            return _failed(seam, seam.comes_to, f"The {other}'s connection is lost")
         case FaultKind.LONG_STALL:
             # What is asked of the outside world arrives when nobody waits for the answer any more.
-            truth = _when_answered(seam) if other == OUTSIDE else seam.truth
+            truth = _when_answered(seam) if other == OUTSIDE else seam.comes_to
             return _failed(seam, truth, f"The web gives up on the silent {other}")
         case FaultKind.KILL | FaultKind.SHUTDOWN if fault.process in seam.ends:
-            return _failed(seam, seam.truth, f"The {fault.process} is gone")
+            return _failed(seam, seam.comes_to, f"The {fault.process} is gone")
         case FaultKind.KILL | FaultKind.SHUTDOWN:
             return _without(seam, fault.process, "is gone", "is not needed any more.")
         case FaultKind.PAUSE if seam.name == "response":
             return Submission(Outcome.OK, WHOLE, "The answer was out before the process froze.")
         case FaultKind.PAUSE if fault.process == "web":
             # It goes on afterwards, but the database has ended a transaction that was open all the time.
-            truth = seam.truth if seam.kind.name in ("statement", "row", "ledger") else WHOLE
+            truth = seam.comes_to if seam.kind.name in ("statement", "row", "ledger") else WHOLE
             return Submission(Outcome.UNKNOWN, truth, "The web application is frozen until its client has given up")
         case FaultKind.PAUSE if seam.ends[1] == fault.process:
-            truth = _when_answered(seam) if fault.process == OUTSIDE else seam.truth
+            truth = _when_answered(seam) if fault.process == OUTSIDE else seam.comes_to
             # A cancelling asks for one thing after the other.
             slow = fault.process == OUTSIDE and seam.operation in ("cancel", "delete met")
             return _failed(seam, truth, f"The web gives up on the frozen {other}")._replace(slow=slow)
@@ -155,7 +156,7 @@ def _plain(seam: Seam, fault: Fault) -> Submission:
             return found._replace(slow=bool(found.truth.goes_on or found.truth.half))
         case FaultKind.READ_ONLY:
             refused = next(later for later in seam.later if later.kind.name == "statement")
-            return _failed(refused, refused.truth, "The database refuses the write")
+            return _failed(refused, refused.comes_to, "The database refuses the write")
         case FaultKind.POOL:
             return _failed(seam, NOTHING, "No connection is free in time")
     raise LookupError(f"no rule for {fault.name}")
@@ -179,7 +180,7 @@ def _without(seam: Seam, process: str, because: str, not_needed: str) -> Submiss
     needing = next((later for later in seam.later if later.ends[1] == process), None)
     if needing is None:
         return Submission(Outcome.OK, WHOLE, f"The {process} {not_needed}")
-    return _failed(needing, needing.truth, f"The {process} {because}")
+    return _failed(needing, needing.comes_to, f"The {process} {because}")
 
 
 def _restate(seam: Seam, fault: Fault) -> Submission:

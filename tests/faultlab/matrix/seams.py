@@ -15,14 +15,10 @@ from tests.faultlab.matrix.traces import Traces
 from tests.faultlab.wire.messages import Answer, Match, Message, Sent
 from tests.support.control import COMPARED
 from tests.support.history import NOTHING, WHOLE, ClientOperation, Truth
-from tests.support.truth import OPERATIONS
+from tests.support.truth import OPERATIONS, REMINDS
 from todo_stack.twins import Twin
 
 RECORDED = Path(__file__).with_name("seams.json")
-
-LONG = ("plan", "cancel", "delete met")
-"""Operations of so many steps that not everything is tried at each."""
-_OF_EACH_STEP = ("ledger", "result", "journalled")
 
 MatchKind = type[Sent] | type[Answer]
 
@@ -107,9 +103,14 @@ class Seam:
         return f"{self.kind.explains} ({self.message})"
 
     @property
+    def comes_to(self) -> Truth:
+        """What there is in the end if its client does no more about it: a reminder that is set will be mailed."""
+        return WHOLE if self.operation == "set reminder" and self.truth.goes_on else self.truth
+
+    @property
     def applied(self) -> bool:
-        """All of the operation is done."""
-        return self.truth == WHOLE
+        """All of the operation is done, or will be by itself."""
+        return self.comes_to == WHOLE
 
     @property
     def safe(self) -> bool:
@@ -198,12 +199,9 @@ def seams_of(twin: Twin, operation: str, recorded: Iterable[Mapping[str, Any]]) 
                 racing=begun[-1:] == ["send"] and kind.name != "invocation",
             )
         )
-    if operation == "remind":
-        # What comes before is a write like all others, and its client has its answer long before.
-        return [seam for seam in seams if seam.background]
-    if operation in LONG:
-        # Its steps are all alike to Restate, so that one is enough to be stopped between Restate and service.
-        return [seam for seam in seams if seam.number == 1 or seam.kind.name not in _OF_EACH_STEP]
+    if operation in REMINDS:
+        # The first is the setting, up to its client's answer, the other what is done when it is due.
+        return [seam for seam in seams if seam.background == (operation == "remind")]
     return seams
 
 

@@ -17,7 +17,7 @@ from tests.support.history import Verdict
 from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 SEED = 1
-SEAMS_TOGETHER = 20
+SEAMS_TOGETHER = 22
 FOR_THE_CONTROL = "kill web"
 FOR_REMINDERS = {PLAIN: "kill web", RESTATE: "kill service"}
 

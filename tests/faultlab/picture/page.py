@@ -16,6 +16,7 @@ from tests.faultlab.matrix.cases import Case
 from tests.faultlab.matrix.faults import FAULTS, Fault
 from tests.faultlab.matrix.records import Cell, MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS, clients_at
+from tests.faultlab.matrix.runner import CELLS_TOGETHER
 from tests.faultlab.matrix.seams import KINDS, SEAMS, Seam
 from tests.support import page
 from tests.support.control import COMPARED, LEDGER_ONLY, WHERE_IT_ENDS
@@ -47,6 +48,7 @@ def render(run: MatrixRun) -> str:
         twins=findings(run),
         late=lateness(run),
         operations=[operation for operation in OPERATIONS if operation in {cell.operation for cell in run.cells}],
+        together=CELLS_TOGETHER,
         seam_kinds=[kind for kind in KINDS if kind.explains],
         cells_at=cells_at,
         by_link=partial(groupby, key=attrgetter("link")),
