@@ -10,6 +10,7 @@ FOLDERS = (
     "flask-todo/flask_todo",
     "flask-todo-restate/flask_todo_restate",
     "flask-todo-restate/flask-restate/flask_restate",
+    "shared/outside-world/outside_world",
 )
 """All Python that runs when a todo is written."""
 CONTROL = "tests/costs/peers/ledger_only_peer.py"
