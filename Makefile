@@ -87,6 +87,9 @@ chaos: $(READY) ## break the twins and the control at random for DURATION second
 fuzz: $(READY) ## send REQUESTS (100000) at random to each twin, good and bad, then break it between; SEED repeats a run
 	@exec $(BIN)/python -m tests.fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+lab: $(READY) ## break both twins live, side by side, on http://127.0.0.1:5070, and watch the count
+	@exec $(BIN)/python -m tests.faultlab.live $(ARGS)
+
 compare: $(READY) ## break the twins and the control at every seam and draw the results; ONLY='plain/add/*' runs a part
 	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 

@@ -73,13 +73,16 @@ def hook_of(twin: RunningTwin) -> str:
     return f"{twin.writer.env['OUTSIDE_WORLD_URL']}/hooks/{twin.which.key}"
 
 
-def count_effects(twin: RunningTwin, operations: Iterable[ClientOperation]) -> None:
-    """Count what there is of operations."""
+def count_effects(
+    twin: RunningTwin, operations: Iterable[ClientOperation], world: OutsideWorldClient | None = None
+) -> None:
+    """Count what there is of operations; the outside world is asked, unless somebody is given who knows it."""
+    world = world or _world(twin)
     tasks = Counter(task for (task,) in twin.rows("SELECT task FROM todo"))
     for operation in operations:
         if operation.kind in FEATURES:
             assert operation.todo_id
-            operation.truth = _FEATURES[operation.kind](Evidence(twin, _world(twin), operation.todo_id))
+            operation.truth = _FEATURES[operation.kind](Evidence(twin, world, operation.todo_id))
         else:
             # Of a deletion that the todo is gone, else its text.
             there = tasks[operation.marker]

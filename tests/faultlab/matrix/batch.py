@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faultlab.laboratory import CLIENT, Laboratory
@@ -30,8 +30,17 @@ class TooSlowError(AssertionError):
     """The machine was so slow that a time-out ran out before all were held: this batch would prove nothing."""
 
 
-def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultInjector] = FaultInjector) -> list[Cell]:
-    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge."""
+def run_batch(
+    lab: Laboratory,
+    cases: Sequence[Case],
+    injector_type: type[FaultInjector] = FaultInjector,
+    begun: Callable[[Sequence[SubmittedOperation]], None] = lambda _operations: None,
+    note: Callable[[str, str, str], None] = lambda *_what: None,
+) -> list[Cell]:
+    """Hold every operation at its seam, do the fault, mend it, wait for quiet, count, and judge.
+
+    `begun` is called with the operations before they begin, and `note` with each fault and its end.
+    """
     (fault,) = {case.fault for case in cases}
     healed = threading.Event()
     with ThreadPoolExecutor(PREPARED_TOGETHER) as pool:
@@ -42,7 +51,13 @@ def run_batch(lab: Laboratory, cases: Sequence[Case], injector_type: type[FaultI
     points = [
         (case.seam, lab.links[case.seam.link].hold(case.seam.match(recorder.traces, one))) for case, one, _ in clients
     ]
-    injector = injector_type(lab, fault, recorder.record_for_all)
+
+    def record(kind: str, label: str, process: str) -> None:
+        recorder.record_for_all(kind, label, process)
+        note(kind, label, process)
+
+    begun(operations)
+    injector = injector_type(lab, fault, record)
     with contextlib.ExitStack() as recording, ThreadPoolExecutor(len(clients)) as pool:
         recording.callback(lab.log.subscribe(recorder.record))
         try:

@@ -21,6 +21,11 @@ class Recorder:
         self._began = time.monotonic()
         self._events: dict[str, list[CellEvent]] = {operation.key: [] for operation in operations}
 
+    def add(self, operation: SubmittedOperation) -> None:
+        """Record one more operation from now on."""
+        self._events[operation.key] = []
+        self.traces.add(operation)
+
     def record(self, event: LinkEvent) -> None:
         """Record what happened to a message, for the operations that it belongs to."""
         if event.message is None or event.kind is EventKind.ENDED:

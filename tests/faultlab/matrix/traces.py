@@ -21,8 +21,12 @@ class Traces:
         self._owners: dict[bytes, str] = {}
         self._last: tuple[Message | None, frozenset[str]] = (None, frozenset())
         for operation in operations:
-            known = f"{operation.key} {operation.todo_id} {operation.marker}"
-            self._owners |= dict.fromkeys(_NAMES.findall(known.encode()), operation.key)
+            self.add(operation)
+
+    def add(self, operation: ClientOperation) -> None:
+        """Know one more operation."""
+        known = f"{operation.key} {operation.todo_id} {operation.marker}"
+        self._owners |= dict.fromkeys(_NAMES.findall(known.encode()), operation.key)
 
     def owners(self, message: Message) -> frozenset[str]:
         """Return the keys of the operations that a message belongs to: of one, or of several that share it."""

@@ -1,0 +1,70 @@
+"""make lab: both twins live, side by side, on a page on which each process and each message can be broken."""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import click
+from rich.console import Console
+from werkzeug.serving import make_server
+
+from tests.faultlab.live.lab import LOOK_SECONDS, Lab
+from tests.faultlab.live.web import create_app
+from tests.support.logs import log_to
+from todo_stack.data_folder import locked
+from todo_stack.errors import StackError, StopRequested
+from todo_stack.paths import DATA
+from todo_stack.ports import HOST
+from todo_stack.twins import TWINS
+
+PORT = 5070
+
+
+@click.command()
+@click.option("--port", default=PORT, envvar="LAB_PORT", show_default=True, help="Where the page is.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), default=DATA / "lab", show_default=True)
+@click.option("--look", default=LOOK_SECONDS, show_default=True, help="Seconds for which a story shows what it holds.")
+def main(port: int, data: Path, look: float) -> None:
+    """Start both twins with a proxy on each link, and a page that breaks them, until Ctrl-C."""
+    console = Console(highlight=False)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_signal: stop.set())
+    # One line for each request would hide what is said here.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    token = os.environ.get("LAB_TOKEN") or secrets.token_urlsafe(24)
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        with contextlib.ExitStack() as last_first:
+            last_first.enter_context(locked(data))
+            log = last_first.enter_context(log_to(data / "servers.log"))
+            listener = last_first.enter_context(socket.create_server((HOST, port)))
+            for twin in TWINS:
+                # An earlier lab's todos would be counted with this one's.
+                shutil.rmtree(data / twin.key, ignore_errors=True)
+            console.print("starting both twins and everything between them")
+            lab = last_first.enter_context(Lab(data, log, look, stop))
+            server = make_server(HOST, port, create_app(lab, token), threaded=True, fd=listener.fileno())
+            thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
+            thread.start()
+            last_first.callback(server.shutdown)
+            console.print(f"\n    http://{HOST}:{port}/?token={token}\n", style="bold", soft_wrap=True)
+            console.print("Ctrl-C ends everything.")
+            stop.wait()
+    except StopRequested:
+        pass
+    except (StackError, OSError) as error:
+        console.print(f"error: {error}", style="bold red", markup=False)
+        sys.exit(1)
+    console.print("stopped", style="bold")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tests.faultlab.live")

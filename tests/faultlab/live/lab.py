@@ -1,0 +1,264 @@
+"""The live lab: both sides, what is going on in them, and who is told of it."""
+
+import contextlib
+import json
+import queue
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
+from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.live.side import KINDS_OF_OPERATIONS, NotNowError, Side
+from tests.faultlab.live.stories import STORIES, Story
+from tests.faultlab.matrix.batch import run_batch
+from tests.faultlab.matrix.injector import FaultInjector, HeldMessages
+from tests.faultlab.submitted import SubmittedOperation
+from tests.support.history import judge
+from todo_stack.errors import StackError, StopRequested
+from todo_stack.output import Log
+from todo_stack.twins import TWINS
+
+LOOK_SECONDS = 1.2
+"""How long a story shows a message that is held: shorter than every time-out of the twins."""
+WIRE_SECONDS, COUNT_SECONDS = 0.05, 0.3
+MOST_WIRE_EVENTS = 200
+CHAOS_RATE = 5
+UNDISTURBED_SECONDS = 20.0
+
+
+class Lab:
+    """Both twins, live. Any thread may call its methods; they raise NotNowError for what cannot be done now."""
+
+    def __init__(self, data: Path, log: Log, look_seconds: float, stop: threading.Event) -> None:
+        """Describe it; nothing runs yet.
+
+        `look_seconds` is how long a story shows what it holds. Once `stop` is set, everything that waits ends.
+        """
+        self.stop = stop
+        self.sides: dict[str, Side] = {}
+        self.story: dict[str, Any] | None = None
+        self.busy = ""
+        self._look_seconds = look_seconds
+        self._laboratories = [
+            Laboratory(twin, data / twin.key, log, cancelled=self.stop, with_outside_world=True) for twin in TWINS
+        ]
+        self._wire: deque[Mapping[str, Any]] = deque(maxlen=MOST_WIRE_EVENTS)
+        self._listeners: list[queue.Queue[tuple[str, str]]] = []
+        self._one_at_a_time = threading.Lock()
+        self._rate, self._stream_kind = 0.0, "add"
+        self._threads: list[threading.Thread] = []
+        self._running = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as started:
+            # Together: each takes some seconds.
+            with ThreadPoolExecutor(len(TWINS)) as pool:
+                running = [pool.submit(started.enter_context, lab) for lab in self._laboratories]
+            for one in running:
+                one.result()
+            for lab in self._laboratories:
+                lab.twin.add("warm-up")
+                side = self.sides[lab.which.key] = Side(lab, self._wire.append)
+                started.callback(side.close)
+            self._running = started.pop_all()
+        for target in (self._pump_wire, self._pump_state, self._pump_customers):
+            self._threads.append(threading.Thread(target=target, name=target.__name__, daemon=True))
+            self._threads[-1].start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._running.close()
+
+    def chosen(self, twin: str) -> list[Side]:
+        """Return the sides that are meant: one by its key, or both."""
+        if twin != "both" and twin not in self.sides:
+            raise NotNowError(f"there is no twin {twin!r}: plain, restate or both")
+        return [side for key, side in self.sides.items() if twin in ("both", key)]
+
+    # What a user can do.
+
+    def operate(self, twin: str, kind: str, *, again: bool) -> list[str]:
+        """Let the customer ask for an operation; return its key in each twin."""
+        if kind not in KINDS_OF_OPERATIONS:
+            raise NotNowError(f"there is no operation {kind!r}: {', '.join(KINDS_OF_OPERATIONS)}")
+        return [side.operate(kind, again=again).key for side in self.chosen(twin)]
+
+    def stream(self, rate: float, kind: str) -> None:
+        """Let the customer ask for so many operations a second in each twin; none ends it."""
+        if kind not in KINDS_OF_OPERATIONS:
+            raise NotNowError(f"there is no operation {kind!r}: {', '.join(KINDS_OF_OPERATIONS)}")
+        self._rate, self._stream_kind = rate, kind
+
+    def tell(self, name: str) -> None:
+        """Begin a story in both twins."""
+        if name not in STORIES:
+            raise NotNowError(f"there is no story {name!r}: {', '.join(STORIES)}")
+        self._begin(STORIES[name].title, lambda: self._play(STORIES[name]))
+
+    def chaos(self, seconds: float, seed: int | None) -> int:
+        """Begin chaos in both twins, with a steady stream; return the seed."""
+        seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+        self._begin(f"chaos, seed {seed}", lambda: self._rage(seconds, seed))
+        return seed
+
+    def heal(self) -> None:
+        """Let everything pass and run in both twins."""
+        self._in_both([side.heal for side in self.sides.values()])
+
+    def reset(self) -> None:
+        """Begin anew: everything healed, nothing counted."""
+        self._rate, self.story = 0.0, None
+        self.heal()
+        for side in self.sides.values():
+            side.forget()
+
+    # What is shown.
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the page shows but what passes on the wire."""
+        return {
+            "busy": self.busy,
+            "story": self.story,
+            "stream": {"rate": self._rate, "kind": self._stream_kind},
+            "sides": {key: side.shown() for key, side in self.sides.items()},
+        }
+
+    def listen(self) -> Iterator[tuple[str, str]]:
+        """Yield what happens, as names and JSON: `wire` has what has passed, `state` how everything is."""
+        mine: queue.Queue[tuple[str, str]] = queue.Queue(maxsize=100)
+        self._listeners.append(mine)
+        try:
+            yield "state", json.dumps(self.state())
+            while not self.stop.is_set():
+                try:
+                    yield mine.get(timeout=1)
+                except queue.Empty:
+                    # Something must be sent, or nobody learns that the page was closed.
+                    yield "alive", "0"
+        finally:
+            self._listeners.remove(mine)
+
+    def _broadcast(self, name: str, content: object) -> None:
+        text = json.dumps(content)
+        for listener in list(self._listeners):
+            with contextlib.suppress(queue.Full):
+                listener.put_nowait((name, text))
+
+    def _pump_wire(self) -> None:
+        while not self.stop.wait(WIRE_SECONDS):
+            for side in self.sides.values():
+                side.treat_held()
+            passed = [self._wire.popleft() for _ in range(len(self._wire))]
+            if passed:
+                self._broadcast("wire", passed)
+
+    def _pump_state(self) -> None:
+        last = ""
+        while not self.stop.wait(COUNT_SECONDS):
+            for side in self.sides.values():
+                side.look()
+            state = self.state()
+            if (now := json.dumps(state)) != last:
+                self._broadcast("state", state)
+                last = now
+
+    def _pump_customers(self) -> None:
+        while not self.stop.wait(1 / self._rate if self._rate else COUNT_SECONDS):
+            if self._rate:
+                for side in self.sides.values():
+                    # With nothing in stock and no database it goes on when that is back.
+                    with contextlib.suppress(NotNowError):
+                        side.operate(self._stream_kind, again=False)
+
+    # Stories and chaos.
+
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        if not self._one_at_a_time.acquire(blocking=False):
+            raise NotNowError(f"{self.busy} goes on: wait for its end")
+
+        def run() -> None:
+            try:
+                work()
+            except StopRequested:
+                pass
+            finally:
+                self.busy = ""
+                self._one_at_a_time.release()
+
+        self.busy = name
+        self._threads.append(threading.Thread(target=run, name=name, daemon=True))
+        self._threads[-1].start()
+
+    def _play(self, story: Story) -> None:
+        self.reset()
+        told = {key: {"phase": "begins", "verdict": None, "key": None, "error": None} for key in self.sides}
+        self.story = {**story.shown(), "sides": told}
+
+        def play(side: Side) -> None:
+            try:
+                self._play_in(side, story, told[side.key])
+            except (AssertionError, TimeoutError, StackError) as error:
+                told[side.key] |= {"phase": "failed", "error": str(error)}
+
+        self._in_both([lambda side=side: play(side) for side in self.sides.values()])  # type: ignore[misc]
+
+    def _play_in(self, side: Side, story: Story, told: dict[str, Any]) -> None:
+        def begun(operations: Sequence[SubmittedOperation]) -> None:
+            side.take(operations[0])
+            told["key"] = operations[0].key
+
+        case = story.case(side.lab.which)
+        if case:
+            look_seconds, stop = self._look_seconds, self.stop
+
+            class ToldInjector(FaultInjector):
+                """Says what it does, and lets people look before it does it."""
+
+                def inject(self, held: HeldMessages) -> None:
+                    told["phase"] = "held"
+                    if stop.wait(look_seconds):
+                        raise StopRequested
+                    super().inject(held)
+                    told["phase"] = "broken"
+
+                def mend(self) -> None:
+                    super().mend()
+                    told["phase"] = "healed"
+
+            (cell,) = run_batch(side.lab, [case], ToldInjector, begun, side.note)
+            verdict = cell.verdict
+        else:
+            operation = side.operate(story.operation, again=False)
+            told["key"] = operation.key
+            side.wait_for(operation, UNDISTURBED_SECONDS)
+            verdict = judge(operation)
+        told |= {"phase": "counted", "verdict": verdict.value}
+
+    def _rage(self, seconds: float, seed: int) -> None:
+        before, self._rate = self._rate, self._rate or CHAOS_RATE
+
+        def rage(side: Side) -> None:
+            def report(fault: object) -> None:
+                side.note("fault", str(fault), "")
+
+            RandomFaults(side.lab, ChaosSettings(seed, seconds, 3.0, 3.0, report, self.stop)).run()
+            side.heal()
+
+        try:
+            self._in_both([lambda side=side: rage(side) for side in self.sides.values()])  # type: ignore[misc]
+        finally:
+            self._rate = before
+
+    def _in_both(self, works: Sequence[Callable[[], None]]) -> None:
+        """Do it in both twins at the same time; raises what one of them has raised."""
+        with ThreadPoolExecutor(len(works)) as pool:
+            for done in [pool.submit(work) for work in works]:
+                done.result()

@@ -1,0 +1,340 @@
+"""One twin of the live lab: its servers, its wire, its customer, and what it costs."""
+
+import contextlib
+import statistics
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from tests.faultlab.laboratory import OUTSIDE, Laboratory, outside_link
+from tests.faultlab.live.count import GOES_ON, Count
+from tests.faultlab.matrix.recorder import Recorder
+from tests.faultlab.matrix.recording import new_operation
+from tests.faultlab.matrix.seams import KINDS, SeamKind, kind_of
+from tests.faultlab.submitted import SubmittedOperation, ask_for_result, submit
+from tests.faultlab.wire.breakpoints import Breakpoint, Held
+from tests.faultlab.wire.events import LinkEvent
+from tests.faultlab.wire.messages import Message
+from tests.support.history import Outcome
+from tests.support.waiting import until
+from todo_stack import tree
+from todo_stack.errors import StackError
+
+KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind")
+"""What the customer can ask for."""
+IN_STOCK = 4
+"""Todos that lie ready for each kind that changes one: with the database away none can be made."""
+AGAIN_SECONDS = 1.0
+ASK_SECONDS = 0.3
+PATIENCE_SECONDS = 60.0
+MINUTE = 60.0
+MEMORY_SECONDS = 2.0
+
+RUNS, FROZEN, DOWN = "runs", "is frozen", "is down"
+DEEDS = ("kill", "freeze", "stop", "start")
+FATES = ("hold", "drop", "reset", "delay")
+
+
+class NotNowError(Exception):
+    """It cannot be done at this moment; the text says why."""
+
+
+@dataclass(eq=False)
+class Armed:
+    """A message that is waited for, or held."""
+
+    kind: SeamKind
+    link: str
+    fate: str
+    seconds: float
+    point: Breakpoint
+    held: Held | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """Return it for the page."""
+        label = self.held.message.name if self.held else ""
+        return {"seam": self.kind.name, "link": self.link, "fate": self.fate, "held": bool(self.held), "label": label}
+
+
+class Side:
+    """One twin. Any thread may call its methods."""
+
+    def __init__(self, lab: Laboratory, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        """Take a laboratory that runs; `tell` is called for each message that passes, on the thread of the wire."""
+        self.lab = lab
+        self.key = lab.which.key
+        self.recorder = Recorder(())
+        self.operations: list[SubmittedOperation] = []
+        self.armed: list[Armed] = []
+        self.count = Count(lab)
+        self._tell = tell
+        self._lock = threading.RLock()
+        self._stock: defaultdict[str, deque[SubmittedOperation]] = defaultdict(deque)
+        self._clients = ThreadPoolExecutor(64, thread_name_prefix=f"{self.key} client")
+        self._over = threading.Event()
+        self._generation = 0
+        self._asked: set[str] = set()
+        self._memory = (0.0, 0.0, 0)
+        lab.log.subscribe(self._heard)
+
+    def close(self) -> None:
+        """End the customer."""
+        self._over.set()
+        self._clients.shutdown(wait=False, cancel_futures=True)
+
+    # Servers.
+
+    def do(self, process: str, deed: str) -> None:
+        """Kill, freeze, stop or start a server, as the seams call it; raise NotNowError where that makes no sense."""
+        if process not in self.lab.processes:
+            raise NotNowError(f"{self.lab.which.title} has no {process}")
+        server = self.lab.server(process)
+        if deed == "start":
+            self._start(process)
+        elif not server.running:
+            raise NotNowError(f"the {process} does not run")
+        else:
+            self.note("fault", f"{deed} {process}", process)
+            if deed == "freeze":
+                server.pause()
+                return
+            server.resume()
+            {"kill": server.kill, "stop": server.stop}[deed]()
+            if process == OUTSIDE:
+                # The proxy would accept connections to nobody; who calls a dead server is refused.
+                self.lab.links[outside_link(self.lab.which)].refuse()
+
+    def heal(self) -> None:
+        """Let everything pass, and start what does not run."""
+        with self._lock:
+            self.armed.clear()
+        self.lab.heal_links()
+        for process in self.lab.processes:
+            self._start(process)
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Return each server with its state."""
+        return [{"name": name, "state": _state(self.lab.server(name).pid)} for name in self.lab.processes]
+
+    def _start(self, process: str) -> None:
+        server = self.lab.server(process)
+        state = _state(server.pid)
+        if state == RUNS:
+            return
+        if process == OUTSIDE:
+            self.lab.links[outside_link(self.lab.which)].heal()
+        server.resume()
+        if state == DOWN:
+            try:
+                server.start()
+            except StackError as error:
+                raise NotNowError(str(error)) from error
+        self.note("heal", f"{process} {'goes on' if state == FROZEN else 'started again'}", process)
+
+    # Messages.
+
+    def seams(self) -> list[dict[str, str]]:
+        """Return which messages can be armed: name, link and what they are."""
+        return [
+            {"seam": kind.name, "link": link, "explains": kind.explains}
+            for kind in KINDS
+            if kind.explains and (link := self._link_of(kind))
+        ]
+
+    def arm(self, seam: str, fate: str, seconds: float) -> None:
+        """Wait for the next such message of the customer's, and hold, drop, reset or delay it."""
+        kind = next((kind for kind in KINDS if kind.name == seam and kind.explains), None)
+        link = self._link_of(kind) if kind else None
+        if not kind or not link:
+            raise NotNowError(f"{self.lab.which.title} has no such message: {seam}")
+
+        def match(message: Message) -> bool:
+            return kind_of(link, message) is kind and bool(self.recorder.traces.owners(message))
+
+        with self._lock:
+            self.armed.append(Armed(kind, link, fate, seconds, self.lab.links[link].hold(match)))
+
+    def release(self, fate: str) -> None:
+        """Decide on all messages that are held: pass, drop or reset; disarm those that were not met yet."""
+        with self._lock:
+            armed, self.armed = self.armed, []
+        for one in armed:
+            if one.held:
+                {"pass": one.held.release, "drop": one.held.drop, "reset": one.held.reset}[fate]()
+            one.point.portal.call(one.point.end)
+
+    def _link_of(self, kind: SeamKind) -> str | None:
+        return next((link for link in self.lab.links if link.endswith(f" to {kind.receiver}")), None)
+
+    def treat_held(self) -> None:
+        """Do to messages that were met what they were armed for."""
+        with self._lock:
+            for one in list(self.armed):
+                if one.held and one.held.fate:
+                    self.armed.remove(one)
+                elif not one.held and not one.point.hits.empty():
+                    one.held = one.point.wait(0)
+                    if one.fate == "delay":
+                        one.held.stall(one.seconds)
+                    elif one.fate != "hold":
+                        {"drop": one.held.drop, "reset": one.held.reset}[one.fate]()
+
+    # The customer.
+
+    def operate(self, kind: str, *, again: bool) -> SubmittedOperation:
+        """Ask for one operation; whoever asks again does so each second until told that it worked."""
+        operation = self._prepared(kind)
+        self.take(operation)
+        self._clients.submit(self._ask, operation, self._generation, again=again)
+        return operation
+
+    def wait_for(self, operation: SubmittedOperation, seconds: float) -> None:
+        """Return when an operation has its answer and is counted."""
+        until(lambda: self.count.word(operation) != GOES_ON, f"the end of {operation.kind}", seconds)
+
+    def take(self, operation: SubmittedOperation) -> None:
+        """Record and count an operation from now on."""
+        self.recorder.add(operation)
+        with self._lock:
+            self.operations.append(operation)
+
+    def note(self, kind: str, label: str, process: str) -> None:
+        """Record a fault, or its end, for whoever is not through."""
+        self.recorder.record_for_all(kind, label, process)
+        self._tell({"side": self.key, "kind": kind, "label": label, "process": process})
+
+    def forget(self) -> None:
+        """Begin anew: no operation, nothing armed."""
+        self.release("pass")
+        with self._lock:
+            self._generation += 1
+            self.operations = []
+            self.recorder = Recorder(())
+
+    def _ask_for_result(self, operation: SubmittedOperation) -> None:
+        ask_for_result(self.lab.twin, operation)
+        self._over.wait(ASK_SECONDS)
+        self._asked.discard(operation.key)
+
+    def _prepared(self, kind: str) -> SubmittedOperation:
+        with self._lock:
+            if self._stock[kind]:
+                return self._stock[kind].popleft()
+        try:
+            return new_operation(self.lab, kind)
+        except Exception as error:  # The database is away, in one of many ways.
+            raise NotNowError(f"no todo is left to {kind}: heal the database first") from error
+
+    def _ask(self, operation: SubmittedOperation, generation: int, *, again: bool) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            submit(self.lab.twin, operation, threading.Event(), None)
+            satisfied = operation.outcome in (Outcome.OK, Outcome.PENDING) or operation.detail.startswith("4")
+            if satisfied or not again or time.monotonic() > end or generation != self._generation:
+                return
+            self._over.wait(AGAIN_SECONDS)
+
+    # What is looked at.
+
+    def look(self) -> None:
+        """Count, ask for what was promised, and fill up the stock."""
+        with self._lock:
+            operations = list(self.operations)
+        for operation in operations:
+            if operation.outcome is Outcome.PENDING and operation.key not in self._asked:
+                self._asked.add(operation.key)
+                self._clients.submit(self._ask_for_result, operation)
+        self.count.update(operations, {process["name"] for process in self.processes() if process["state"] == RUNS})
+        if self.count.reached:
+            for kind in KINDS_OF_OPERATIONS:
+                if len(self._stock[kind]) < IN_STOCK:
+                    with contextlib.suppress(Exception):  # It was reached a moment ago; the next time says so.
+                        self._stock[kind].append(new_operation(self.lab, kind))
+
+    def shown(self) -> dict[str, Any]:
+        """Return everything for the page."""
+        with self._lock:
+            operations, armed = list(self.operations), [one.shown() for one in self.armed]
+        return {
+            "title": self.lab.which.title,
+            "processes": self.processes(),
+            "links": list(self.lab.links),
+            "armed": armed,
+            "count": self.count.shown(operations),
+            "price": self._price(operations),
+        }
+
+    def history(self, key: str) -> dict[str, Any]:
+        """Return what happened to an operation, message by message, and what its client was told."""
+        with self._lock:
+            operation = next((one for one in self.operations if one.key == key), None)
+        if not operation:
+            raise NotNowError(f"no operation {key}")
+        return {
+            **self.count.operation_shown(operation),
+            "events": [event.model_dump() for event in self.recorder.events(operation)],
+            "answers": [{"at": answer.at, "told": str(answer)} for answer in self.recorder.answers(operation)],
+        }
+
+    def _price(self, operations: list[SubmittedOperation]) -> dict[str, Any]:
+        now = time.monotonic()
+        times = [
+            (one.answers[0].at - one.invoked_at) * 1000
+            for one in operations
+            if one.answers and one.answers[0].outcome is Outcome.OK and now - one.invoked_at < MINUTE
+        ]
+        measured_at, memory, number = self._memory
+        if now - measured_at > MEMORY_SECONDS:
+            # The outside world is not what the twin costs.
+            names = [name for name in self.lab.processes if name != OUTSIDE]
+            memory, number = _memory([pid for name in names if (pid := self.lab.server(name).pid)])
+            self._memory = (now, memory, number)
+        return {
+            "p50_ms": round(statistics.median(times), 1) if times else None,
+            "requests": len(times),
+            "memory_mb": round(memory),
+            "processes": number,
+        }
+
+    def _heard(self, event: LinkEvent) -> None:
+        self.recorder.record(event)
+        if event.message is None or not (owners := self.recorder.traces.owners(event.message)):
+            return
+        kind = kind_of(event.link, event.message)
+        self._tell(
+            {
+                "side": self.key,
+                "link": event.link,
+                "direction": event.direction.value if event.direction else "",
+                "kind": event.kind.value,
+                "label": event.label,
+                "seam": kind.name if kind else "",
+                "operations": sorted(owners),
+            }
+        )
+
+
+def _state(pid: int | None) -> str:
+    """Say whether a server runs, is frozen, or is down."""
+    if pid is None:
+        return DOWN
+    try:
+        return FROZEN if psutil.Process(pid).status() == psutil.STATUS_STOPPED else RUNS
+    except psutil.NoSuchProcess:
+        return DOWN
+
+
+def _memory(pids: list[int]) -> tuple[float, int]:
+    """Return the private memory of these processes and their descendants in MB, and how many they are."""
+    members = [member for pid in pids for member in tree.family(pid)]
+    sizes = []
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            sizes.append(member.memory_full_info().uss)
+    return sum(sizes) / 1e6, len(sizes)
