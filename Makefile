@@ -151,4 +151,4 @@ clean: ## remove what setup installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser pictures compare chaos fuzz bench bench-peers readme pins uv lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser pictures lab compare chaos fuzz bench bench-peers readme pins uv lint format types clean
