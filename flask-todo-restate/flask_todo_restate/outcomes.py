@@ -141,7 +141,7 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
 
     def way() -> list[Hop]:
         reached = restate.ingress.works
-        service = pending_calls.look().service_reached if reached else None
+        service = pending_calls.look().service_works if reached else None
         return [
             Hop("Flask", works=True),
             Hop("Restate", works=reached, link=dashboard_url),

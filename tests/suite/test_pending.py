@@ -1,6 +1,7 @@
 """What was promised and is not applied yet: in the list, as Restate tells it, until it is applied or rejected."""
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +11,18 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
+from flask_todo_restate import pending
 from tests.suite.test_operator import refusing
 from tests.support.browser import Browser, Form
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside
+from todo_shared.outages import log
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, RESTATE
 
+JSON = {"content-type": "application/json"}
 FAILED = "#way .fails"
 PENDING = "li.pending"
 
@@ -68,6 +72,7 @@ def test_pending_for_everybody(durable: RunningTwin, mine: Browser, others: Brow
     assert ("Look at it in Restate" in why[0]) == bool(durable.web.env.get("DASHBOARD_URL"))
     assert "3 changes are saved and will be applied." in mine.notices()
     assert words(mine, FAILED) == ["PostgreSQL does not answer"]
+    assert "service works" in words(others, "#way .works")
     database.start()
     assert durable.settle() == []
     # By its ids, this browser knows sooner than the others.
@@ -153,6 +158,8 @@ def test_without_the_admin_api(durable: RunningTwin, native_stack: Stack) -> Non
             answers = list(pool.map(lambda task: browser.submit(form, task=task), tasks))
         assert [answer.status_code for answer in answers] == [302] * 3
         assert sorted(browser.texts(f"{PENDING} .task")) == sorted(tasks)
+        # Nobody tells how the service is.
+        assert words(browser, "#way .unknown") == ["service not known"]
         durable.writer.start()
         assert durable.settle() == []
         assert browser.texts(PENDING) == []
@@ -161,16 +168,33 @@ def test_without_the_admin_api(durable: RunningTwin, native_stack: Stack) -> Non
 
 
 def test_more_than_are_listed(durable: RunningTwin, others: Browser, native_stack: Stack) -> None:
-    """Of many calls the latest fifty are listed, and the others counted."""
+    """Of many calls the latest fifty are listed, and the others counted, whatever messages anybody has sent."""
     durable.writer.kill()
     send = f"{native_stack.ports.ingress_url}/restate/send/TodoService/add_todo"
+    strange = [[1], "text", None, {"task": {"x": []}, "todo_id": [1]}, {"todo_id": "1"}]
     with requests.Session() as session:
-        for number in range(52):
-            assert session.post(send, json={"task": new_name(f"many {number}")}, timeout=30).ok
+        for message in [*({"task": new_name(f"many {number}")} for number in range(47)), *strange]:
+            assert session.post(send, data=json.dumps(message), headers=JSON, timeout=30).ok
     until(lambda: words(others, PENDING)[50:] == ["and 2 more"], "fifty are listed")
     assert others.notices() == ["52 changes are saved and will be applied."]
     durable.writer.start()
     assert durable.settle() == []
+
+
+def test_asking_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is logged once, with its trace, and what is pending is asked for again and again."""
+    answers = iter([RuntimeError("bug"), requests.ConnectionError(), RuntimeError("bug")])
+
+    def ask() -> str:
+        answer = next(answers, "told")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(pending, "INTERVAL_SECONDS", 0)
+    background = pending.Background(ask, "nothing")
+    until(lambda: background.look() == "told", "an answer comes in the end")
+    assert [record.exc_info is not None for record in caplog.records if record.name == log.name] == [True]
 
 
 def test_fetched_again(twin: RunningTwin, browser: Browser) -> None:

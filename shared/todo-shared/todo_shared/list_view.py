@@ -21,7 +21,8 @@ class View:
     def asked(cls) -> Self:
         """Return what the request's address or form names. What is no page, or cannot be shown, is the default."""
         page, show = request.values.get("page", ""), request.values.get("show", "")
-        number = min(int(page), 1_000_000) if re.fullmatch("[1-9][0-9]*", page) else 1
+        # Python does not read any number of digits. A longer number is the last page, too.
+        number = min(int(page[:7]), 1_000_000) if re.fullmatch("[1-9][0-9]*", page) else 1
         return cls(number, show if show in SHOWN else "")
 
     @property
