@@ -83,6 +83,9 @@ class Call:
     """Why the last attempt failed, in plain words."""
     todo: str = ""
     """The task of the todo that it is about, where that is known."""
+    endpoint: str = ""
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    """Where a form was submitted and what was typed into it, if this browser did that."""
 
     @property
     def task(self) -> str:

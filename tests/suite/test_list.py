@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import escape
 
 import pytest
 
@@ -205,3 +206,20 @@ def test_numbers_of_any_length(twin: RunningTwin, browser: Browser, monkeypatch:
     assert [answer.status_code for answer in refused] == [400] * len(refused)
     assert browser.submit(browser.form("/meeting$", page), **meeting, minutes="30.0").status_code == 302
     assert twin.rows("SELECT minutes FROM meeting WHERE todo_id = %s", todo) == [(30,)]
+
+
+def test_a_todos_page_leads_back(many: list[int], twin: RunningTwin, browser: Browser) -> None:
+    """From a page of the list to a todo, its forms, its editing and back, as from an error: it is the same page."""
+    todo, here = many[-1], "/?page=2&show=active"
+    path = f"/todos/{todo}?page=2&show=active"
+    listed = browser.get(here)
+    assert f'href="{escape(path)}"' in listed.text
+    page = browser.get(path)
+    for link in (f"{here}#t{todo}", f"/?edit={todo}&page=2&show=active"):
+        assert f'href="{escape(link)}"' in page.text
+    assert browser.submit(browser.form("/bounty$", page), amount="1", currency="EUR").headers["location"] == path
+    delete = browser.form(f"/delete/{todo}$", listed)
+    twin.call("DELETE", f"/{todo}").raise_for_status()
+    gone = browser.submit(delete)
+    assert gone.status_code == 404
+    assert f'href="{escape(here)}"' in gone.text

@@ -12,8 +12,7 @@ import requests
 from playwright.sync_api import expect
 
 from flask_todo_restate import pending
-from tests.suite.test_operator import refusing
-from tests.support.browser import Browser, Form
+from tests.support.browser import Browser
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 from tests.support.waiting import until
@@ -28,26 +27,10 @@ PENDING = "li.pending"
 
 
 @pytest.fixture
-def mine(durable: RunningTwin) -> Iterator[Browser]:
-    """A browser on the Restate twin, that has made promises to nobody."""
-    with contextlib.closing(Browser(durable.url)) as browser:
-        assert durable.settle() == []
-        yield browser
-
-
-@pytest.fixture
 def others(durable: RunningTwin) -> Iterator[Browser]:
     """Somebody else's browser."""
     with contextlib.closing(Browser(durable.url)) as browser:
         yield browser
-
-
-def failed_form(browser: Browser, action: str, button: str) -> Form:
-    """Return the form of the write with this action that was rejected, as this button of it submits it."""
-    forms = [form for form in browser.forms() if "instead_of" in form.fields]
-    (former,) = {form.fields["instead_of"] for form in forms if re.search(action, form.action)}
-    (found,) = [f for f in forms if f.fields["instead_of"] == former and re.search(button, f.action)]
-    return found
 
 
 def words(browser: Browser, selector: str) -> list[str]:
@@ -95,35 +78,6 @@ def test_pending_outlives_the_web(durable: RunningTwin, mine: Browser, others: B
     durable.writer.start()
     assert durable.settle() == []
     assert durable.tasks(task) == [task]
-
-
-def test_rejected_with_its_text(durable: RunningTwin, mine: Browser) -> None:
-    """A promise that ends with a refusal is told in each tab with the text, until it is made again or dismissed."""
-    task, other, gone = (
-        new_name("rejected").ljust(200, "\u0416"),
-        new_name("rejected, too"),
-        durable.add(new_name("gone")),
-    )
-    form, deletion = mine.form("/add"), mine.form(f"/delete/{gone['id']}$")
-    durable.writer.kill()
-    assert mine.submit(form, task=task).status_code == 302
-    assert mine.submit(deletion).status_code == 302
-    durable.rows("DELETE FROM todo WHERE id = %s", gone["id"])
-    with refusing(durable, task, "no"):
-        durable.writer.start()
-        assert durable.settle() == []
-        until(lambda: f"New todo “{task}” failed: no" in mine.notices(), "the first is told, with all of its text")
-        assert any(line.startswith(f"Deletion of todo {gone['id']} failed: ") for line in mine.notices())
-        assert mine.submit(failed_form(mine, f"/delete/{gone['id']}$", "/dismiss$")).status_code == 302
-        assert mine.notices() == [f"New todo “{task}” failed: no"]
-        again = failed_form(mine, "/add", "/add")
-        assert again.fields["task"] == task
-        assert again.fields["request_id"] != form.fields["request_id"]
-        assert mine.submit(again).status_code == 409
-        assert mine.notices() != []
-    assert mine.submit(again, task=other).status_code == 302
-    assert mine.notices() == []
-    assert (durable.tasks(task), durable.tasks(other)) == ([], [other])
 
 
 def test_late_writes_lead_back(durable: RunningTwin, mine: Browser) -> None:

@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from todo_shared import edge, errors, openapi, outages, printable_logs, static_files, way
 from todo_shared.features.outside import outside_settings
+from todo_shared.list_view import View
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
@@ -91,6 +92,7 @@ def build_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
     errors.register(app)
     way.register(app)
+    app.context_processor(lambda: {"view": View.asked()})
     app.after_request(_keep_pages_out_of_caches)
     _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})}, needs)
     return app
