@@ -118,3 +118,11 @@ def browser(twin: RunningTwin) -> Iterator[Browser]:
     browser = Browser(twin.url)
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def mine(durable: RunningTwin) -> Iterator[Browser]:
+    """A browser on the Restate twin, that has made promises to nobody."""
+    with contextlib.closing(Browser(durable.url)) as browser:
+        assert durable.settle() == []
+        yield browser

@@ -18,7 +18,8 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     """
     settings = settings or load(WebSettings)
     checks = {"restate": outcomes.restate.check}
-    app = build_app(__name__, "flask-todo-restate", settings, checks, migrations=[MIGRATIONS])
+    # Restate keeps the writes while the database is away.
+    app = build_app(__name__, "flask-todo-restate", settings, checks, needs=["restate"], migrations=[MIGRATIONS])
     app.config.update(RESTATE_ENDPOINT=settings.restate_endpoint, RESTATE_WRITE_BUDGET=settings.write_budget)
     add_routes(app, todo_routes, api, promises=True)
     outcomes.init_app(app, settings.restate_admin_url, settings.dashboard_url)

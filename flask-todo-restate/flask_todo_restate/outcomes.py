@@ -1,11 +1,12 @@
 """Tells users what happened to a write that did not simply succeed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import requests
 from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import (
@@ -20,15 +21,16 @@ from flask_restate.extension import (
     UnavailableError,
 )
 from flask_todo_restate.pending import Call, Pending
-from flask_todo_restate.remembered import forget, forget_in, remember, remembered
+from flask_todo_restate.remembered import EARLIER, forget, forget_in, forgotten_before, remember, remembered
 from todo_shared.errors import is_api, problem, refused, unavailable
+from todo_shared.features.forms import FeatureForm
 from todo_shared.features.pages import local_time
-from todo_shared.forms import new_request_id
-from todo_shared.list_view import back, back_to_new
+from todo_shared.forms import TodoForm, form_of, new_request_id
+from todo_shared.list_view import back, back_to_new, back_to_todo
 from todo_shared.models.database import outage as database
 from todo_shared.outages import Outage
 from todo_shared.pages import cleared
-from todo_shared.schemas import ClearedData
+from todo_shared.schemas import ClearedData, TodoData
 from todo_shared.way import Hop
 
 
@@ -77,6 +79,10 @@ class Notice:
     kind: str = "info"
     call: Call | None = None
     """What it is about, if that has ended."""
+    submit: str = ""
+    """Where its form is to be submitted again."""
+    page: str = ""
+    """Where its form is shown again, if more than a task was typed."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,13 @@ class Waiting:
     calls: list[Call]
     more: int
     notices: list[Notice]
+    is_asked: bool
+    """Whether Restate could be asked: without it, a call may have ended long ago."""
+
+    @property
+    def todo_ids(self) -> set[int | None]:
+        """The todos that something is pending for."""
+        return {call.todo_id for call in self.calls}
 
     def about(self, todo_id: int | None) -> list[Call]:
         """Return the calls about this todo; all if there is none."""
@@ -104,6 +117,8 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
             body = jsonify(id=outcome.operation_id, status="pending", url=location)
             return body, 202, {"Location": location}
         place = back_to_new() if outcome.handler == "add_todo" else back()
+        if request.view_args and request.path.startswith("/todos/"):
+            place = back_to_todo(request.view_args["todo_id"])
         response = current_app.make_response(redirect(place))
         remember(response, outcome.operation_id, outcome.handler)
         return response
@@ -126,22 +141,23 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
     def dismiss(operation_id: str) -> ResponseReturnValue:
         """Tell this browser no more of an operation."""
         forget(operation_id)
-        return redirect(url_for("todo_routes.index"))
+        todo_id = request.form.get("todo", type=int)
+        return redirect(back_to_todo(todo_id) if todo_id else back())
 
     @app.after_request
     def submitted_again(response: Response) -> Response:
         was_accepted = response.status_code == 302 and "instead_of" in request.form
         return forget_in(response, request.form["instead_of"]) if was_accepted else response
 
-    def waiting() -> Waiting:
+    def waiting(todos: Iterable[TodoData] = ()) -> Waiting:
         if "waiting" not in g:
-            g.waiting = _waiting(pending_calls)
+            g.waiting = _waiting(pending_calls, {todo.id: todo.task for todo in todos})
         told: Waiting = g.waiting
         return told
 
     def way() -> list[Hop]:
         reached = restate.ingress.works
-        service = pending_calls.look().service_reached if reached else None
+        service = pending_calls.look().service_works if reached else None
         return [
             Hop("Flask", works=True),
             Hop("Restate", works=reached, link=dashboard_url),
@@ -149,13 +165,16 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
             Hop("PostgreSQL", works=database.works),
         ]
 
-    helpers: dict[str, Callable[..., object]] = {"waiting": waiting, "way": way, "again": _again}
+    helpers: dict[str, Callable[..., object]] = {"waiting": waiting, "way": way}
     helpers |= {"local_time": local_time, "new_request_id": new_request_id}
     app.jinja_env.globals.update(helpers, dashboard_url=dashboard_url)
 
 
-def _waiting(pending: Pending) -> Waiting:
-    """Return what Restate tells of all calls, and the ingress of those that this browser has just handed over."""
+def _waiting(pending: Pending, tasks: Mapping[int, str]) -> Waiting:
+    """Return what Restate tells of all calls, and the ingress of those that this browser has just handed over.
+
+    `tasks` are those of the todos that the page shows, by which these are called.
+    """
     own = remembered()
     told = pending.look(call.id for call in own)
     calls = {call.id: call for call in told.calls}
@@ -183,23 +202,40 @@ def _waiting(pending: Pending) -> Waiting:
         elif operation.status == "done":
             forget(call.id)
         else:
-            notices.append(_ended(replace(call, message=message), operation))
+            notices.append(_ended(replace(call, message=message, todo=tasks.get(call.todo_id or 0, "")), operation))
     more = told.total - len(told.calls)
     if count := len(calls) + more:
-        changes = "1 change is" if count == 1 else f"{count} changes are"
-        notices.insert(0, Notice(f"{changes} saved and will be applied."))
-    return Waiting([*calls.values()], more, notices)
+        saved = "1 change is saved" if count == 1 else f"{count} changes are saved"
+        then = " and will be applied." if asking else ". What became of it is told as soon as Restate answers."
+        notices.insert(0, Notice(saved + then))
+    if earlier := forgotten_before():
+        text = f"Of {earlier} more that you made before, this page cannot tell any more what became of them."
+        notices.append(Notice(text, call=Call(EARLIER, "")))
+    named = [replace(call, todo=tasks.get(call.todo_id or 0, "")) for call in calls.values()]
+    return Waiting(named, more, notices, asking)
 
 
 def _ended(call: Call, operation: OperationState) -> Notice:
-    what = f"{call.what} “{call.task}”" if call.task else call.what
+    what = f"{call.what}{' to' if call.todo_id else ''} “{call.task}”" if call.task else call.what
+    form = _form(call)
+    is_on_todo = bool(call.todo_id and call.typed and isinstance(form, FeatureForm))
+    if is_on_todo:
+        # The todo may have no such form any more.
+        what += f" ({', '.join(f'{name} {value}' for name, value in call.typed.items() if value)})"
+    text = f"{what} failed: {operation.reason}"
     if operation.status == "unknown":
-        return Notice(f"{what} was stopped, but may have been made. Please check the list.", "error", call)
-    return Notice(f"{what} failed: {operation.reason}", "error", call)
+        text = f"{what} was stopped, but may have been made. Please check the list."
+    if is_on_todo and call.todo_id:
+        section = call.endpoint.removeprefix("todo_routes.").removesuffix("_form")
+        return Notice(text, "error", call, page=f"{back_to_todo(call.todo_id, instead_of=call.id)}#{section}")
+    return Notice(text, "error", call, submit=url_for(call.endpoint, todo_id=call.todo_id) if form else "")
 
 
-def _again(call: Call) -> str:
-    """Return where its form is to be submitted again; nothing if it cannot be by a form with only a task."""
-    if call.handler not in ("add_todo", "update_todo", "delete_todo"):
-        return ""
-    return url_for(f"todo_routes.{call.handler}", todo_id=call.todo_id)
+def _form(call: Call) -> TodoForm | None:
+    return form_of(call.endpoint, MultiDict(call.typed))
+
+
+def typed_before() -> TodoForm | None:
+    """Return the form that this request wants to try again, as it was typed; None if it wants none."""
+    wanted = request.args.get("instead_of")
+    return next((_form(call) for call in remembered() if call.id == wanted), None)

@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 import requests
 from flask import Flask
 
+from todo_shared.outages import log
+
 T = TypeVar("T")
 
 WHAT = {
@@ -56,6 +58,11 @@ _CALLS = f"""
       AND created_at < now() - INTERVAL '1 second'
     ORDER BY created_at DESC LIMIT {MAX_LISTED}
 """  # noqa: S608 - nothing in it comes from outside. What has just begun is not late, and most likely done by now.
+# Whichever call it was: the service has answered.
+_DONE = """
+    SELECT id FROM sys_invocation
+    WHERE status = 'completed' AND completion_result = 'success' AND modified_at > now() - INTERVAL '1 minute' LIMIT 1
+"""
 _MESSAGES = "SELECT id, entry_json FROM sys_journal WHERE index = 0 AND id IN ({})"
 _ID = re.compile("inv_[A-Za-z0-9]+")
 _UNREACHABLE = "RT0010"
@@ -74,6 +81,11 @@ class Call:
     attempts: int = 0
     error: str = ""
     """Why the last attempt failed, in plain words."""
+    todo: str = ""
+    """The task of the todo that it is about, where that is known."""
+    endpoint: str = ""
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    """Where a form was submitted and what was typed into it, if this browser did that."""
 
     @property
     def task(self) -> str:
@@ -83,7 +95,8 @@ class Call:
     @property
     def todo_id(self) -> int | None:
         """The todo that it is about; a new one has no id yet."""
-        return self.message.get("todo_id")
+        todo_id = self.message.get("todo_id")
+        return todo_id if isinstance(todo_id, int) else None
 
     @property
     def times(self) -> str:
@@ -93,10 +106,11 @@ class Call:
     @property
     def what(self) -> str:
         """What was asked for, in words."""
+        which = f"“{self.todo}”" if self.todo else f"todo {self.todo_id}"
         if self.handler == "update_todo" and not self.task and "completed" in self.message:
-            return f"{'Completing' if self.message['completed'] else 'Reopening'} todo {self.todo_id}"
+            return f"{'Completing' if self.message['completed'] else 'Reopening'} {which}"
         what = WHAT.get(self.handler, self.handler)
-        return f"{what} of todo {self.todo_id}" if self.todo_id else what
+        return f"{what} of {which}" if self.todo_id else what
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,8 @@ class Calls:
 
     calls: tuple[Call, ...] = ()
     total: int = 0
-    service_reached: bool = True
+    service_works: bool | None = None
+    """Whether the service has answered of late; None if it had no occasion to."""
 
 
 class Background(Generic[T]):
@@ -117,7 +132,7 @@ class Background(Generic[T]):
         self._latest = nothing
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._wanted = self._fails = False
+        self._wanted = self._fails = self._told = False
         self._tried = self._answered = -OLD_SECONDS
 
     def look(self) -> T:
@@ -139,17 +154,23 @@ class Background(Generic[T]):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._wanted)
-                self._wanted = False
+            answer, fails = self._latest, True
             try:
                 answer, fails = self._ask(), False
-            except (requests.RequestException, LookupError, ValueError):  # No answer, or not that of a Restate server.
-                answer, fails = self._latest, True
+            except (requests.RequestException, LookupError, ValueError):
+                pass  # No answer, or not that of a Restate server.
+            except Exception:
+                # Whoever looks would start no other thread.
+                if not self._told:
+                    log.exception("what is pending cannot be told, because of a bug; this is logged once")
+                self._told = True
             with self._changed:
                 self._latest, self._fails, self._tried = answer, fails, time.monotonic()
                 if not fails:
                     self._answered = self._tried
+                # Who has looked meanwhile gets this answer.
+                self._wanted = False
                 self._changed.notify_all()
-            time.sleep(INTERVAL_SECONDS)
 
 
 class Pending:
@@ -187,11 +208,19 @@ class Pending:
         with self._app.app_context(), suppress(requests.RequestException):
             self._check()
         rows = self._query(_CALLS)
-        missing, self._missing = self._missing, set()
+        missing = set(self._missing)
         self._read_messages((missing | {row["id"] for row in rows}) - self._messages.keys())
+        self._missing -= missing
         calls = tuple(_call(row, self._messages.get(row["id"], {})) for row in rows)
-        reached = not any(row.get("last_failure_error_code") == _UNREACHABLE for row in rows)
-        return Calls(calls, rows[0]["total"] if rows else 0, reached)
+        return Calls(calls, rows[0]["total"] if rows else 0, self._service_works(rows))
+
+    def _service_works(self, rows: Iterable[Mapping[str, Any]]) -> bool | None:
+        codes = [
+            row.get("last_failure_error_code") for row in rows if row.get("last_failure") and row["status"] != "paused"
+        ]
+        if codes:
+            return _UNREACHABLE not in codes
+        return True if self._query(_DONE) else None
 
     def _read_messages(self, ids: Iterable[str]) -> None:
         if quoted := ", ".join(f"'{operation_id}'" for operation_id in ids):
@@ -209,8 +238,12 @@ class Pending:
 
 
 def _message(entry: str) -> Mapping[str, Any]:
-    payload = bytes(json.loads(entry)["Command"]["Input"]["payload"])
-    return {name: value for name, value in json.loads(payload).items() if value is not None}
+    """Return what a call asks for; nothing if that is no message of ours: anybody may call at the ingress."""
+    try:
+        payload = bytes(json.loads(entry)["Command"]["Input"]["payload"])
+        return {name: value for name, value in json.loads(payload).items() if value is not None}
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        return {}
 
 
 def _call(row: Mapping[str, Any], message: Mapping[str, Any]) -> Call:

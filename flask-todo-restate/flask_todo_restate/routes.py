@@ -4,7 +4,7 @@ from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from flask_todo_restate.features import WRITES
-from flask_todo_restate.outcomes import restate
+from flask_todo_restate.outcomes import restate, typed_before
 from flask_todo_restate.services import todo_service
 from todo_shared import pages
 from todo_shared.features.routes import add_pages
@@ -57,4 +57,4 @@ def clear_completed() -> ResponseReturnValue:
     return redirect(back())
 
 
-add_pages(todo_routes, WRITES)
+add_pages(todo_routes, WRITES, typed_before)

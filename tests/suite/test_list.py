@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from html import escape
 
 import pytest
 
+from tests.support.applications import make_both
 from tests.support.browser import Browser, Form
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
@@ -183,3 +185,41 @@ def test_form_that_cannot_be_done_is_kept(twin: RunningTwin, browser: Browser) -
     again = browser.form("/meeting$", answers[1])
     assert {name: again.fields[name] for name in meeting} == meeting
     assert again.fields["request_id"] != form.fields["request_id"]
+
+
+def test_numbers_of_any_length(twin: RunningTwin, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number may have more digits than Python reads, or be written in an unusual way: it is never our fault."""
+    many = "9" * 5000
+    for app in make_both(monkeypatch):
+        assert app.test_client().get(f"/todos/{many}").status_code == 404
+    todo = twin.add(new_name("numbers"))["id"]
+    assert browser.submit(browser.form(f"/update/{todo}$"), page=many).status_code == 302
+    page = browser.get(f"/todos/{todo}")
+    meeting = {"start": "2031-03-03T10:00", "zone": "UTC", "room": new_name("room"), "invite": "a@b.example"}
+    refused = [
+        browser.submit(browser.form("/bounty$", page), amount=amount, currency="EUR")
+        for amount in (many, f"1E{many}", "1E999999", "1E-999999", "Infinity")
+    ] + [
+        browser.submit(browser.form("/reminder$", page), minutes=many),
+        browser.submit(browser.form("/meeting$", page), **meeting, minutes=many),
+    ]
+    assert [answer.status_code for answer in refused] == [400] * len(refused)
+    assert browser.submit(browser.form("/meeting$", page), **meeting, minutes="30.0").status_code == 302
+    assert twin.rows("SELECT minutes FROM meeting WHERE todo_id = %s", todo) == [(30,)]
+
+
+def test_a_todos_page_leads_back(many: list[int], twin: RunningTwin, browser: Browser) -> None:
+    """From a page of the list to a todo, its forms, its editing and back, as from an error: it is the same page."""
+    todo, here = many[-1], "/?page=2&show=active"
+    path = f"/todos/{todo}?page=2&show=active"
+    listed = browser.get(here)
+    assert f'href="{escape(path)}"' in listed.text
+    page = browser.get(path)
+    for link in (f"{here}#t{todo}", f"/?edit={todo}&page=2&show=active"):
+        assert f'href="{escape(link)}"' in page.text
+    assert browser.submit(browser.form("/bounty$", page), amount="1", currency="EUR").headers["location"] == path
+    delete = browser.form(f"/delete/{todo}$", listed)
+    twin.call("DELETE", f"/{todo}").raise_for_status()
+    gone = browser.submit(delete)
+    assert gone.status_code == 404
+    assert f'href="{escape(here)}"' in gone.text

@@ -16,6 +16,9 @@ from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.twins import RESTATE
 
+CARRIED = ("bounty", "watcher", "reminder", "meeting")
+"""Tables of what a todo carries."""
+
 MAY_BE_DONE = "was stopped, but may have been made. Please check the list."
 
 
@@ -147,16 +150,20 @@ def _for(kind: str, action: Action) -> Action:
 
 @contextlib.contextmanager
 def refusing(twin: RunningTwin, task: str, word: str) -> Iterator[None]:
-    """Let the database refuse this task with this word."""
+    """Let the database refuse this task with this word, and whatever a todo is to carry."""
     twin.rows(
         f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE '{word}'; END $$;
             CREATE TRIGGER refuse BEFORE INSERT ON todo FOR EACH ROW WHEN (NEW.task = '{task}')
-            EXECUTE FUNCTION refuse()"""
+            EXECUTE FUNCTION refuse();"""
+        + "".join(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse();"
+            for table in CARRIED
+        )
     )
     try:
         yield
     finally:
-        twin.rows("DROP TRIGGER refuse ON todo; DROP FUNCTION refuse()")
+        twin.rows("DROP FUNCTION refuse() CASCADE")
 
 
 @pytest.mark.parametrize("word", ["cancelled", "killed"])
@@ -175,7 +182,7 @@ def test_notice_of_a_cancelled_write(durable: RunningTwin) -> None:
     forms = {
         "/add": (f"New todo “{name} new”", {"task": f"{name} new"}),
         f"/update/{changed['id']}": (
-            f"Change of todo {changed['id']} “{name} changed”",
+            f"Change of “{changed['title']}” to “{name} changed”",
             {"task": f"{name} changed", "completed": "false"},
         ),
     }

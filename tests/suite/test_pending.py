@@ -1,6 +1,7 @@
 """What was promised and is not applied yet: in the list, as Restate tells it, until it is applied or rejected."""
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,25 +11,19 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.suite.test_operator import refusing
-from tests.support.browser import Browser, Form
+from flask_todo_restate import pending
+from tests.support.browser import Browser
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside
+from todo_shared.outages import log
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, RESTATE
 
+JSON = {"content-type": "application/json"}
 FAILED = "#way .fails"
 PENDING = "li.pending"
-
-
-@pytest.fixture
-def mine(durable: RunningTwin) -> Iterator[Browser]:
-    """A browser on the Restate twin, that has made promises to nobody."""
-    with contextlib.closing(Browser(durable.url)) as browser:
-        assert durable.settle() == []
-        yield browser
 
 
 @pytest.fixture
@@ -36,14 +31,6 @@ def others(durable: RunningTwin) -> Iterator[Browser]:
     """Somebody else's browser."""
     with contextlib.closing(Browser(durable.url)) as browser:
         yield browser
-
-
-def failed_form(browser: Browser, action: str, button: str) -> Form:
-    """Return the form of the write with this action that was rejected, as this button of it submits it."""
-    forms = [form for form in browser.forms() if "instead_of" in form.fields]
-    (former,) = {form.fields["instead_of"] for form in forms if re.search(action, form.action)}
-    (found,) = [f for f in forms if f.fields["instead_of"] == former and re.search(button, f.action)]
-    return found
 
 
 def words(browser: Browser, selector: str) -> list[str]:
@@ -68,6 +55,7 @@ def test_pending_for_everybody(durable: RunningTwin, mine: Browser, others: Brow
     assert ("Look at it in Restate" in why[0]) == bool(durable.web.env.get("DASHBOARD_URL"))
     assert "3 changes are saved and will be applied." in mine.notices()
     assert words(mine, FAILED) == ["PostgreSQL does not answer"]
+    assert "service works" in words(others, "#way .works")
     database.start()
     assert durable.settle() == []
     # By its ids, this browser knows sooner than the others.
@@ -90,35 +78,6 @@ def test_pending_outlives_the_web(durable: RunningTwin, mine: Browser, others: B
     durable.writer.start()
     assert durable.settle() == []
     assert durable.tasks(task) == [task]
-
-
-def test_rejected_with_its_text(durable: RunningTwin, mine: Browser) -> None:
-    """A promise that ends with a refusal is told in each tab with the text, until it is made again or dismissed."""
-    task, other, gone = (
-        new_name("rejected").ljust(200, "\u0416"),
-        new_name("rejected, too"),
-        durable.add(new_name("gone")),
-    )
-    form, deletion = mine.form("/add"), mine.form(f"/delete/{gone['id']}$")
-    durable.writer.kill()
-    assert mine.submit(form, task=task).status_code == 302
-    assert mine.submit(deletion).status_code == 302
-    durable.rows("DELETE FROM todo WHERE id = %s", gone["id"])
-    with refusing(durable, task, "no"):
-        durable.writer.start()
-        assert durable.settle() == []
-        until(lambda: f"New todo “{task}” failed: no" in mine.notices(), "the first is told, with all of its text")
-        assert any(line.startswith(f"Deletion of todo {gone['id']} failed: ") for line in mine.notices())
-        assert mine.submit(failed_form(mine, f"/delete/{gone['id']}$", "/dismiss$")).status_code == 302
-        assert mine.notices() == [f"New todo “{task}” failed: no"]
-        again = failed_form(mine, "/add", "/add")
-        assert again.fields["task"] == task
-        assert again.fields["request_id"] != form.fields["request_id"]
-        assert mine.submit(again).status_code == 409
-        assert mine.notices() != []
-    assert mine.submit(again, task=other).status_code == 302
-    assert mine.notices() == []
-    assert (durable.tasks(task), durable.tasks(other)) == ([], [other])
 
 
 def test_late_writes_lead_back(durable: RunningTwin, mine: Browser) -> None:
@@ -153,6 +112,8 @@ def test_without_the_admin_api(durable: RunningTwin, native_stack: Stack) -> Non
             answers = list(pool.map(lambda task: browser.submit(form, task=task), tasks))
         assert [answer.status_code for answer in answers] == [302] * 3
         assert sorted(browser.texts(f"{PENDING} .task")) == sorted(tasks)
+        # Nobody tells how the service is.
+        assert words(browser, "#way .unknown") == ["service not known"]
         durable.writer.start()
         assert durable.settle() == []
         assert browser.texts(PENDING) == []
@@ -161,16 +122,33 @@ def test_without_the_admin_api(durable: RunningTwin, native_stack: Stack) -> Non
 
 
 def test_more_than_are_listed(durable: RunningTwin, others: Browser, native_stack: Stack) -> None:
-    """Of many calls the latest fifty are listed, and the others counted."""
+    """Of many calls the latest fifty are listed, and the others counted, whatever messages anybody has sent."""
     durable.writer.kill()
     send = f"{native_stack.ports.ingress_url}/restate/send/TodoService/add_todo"
+    strange = [[1], "text", None, {"task": {"x": []}, "todo_id": [1]}, {"todo_id": "1"}]
     with requests.Session() as session:
-        for number in range(52):
-            assert session.post(send, json={"task": new_name(f"many {number}")}, timeout=30).ok
+        for message in [*({"task": new_name(f"many {number}")} for number in range(47)), *strange]:
+            assert session.post(send, data=json.dumps(message), headers=JSON, timeout=30).ok
     until(lambda: words(others, PENDING)[50:] == ["and 2 more"], "fifty are listed")
     assert others.notices() == ["52 changes are saved and will be applied."]
     durable.writer.start()
     assert durable.settle() == []
+
+
+def test_asking_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is logged once, with its trace, and what is pending is asked for again and again."""
+    answers = iter([RuntimeError("bug"), requests.ConnectionError(), RuntimeError("bug")])
+
+    def ask() -> str:
+        answer = next(answers, "told")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(pending, "INTERVAL_SECONDS", 0)
+    background = pending.Background(ask, "nothing")
+    until(lambda: background.look() == "told", "an answer comes in the end")
+    assert [record.exc_info is not None for record in caplog.records if record.name == log.name] == [True]
 
 
 def test_fetched_again(twin: RunningTwin, browser: Browser) -> None:

@@ -1,7 +1,11 @@
 """The Restate twin does not give up a write, however many attempts an outage takes."""
 
+from datetime import timedelta
+
+import pytest
 import requests
 
+from flask_restate.errors import retry_after
 from tests.support.running_twin import RunningTwin, restate_twin
 from tests.support.service_endpoint import endpoint_beside
 from tests.support.user import new_name
@@ -42,3 +46,15 @@ def test_policy_in_force(durable: RunningTwin) -> None:
     service = requests.get(f"{durable.stack.ports.admin_url}/services/TodoService", timeout=10).json()
     assert service["retry_policy"]["max_attempts"] == 2**31
     assert service["retry_policy"]["max_interval"] == "500ms"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("0", 0), ("000000000012", 12), ("9" * 5000, 86_400), ("-1", None), ("soon", None)],
+)
+def test_retry_after(header: str, seconds: int | None) -> None:
+    """How long another server asks to wait is a number of any length, and a day counts as the most."""
+    answer = requests.Response()
+    answer.headers["Retry-After"] = header
+    wait = retry_after(requests.HTTPError(response=answer))
+    assert wait == (None if seconds is None else timedelta(seconds=seconds))

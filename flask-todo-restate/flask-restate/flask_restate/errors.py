@@ -107,7 +107,8 @@ def translate(error: Exception) -> Exception:
 def retry_after(error: requests.RequestException) -> timedelta | None:
     """Return how long another server asks to wait, at most a day, if it does."""
     seconds = "" if error.response is None else error.response.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(seconds), 86_400)) if seconds.isdecimal() else None
+    # Python does not read any number of digits, and nine are more than a day.
+    return timedelta(seconds=min(int(seconds.lstrip("0")[:9] or 0), 86_400)) if seconds.isdecimal() else None
 
 
 def translated(action: Callable[[], T]) -> Callable[[], T]:

@@ -1,7 +1,7 @@
 """The web application around the routes: configuration, extensions, error pages, health checks."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from alembic.config import Config
@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from todo_shared import edge, errors, openapi, outages, printable_logs, static_files, way
 from todo_shared.features.outside import outside_settings
+from todo_shared.list_view import View
 from todo_shared.models import db
 from todo_shared.models.database import DATABASE_ERRORS, complete_url, engine_options
 from todo_shared.settings import Settings
@@ -32,12 +33,13 @@ def build_app(
     title: str,
     settings: Settings,
     checks: Mapping[str, HealthCheck] | None = None,
+    needs: Collection[str] = ("database",),
     migrations: Sequence[Path] = (),
 ) -> Flask:
     """Return an application that is complete except for its routes.
 
-    `checks`, by the name that /readyz reports, are checked in addition to the database. `migrations` are folders of
-    migrations in addition to ours.
+    `checks`, by the name that /readyz reports, are checked in addition to the database. It is 503 only without what the
+    application `needs` of these: the others are just named. `migrations` are folders of migrations in addition to ours.
     """
     printable_logs.install()
     # Read now, so that a wrong one ends the start.
@@ -90,8 +92,9 @@ def build_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
     errors.register(app)
     way.register(app)
+    app.context_processor(lambda: {"view": View.asked()})
     app.after_request(_keep_pages_out_of_caches)
-    _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})})
+    _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})}, needs)
     return app
 
 
@@ -122,7 +125,7 @@ def _add_migrations(app: Flask, folders: Sequence[Path]) -> None:
         return config
 
 
-def _add_health(app: Flask, checks: Mapping[str, HealthCheck]) -> None:
+def _add_health(app: Flask, checks: Mapping[str, HealthCheck], needs: Collection[str]) -> None:
     @app.get("/healthz")
     def healthz() -> ResponseReturnValue:
         """Say that this process serves requests."""
@@ -130,9 +133,11 @@ def _add_health(app: Flask, checks: Mapping[str, HealthCheck]) -> None:
 
     @app.get("/readyz")
     def readyz() -> ResponseReturnValue:
-        """Say whether everything that the application needs can be reached."""
+        """Say what cannot be reached, and whether the application can do its work without it."""
         missing = [name for name, check in checks.items() if not _passes(check)]
-        return jsonify(status="unavailable" if missing else "ok", unreachable=missing), 503 if missing else 200
+        if any(name in needs for name in missing):
+            return jsonify(status="unavailable", unreachable=missing), 503
+        return jsonify(status="degraded" if missing else "ok", unreachable=missing)
 
 
 def _passes(check: HealthCheck) -> bool:

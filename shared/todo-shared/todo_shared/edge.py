@@ -43,9 +43,9 @@ class EncodedBodyError(UnsupportedMediaType):
 
 
 class PlainInteger(IntegerConverter):
-    """A positive number as we write it: ASCII digits without leading zeros."""
+    """A positive number as we write it: ASCII digits without leading zeros. Python reads 4,300 digits and no more."""
 
-    regex = "[1-9][0-9]*"
+    regex = "[1-9][0-9]{0,999}"
 
 
 def register(app: Flask, trusted_hosts: Collection[str]) -> None:

@@ -142,6 +142,8 @@ def for_forms(refused: TodoForm | None) -> dict[str, object]:
         "csrf": generate_csrf(),
         "request_id": (refused and refused.request_id.data) or new_request_id(),
         "refused": refused,
+        # It comes instead of what was rejected late, if its user tries that again.
+        "former": {"instead_of": request.values["instead_of"]} if refused and "instead_of" in request.values else {},
         "new_task": refused.text if isinstance(refused, AddForm) else "",
         "task_input": TASK_INPUT,
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from flask import request, url_for
+from werkzeug.exceptions import HTTPException
 
 SHOWN: dict[str, bool | None] = {"": None, "active": False, "completed": True}
 """What a page may be told to show: todos that are completed, that are not, or both."""
@@ -20,8 +21,12 @@ class View:
     @classmethod
     def asked(cls) -> Self:
         """Return what the request's address or form names. What is no page, or cannot be shown, is the default."""
-        page, show = request.values.get("page", ""), request.values.get("show", "")
-        number = min(int(page), 1_000_000) if re.fullmatch("[1-9][0-9]*", page) else 1
+        try:
+            page, show = request.values.get("page", ""), request.values.get("show", "")
+        except HTTPException:  # The error page of a body that cannot be read.
+            return cls()
+        # Python does not read any number of digits. A longer number is the last page, too.
+        number = min(int(page[:7]), 1_000_000) if re.fullmatch("[1-9][0-9]*", page) else 1
         return cls(number, show if show in SHOWN else "")
 
     @property
@@ -42,6 +47,11 @@ class View:
     def neighbour(self, step: int) -> "View":
         """Return the page so many pages older than this."""
         return View(self.page + step, self.show)
+
+
+def back_to_todo(todo_id: int, **more: str) -> str:
+    """Return the address of a todo's own page, from which it goes back to the page that was looked at."""
+    return url_for("todo_routes.show_todo", todo_id=todo_id, **more, **View.asked().parameters)  # type: ignore[arg-type]  # its stub
 
 
 def back(todo_id: int | None = None) -> str:

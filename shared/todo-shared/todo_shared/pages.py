@@ -108,4 +108,4 @@ def retry_later(detail: str, *, keep_request_id: bool) -> str:
     form = form_of(request.endpoint, MultiDict(request.form)) if request.form else None
     if form and not keep_request_id:
         form.request_id.data = new_request_id()
-    return render_template("unavailable.html", detail=detail, view=View.asked(), **for_forms(form))
+    return render_template("unavailable.html", detail=detail, **for_forms(form))

@@ -38,7 +38,7 @@ def register(app: Flask) -> None:
     plain = [Hop("Flask", works=True)]
     app.jinja_env.globals.update(
         way=lambda: [*plain, Hop("PostgreSQL", works=outage.works)],
-        waiting=lambda: None,
+        waiting=lambda *_: None,
         is_fetched_again=is_fetched_again,
     )
 

@@ -90,14 +90,14 @@ class ReminderForm(FeatureForm):
 
 
 class _Is:
-    """Validates a field as JSON would be, and says what it is."""
+    """Validates a field as JSON would be, makes it what that would be, and says what it is."""
 
     def __init__(self, what: str, adapter: TypeAdapter[Any]) -> None:
         self._what, self._adapter = what, adapter
 
     def __call__(self, _form: FlaskForm, field: Field) -> None:
         try:
-            self._adapter.validate_python((field.data or "").strip())
+            field.data = self._adapter.validate_python((field.data or "").strip())
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise StopValidation(f"{self._what}: {reason}") from None

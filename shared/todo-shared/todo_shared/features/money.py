@@ -1,6 +1,6 @@
 """Amounts of money: integers of the smallest unit of an ISO 4217 currency."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 
 from todo_shared.validation import INTEGER_MAX
 
@@ -37,7 +37,7 @@ def smallest_units(text: str, currency: str) -> int:
     decimals = DECIMALS.get(known_currency(currency), 2)
     try:
         units = Decimal(text.strip()).scaleb(decimals)
-    except InvalidOperation:
+    except DecimalException:
         raise ValueError("An amount is a number, such as 12.50.") from None
     if not units.is_finite() or units != units.to_integral_value():
         raise ValueError(f"{currency} has {decimals} decimals.")

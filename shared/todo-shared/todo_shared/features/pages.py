@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from flask import render_template, session, url_for
+from flask import render_template, session
 
 from todo_shared import operations
 from todo_shared.features import meeting, payment, reminder, watcher
@@ -38,11 +38,6 @@ def todo_page(todo_id: int, form: TodoForm | None = None, message: str = "") -> 
     )
     db.session.commit()
     return page
-
-
-def back(todo_id: int) -> str:
-    """Return the address of the todo's page."""
-    return url_for("todo_routes.show_todo", todo_id=todo_id)
 
 
 def remember_zone(name: str) -> None:

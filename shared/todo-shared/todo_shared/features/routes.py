@@ -12,7 +12,7 @@ from todo_shared import operations
 from todo_shared.features import meeting, payment, reminder, watcher
 from todo_shared.features.errors import NotSetError
 from todo_shared.features.forms import BountyForm, FeatureForm, MeetingForm, PlainForm, ReminderForm, WatcherForm
-from todo_shared.features.pages import back, remember_zone, todo_page
+from todo_shared.features.pages import remember_zone, todo_page
 from todo_shared.features.schemas import (
     BountyBody,
     BountyRequest,
@@ -28,8 +28,9 @@ from todo_shared.features.schemas import (
     WatcherRequest,
 )
 from todo_shared.features.webhook import ForbiddenAddressError, refuse_forbidden
-from todo_shared.forms import form_at
+from todo_shared.forms import TodoForm, form_at
 from todo_shared.json_api import read_body, read_idempotency_key
+from todo_shared.list_view import back_to_todo
 from todo_shared.models import db
 from todo_shared.schemas import TodoItemRequest
 
@@ -54,13 +55,13 @@ class Writes:
     cancel_meeting: Callable[[TodoItemRequest, str], None]
 
 
-def add_pages(pages: Blueprint, writes: Writes) -> None:
-    """Add the page of a todo and its forms to a twin's pages."""
+def add_pages(pages: Blueprint, writes: Writes, typed: Callable[[], TodoForm | None] = lambda: None) -> None:
+    """Add the page of a todo and its forms to a twin's pages; `typed` is the form to show again as it was typed."""
 
     @pages.get(TODO)
     def show_todo(todo_id: int) -> ResponseReturnValue:
         """Show a todo with what it carries."""
-        return todo_page(todo_id)
+        return todo_page(todo_id, typed())
 
     def add(path: str, kind: type[FeatureForm], write: Callable[[int, Any, str], object]) -> None:
         """Add a form: when it is accepted, write, and go back to the todo."""
@@ -68,7 +69,7 @@ def add_pages(pages: Blueprint, writes: Writes) -> None:
         def view(todo_id: int) -> ResponseReturnValue:
             form = kind()
             write(todo_id, form, form.accept())
-            return redirect(back(todo_id))
+            return redirect(back_to_todo(todo_id))
 
         name = path.strip("/").replace("/", "_")
         pages.add_url_rule(f"{TODO}{path}", f"{name}_form", view, methods=["POST"])
