@@ -71,7 +71,7 @@ def newcomer(tmp_path: Path, new_database: str) -> Iterator[Reader]:
         yield Reader(shell, tmp_path, numbers(ports) | {FLASK_PORT: ports.flask_todo})
 
 
-@pytest.mark.parametrize("name", ["README.md", "flask-todo-restate/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "flask-todo-restate/README.md", "flask-todo-restate/ARTICLE.md"])
 def test_repository(reader: Reader, name: str) -> None:
     """The commands of the repository's README, and of the Restate twin's, print what stands below them."""
     reader.containers = None if name == "README.md" else False
