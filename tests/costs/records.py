@@ -13,6 +13,8 @@ MINIMAL = "minimal"
 
 RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
 REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
+AnyRequestKind: TypeAlias = RequestKind | Literal["pay"]
+"""With what only `make bench-peers` measures: it needs the outside world."""
 
 GrowthFactor: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
 """Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""

@@ -7,7 +7,10 @@ from tests.costs.measure.all_parts import minimal_app
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
+from tests.costs.peers import speeds
+from tests.costs.peers.contestants import PEERS
 from tests.costs.records import MINIMAL, REQUEST_KINDS
+from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from todo_stack.output import no_log
 from todo_stack.stack import Stack
@@ -33,7 +36,7 @@ def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
 
 @pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
-    """Each counted add is a row more, and each counted deletion a row less, of its own."""
+    """Each counted add is a row more, each counted deletion a row less, and each counted payment one charge."""
     twin = twins[number]
 
     def rows() -> int:
@@ -46,6 +49,10 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
 
     deleted = put_load(twin.url, twin.prepare("delete", 20), clients=4, seconds=20, stop_after=20)
     assert (len(deleted.milliseconds), rows()) == (20, ROWS)
+
+    paid = put_load(twin.url, twin.prepare("pay", 20), clients=4, seconds=20, stop_after=20)
+    charges = "SELECT count(*), count(DISTINCT charge) FROM payment WHERE status = 'paid'"
+    assert (len(paid.milliseconds), execute(twin.database, charges)) == (20, [(20, 20)])
 
 
 def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
@@ -64,6 +71,25 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
     assert all(one.answers and one.per_second.median > 0 for one in closed)
     assert len({(one.request, one.rate) for one in opened}) == len(REQUEST_KINDS)
     assert measured["minimal"] is not None
+
+
+@pytest.mark.usefixtures("twins")
+def test_other_operations_of_the_control(stack: Stack) -> None:
+    """The control is measured at what it does beside the add, and all that it is asked to pay is paid."""
+    (peer,) = (one for one in PEERS if one.name == LEDGER_ONLY.key)
+    extra = ExtraServers(stack, no_log, {"OUTSIDE_WORLD_URL": stack.ports.outside_world_url})
+    control = peer.start(extra).app
+    steps: list[str] = []
+    measured = speeds.of_other_operations([control], 1, 0.15, steps.append)
+    done = execute(control.database, "SELECT count(*), count(*) FILTER (WHERE status = 'paid') FROM payment")
+    control.servers[f"{peer.name} web"].stop()
+    # To warm up, and a round.
+    assert len(steps) == 2 * len(measured)
+    assert [(one.operation, one.name) for one in measured] == [("delete", control.name), ("pay", control.name)]
+    assert all(one.p50_ms.median > 0 and one.per_second.median > 0 for one in measured)
+    # The last sample was of payments by many clients, each of which has made one at least.
+    ((payments, paid),) = done
+    assert payments == paid >= speeds.CLIENTS
 
 
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from tests.costs import report
 from tests.costs.command import COSTS, PEER_COSTS
 from tests.costs.goals import goals
 from tests.costs.peers.contestants import PEERS
-from tests.costs.peers.records import PeerCosts
+from tests.costs.peers.records import OperationCost, PeerCosts
+from tests.costs.peers.speeds import OTHER_OPERATIONS
 from tests.costs.records import Costs, Drain, Spread
 from tests.costs.sections import sections
 from tests.costs.show import page, text
 from tests.costs.show.numbers import NONE
 from tests.costs.show.tables import Bar, Linear, Logarithmic, Section
+from tests.support.control import COMPARED
 
 KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
 SECTIONS = sections(KEPT, PEERS_KEPT)
@@ -41,6 +44,8 @@ def test_kept_results_are_whole() -> None:
     """What the READMEs show is of runs in which everything was measured."""
     assert all(getattr(KEPT, field) for field in (*MEASURED, "drain", "minimal", "idle_memory_mb"))
     assert [row.name for row in PEERS_KEPT.rows] == [peer.name for peer in PEERS]
+    measured = [(one.operation, one.name) for one in PEERS_KEPT.operations]
+    assert measured in ([], list(product(OTHER_OPERATIONS, (twin.key for twin in COMPARED))))
 
 
 def test_every_figure_has_its_place() -> None:
@@ -89,6 +94,23 @@ def test_terminal_and_markdown() -> None:
     tables = re.findall(r"(?:^\|.*\n?)+", markdown, re.MULTILINE)
     assert len(tables) == sum(len(section.tables) for section in SECTIONS)
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
+
+
+def test_other_operations() -> None:
+    """What only the twins and the control do has a table of its own, and none where only the add was measured."""
+    costs = [
+        OperationCost(operation=kind, name=twin.key, p50_ms=spread(2.5), per_second=spread(300))
+        for kind, twin in product(OTHER_OPERATIONS, COMPARED)
+    ]
+    (peers,) = sections(EMPTY, PEERS_KEPT.model_copy(update={"operations": costs}))[1:]
+    (_, table) = peers.tables
+    expected = [[kind, twin.title, "2.50", "300"] for kind, twin in product(OTHER_OPERATIONS, COMPARED)]
+    assert [row.cells for row in table.rows] == expected
+    assert draw([peers]).find("h3", string=table.caption)
+    assert table.caption in text.sections_in_markdown([peers])
+
+    (peers,) = sections(EMPTY, PEERS_KEPT.model_copy(update={"operations": ()}))[1:]
+    assert len(peers.tables) == 1
 
 
 @pytest.mark.parametrize("field", [*MEASURED, "drain"])

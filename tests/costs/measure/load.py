@@ -10,11 +10,12 @@ from tests.costs import records
 from tests.costs.measure import Advance, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import MINIMAL, REQUEST_KINDS, ApplicationName, RequestKind
+from tests.costs.records import MINIMAL, REQUEST_KINDS, AnyRequestKind, ApplicationName, RequestKind
 from todo_stack.twins import PLAIN, RESTATE
 
 _MOST_PER_SECOND = 2500
-"""As many deletions are prepared. A faster application runs out of them, and its sample ends early."""
+"""As many todos are prepared for what is done only once with each. A faster application runs out of them, and its
+sample ends early."""
 
 _WARM_UP_CLIENTS = 8
 
@@ -66,12 +67,12 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     # The last are those of the usage, which follows.
     step = functools.partial(step, of=len(turns) * plan.rounds + samples_of_twins + len(twins))
     for kind, app in product(REQUEST_KINDS, twins):
-        _take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
+        take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         step(f"warming up, {kind}")
     samples: dict[Turn, list[Sample]] = defaultdict(list)
     for turn in rounds.in_turns(turns, plan.rounds):
         kind, clients, name = turn
-        samples[turn].append(_take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
+        samples[turn].append(take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
         step(f"{kind}, {clients} clients, {name}")
     minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
     return {
@@ -83,7 +84,7 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
 
 
 @again_if_wrong
-def _take(app: RunningApp, kind: RequestKind, *, seconds: float, clients: int = 1, rate: float = 0) -> Sample:
+def take(app: RunningApp, kind: AnyRequestKind, *, seconds: float, clients: int = 1, rate: float = 0) -> Sample:
     """Take one sample, on tables that are filled anew; with a rate, in an open loop."""
     # And some more: what has begun before the end is finished.
     most = int(seconds * (rate or _MOST_PER_SECOND)) + clients + 2
@@ -100,7 +101,7 @@ def _open_loops(
     seconds = min(plan.open_seconds[kind], rounds.ENOUGH / rate) / plan.open_slices
     samples: dict[ApplicationName, list[Sample]] = defaultdict(list)
     for app in rounds.in_turns(twins, plan.open_slices):
-        samples[app.name].append(_take(app, kind, seconds=seconds, rate=rate))
+        samples[app.name].append(take(app, kind, seconds=seconds, rate=rate))
         step(f"open loop, {kind}, {rate:g} a second")
     return [
         records.OpenLoop(application=name, request=kind, rate=rate, **rounds.answers_and_latency(taken))

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
-from tests.costs.records import ApplicationName, RequestKind
+from tests.costs.records import AnyRequestKind, ApplicationName
 from tests.support.database import execute
+from tests.support.truth import AMOUNT, CURRENCY
 from todo_stack.database_roles import SUPERUSER
 from todo_stack.process import Server
 from todo_stack.stack import Stack
@@ -14,12 +15,15 @@ ROWS = 1000
 """In each database when a sample is taken: a page of the list is full then, and there are more."""
 
 # Each write is unique: no server can save itself one that changes nothing.
-_REQUESTS: Mapping[RequestKind, Request] = {
+_REQUESTS: Mapping[AnyRequestKind, Request] = {
     "add": ADD,
     "update": Request("PATCH", "/api/todos/{id}", 200, {"title": "updated {unique}"}),
     "delete": Request("DELETE", "/api/todos/{id}", 204),
     "list": LIST,
+    "pay": Request("POST", "/api/todos/{id}/bounty/payment", 201),
 }
+_ONCE = ("delete", "pay")
+"""What can be done only once with each todo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +36,17 @@ class RunningApp:
     servers: Mapping[str, Server]
     """By name, in the order in which a write reaches them first."""
 
-    def prepare(self, kind: RequestKind, requests: int = 0) -> Request:
+    def prepare(self, kind: AnyRequestKind, requests: int = 0) -> Request:
         """Fill the database for so many requests at most, and return what to send."""
         # What deletions leave is as much as there is for the other requests.
-        fill(self.database, ROWS + (requests if kind == "delete" else 0))
+        fill(self.database, ROWS + (requests if kind in _ONCE else 0))
+        if kind == "pay":
+            put_bounties(self.database)
         request = _REQUESTS[kind]
         if "{id}" not in request.path:
             return request
         ids = [row[0] for row in execute(self.database, "SELECT id FROM todo ORDER BY id")]
-        return request._replace(ids=ids[:requests] if kind == "delete" else ids)
+        return request._replace(ids=ids[:requests] if kind in _ONCE else ids)
 
 
 def twins_of(stack: Stack) -> list[RunningApp]:
@@ -66,3 +72,10 @@ def fill(database_url: str, rows: int) -> None:
     execute(database_url, insert, rows)
     # Now and not by itself in the middle of a sample.
     execute(database_url, "VACUUM ANALYZE todo")
+
+
+def put_bounties(database_url: str) -> None:
+    """Put a bounty on each todo."""
+    insert = "INSERT INTO bounty (todo_id, amount, currency) SELECT id, %s, %s FROM todo"
+    execute(database_url, insert, AMOUNT, CURRENCY)
+    execute(database_url, "VACUUM ANALYZE bounty")

@@ -4,8 +4,8 @@ import contextlib
 import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,16 +13,14 @@ from rich.console import Console
 from tests.costs.command import DATA, RESULTS, line_on, progress_on, stop_in_order
 from tests.costs.measure import Advance, MeasurementError
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.load_generator import ADD, put_load
-from tests.costs.measure.rounds import in_turns, spread
 from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.workspace import workspace
-from tests.costs.peers import report
+from tests.costs.peers import report, speeds
 from tests.costs.peers.contestants import FOR_ALL, PEERS, WAITING_THREADS, Contestant, Peer
 from tests.costs.peers.records import KillOutcome, PeerCost, PeerCosts
-from tests.costs.records import Spread
 from tests.costs.show import text
 from tests.support.burst import adds
+from tests.support.control import COMPARED
 from tests.support.history import NothingProvedError, Verdict, count
 from tests.support.run_environment import started_now
 from tests.support.waiting import StillMissingError, until
@@ -32,11 +30,6 @@ from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN
 
 FOLDER = DATA / "peers"
-
-CLIENTS = 32
-
-WARM_UP_SECONDS = 3.0
-WARM_UP_CLIENTS = 8
 
 BURST = 120
 """Adds, from the eight clients of the fault lab's bursts."""
@@ -50,10 +43,15 @@ LATE_SECONDS = 40.0
 
 @click.command()
 @click.option("--rounds", default=3, show_default=True, help="How often the contestants take turns.")
-@click.option("--seconds", default=3.0, show_default=True, help="How long each load lasts, two in a round.")
+@click.option(
+    "--seconds",
+    default=3.0,
+    show_default=True,
+    help="How long each load of adds lasts, two in a round; others last half.",
+)
 @click.option("--kills", default=5, show_default=True, help="How often each writing process is killed.")
 def main(rounds: int, seconds: float, kills: int) -> None:
-    """Measure the add of both twins and of what a user would pick instead."""
+    """Measure the add of both twins and of what a user would pick instead, and what else the ledger alone does."""
     console = Console()
     stop_in_order()
     skipped = {peer.title: reason for peer in PEERS if (reason := peer.missing())}
@@ -64,7 +62,7 @@ def main(rounds: int, seconds: float, kills: int) -> None:
     began = time.monotonic()
     try:
         found = started_now()
-        rows = measure(peers, rounds, seconds, kills, console)
+        measured = measure(peers, rounds, seconds, kills, console)
     except (StackError, MeasurementError, NothingProvedError, StillMissingError) as error:
         sys.exit(f"error: {error}; the servers' log is in {FOLDER}")
     for peer in peers:
@@ -72,10 +70,10 @@ def main(rounds: int, seconds: float, kills: int) -> None:
     costs = PeerCosts(
         **found,
         seconds=round(time.monotonic() - began, 1),
-        clients=CLIENTS,
+        clients=speeds.CLIENTS,
         **{name: int(web_setting(PLAIN, name)) for name in ("web_workers", "web_threads")},
         waiting_threads=WAITING_THREADS,
-        rows=rows,
+        **measured,
         skipped=skipped,
     )
     costs.write(FOLDER / RESULTS)
@@ -83,50 +81,39 @@ def main(rounds: int, seconds: float, kills: int) -> None:
     console.print(f"The results: {FOLDER / RESULTS}", soft_wrap=True)
 
 
-def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, console: Console) -> list[PeerCost]:
-    """Return what was found of each contestant."""
+def measure(peers: Sequence[Peer], rounds: int, seconds: float, kills: int, console: Console) -> dict[str, Any]:
+    """Return what was found of the contestants, as fields of the record."""
     environment, number = {**os.environ, **FOR_ALL}, len(peers)
     with contextlib.ExitStack() as last_first:
         progress = last_first.enter_context(progress_on(console))
         log = last_first.enter_context(workspace(FOLDER))
         with line_on(progress, "starting", number + 1) as step:
-            stack = Stack(data=FOLDER / "stack", ports=Ports.free(), environment=environment, log=log)
-            extra = ExtraServers(last_first.enter_context(stack), log, FOR_ALL)
+            ports = Ports.free()
+            stack = Stack(data=FOLDER / "stack", ports=ports, environment=environment, log=log, with_outside_world=True)
+            outside = {"OUTSIDE_WORLD_URL": ports.outside_world_url}
+            extra = ExtraServers(last_first.enter_context(stack), log, FOR_ALL | outside)
             step("the twins")
             running = []
             for peer in peers:
                 running.append(peer.start(extra))
                 step(peer.title)
-        with line_on(progress, "load", number * (1 + rounds)) as step:
-            speeds = _speeds(running, rounds, seconds, step)
+        with line_on(progress, "adds", number * (1 + rounds)) as step:
+            of_adds = speeds.of_adds(running, rounds, seconds, step)
+        apps = [one.app for one in running if one.peer.name in {twin.key for twin in COMPARED}]
+        with line_on(progress, "delete and pay", len(apps) * len(speeds.OTHER_OPERATIONS) * (1 + rounds)) as step:
+            operations = speeds.of_other_operations(apps, rounds, seconds / 2, step)
         with line_on(progress, "kills", number * kills) as step:
-            return [
+            rows = [
                 PeerCost(
                     name=one.peer.name,
                     code=one.peer.lines(),
                     components=[server.name for server in one.servers],
                     kills=_kills(one, kills, step),
-                    **speeds[one.peer.name],
+                    **of_adds[one.peer.name],
                 )
                 for one in running
             ]
-
-
-def _speeds(
-    contestants: Sequence[Contestant], rounds: int, seconds: float, step: Advance
-) -> dict[str, dict[str, Spread]]:
-    """Return the speed of each by name, as fields of its record."""
-    for contestant in contestants:
-        put_load(contestant.url, ADD, clients=WARM_UP_CLIENTS, seconds=WARM_UP_SECONDS)
-        step(f"warming up, {contestant.peer.title}")
-    alone: dict[str, list[float]] = defaultdict(list)
-    together: dict[str, list[float]] = defaultdict(list)
-    for contestant in in_turns(contestants, rounds):
-        name, url = contestant.peer.name, contestant.url
-        alone[name].append(put_load(url, ADD, seconds=seconds).p50)
-        together[name].append(put_load(url, ADD, clients=CLIENTS, seconds=seconds).throughput)
-        step(contestant.peer.title)
-    return {name: {"p50_ms": spread(alone[name]), "adds_per_second": spread(together[name])} for name in alone}
+    return {"rows": rows, "operations": operations}
 
 
 def _kills(contestant: Contestant, times: int, step: Advance) -> KillOutcome:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.costs.lines_of_code import lines_of_code
 from tests.costs.measure.extra_servers import PYTHON_MODULE, Environment, ExtraServers, free_port
+from tests.costs.measure.running_apps import RunningApp
 from tests.costs.measure.twin_internals import web_setting
 from tests.costs.peers.records import PEERS_FILE, About
 from tests.support.control import LEDGER_ONLY
@@ -110,6 +111,12 @@ class Contestant(RunningTwin):
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query on its database."""
         return execute(self.settings["DATABASE_URL"], query, *parameters)
+
+    @property
+    def app(self) -> RunningApp:
+        """What load is put on, with its database."""
+        servers = {server.name: server for server in (self._web, *self.servers)}
+        return RunningApp(self.peer.name, self.url, self.settings["DATABASE_URL"], servers)
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Return what it has still to do."""

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from tests.costs.records import Spread
 from tests.support.control import COMPARED
@@ -56,6 +56,22 @@ class PeerCost(Record):
     kills: KillOutcome
 
 
+OtherOperation: TypeAlias = Literal["delete", "pay"]
+"""What the control does beside the add, and the twins as well; the sketches only add."""
+
+
+class OperationCost(Record):
+    """One of these operations, of one contestant."""
+
+    operation: OtherOperation
+    name: str
+    """The contestant's."""
+    p50_ms: Spread
+    """With one client, by round."""
+    per_second: Spread
+    """With many clients, by round."""
+
+
 class PeerCosts(RunRecord):
     """A whole run."""
 
@@ -68,6 +84,8 @@ class PeerCosts(RunRecord):
     waiting_threads: int
     """Threads in each that waits for another process to do it."""
     rows: Sequence[PeerCost]
+    operations: Sequence[OperationCost] = ()
+    """By operation; empty in a run that measured only the add."""
     skipped: Mapping[str, str] = {}
     """Contestants that could not be started here, with the reason."""
 

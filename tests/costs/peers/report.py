@@ -20,7 +20,10 @@ def section(costs: PeerCosts) -> Section:
         "peers",
         "What you might pick instead",
         _explanation(costs),
-        [Table("One add, made durable", head, [Row(_cells(row)) for row in costs.rows], words=2, note=note)],
+        [
+            Table("One add, made durable", head, [Row(_cells(row)) for row in costs.rows], words=2, note=note),
+            *_other_operations(costs),
+        ],
         notes=[
             *(
                 (one.title, f"Its promise rests on {one.durable}. Killed was {one.killed}. {one.not_comparable}")
@@ -29,6 +32,21 @@ def section(costs: PeerCosts) -> Section:
             *((f"{title} is missing", reason) for title, reason in costs.skipped.items()),
         ],
     )
+
+
+def _other_operations(costs: PeerCosts) -> list[Table]:
+    """Return the table of what the sketches do not do, or none if it was not measured."""
+    if not costs.operations:
+        return []
+    rows = [
+        Row([one.operation, ABOUT[one.name].title, figure(one.p50_ms.median), figure(one.per_second.median)])
+        for one in costs.operations
+    ]
+    note = (
+        f"p50 is that of one client, the last column that of {costs.clients}. The sketches only add. To pay is two "
+        "transactions, with a call of the provider between them: a server on the same machine, the same for all."
+    )
+    return [Table("Delete, and pay a bounty", ["operation", "with", "p50 ms", "a second"], rows, words=2, note=note)]
 
 
 def _explanation(costs: PeerCosts) -> str:
