@@ -22,7 +22,8 @@ from todo_stack.twins import TWINS, Twin
 
 CELLS_TOGETHER = 40
 """Held at the same time, at most: as many as the pools have room for. On a machine that is too slow for that, fewer."""
-FEWEST_TOGETHER = 8
+MOST_TRIES = 6
+"""Of cells for which the machine was too slow, each time half as many together."""
 
 
 def batches(wanted: Sequence[Case], seed: int) -> list[list[Case]]:
@@ -85,15 +86,15 @@ class MatrixRunner:
                 return
             together = CELLS_TOGETHER
             for batch in batches(wanted, self.seed):
-                left = batch
+                left, tries = batch, 1
                 while left and not self.stopped.is_set():
                     tried = left[:together]
                     try:
                         self.done(run_batch(lab, tried, self.injector))
                     except (AssertionError, TimeoutError) as error:
-                        if isinstance(error, TooSlowError) and len(tried) > FEWEST_TOGETHER:
-                            together = max(len(tried) // 2, FEWEST_TOGETHER)
+                        if isinstance(error, TooSlowError) and tries < MOST_TRIES:
+                            together, tries = max(len(tried) // 2, 1), tries + 1
                             continue
                         self.failed(tried, error)
-                    left = left[len(tried) :]
+                    left, tries = left[len(tried) :], 1
                     together = min(together + 2, CELLS_TOGETHER)
