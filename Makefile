@@ -101,7 +101,7 @@ bench-peers: $(READY) ## measure the alternatives: a ledger alone, DBOS, Celery,
 	@exec $(BIN)/python -m tests.costs.peers $(ARGS)
 
 # cog writes the figures in these files, between its markers, from the results in the repository.
-GENERATED := README.md flask-todo-restate/ARTICLE.md tests/faultlab/README.md tests/costs/README.md
+GENERATED := README.md flask-todo-restate/ARTICLE.md flask-todo-restate/DECIDE.md tests/faultlab/README.md tests/costs/README.md
 
 readme: $(READY) ## put the results of the last whole make compare, bench and bench-peers into the READMEs
 	$(BIN)/python -m tests.faultlab.published

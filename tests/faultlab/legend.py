@@ -38,6 +38,8 @@ HARM = {
     Verdict.LOST: "lost",
     Verdict.GHOST: "done without the client being told so",
 }
+BAD = tuple(verdict for verdict in HARM if verdict is not Verdict.GHOST)
+"""What must not be, whatever the client does: a ghost is found by who asks again."""
 """The verdicts that leave a user with something untrue, the worst first, as a sentence has them."""
 
 

@@ -79,7 +79,7 @@ def test_repository(reader: Reader, name: str) -> None:
     assert reader.executed
 
 
-@pytest.mark.parametrize("name", [".github/CONTRIBUTING.md", "flask-todo/README.md"])
+@pytest.mark.parametrize("name", [".github/CONTRIBUTING.md", "flask-todo/README.md", "flask-todo-restate/DECIDE.md"])
 def test_without_a_stack(tmp_path: Path, name: str) -> None:
     """These pages have no commands but those that are left out with a reason, or executed in containers."""
     with bash(tmp_path, os.environ) as shell:

@@ -1,12 +1,12 @@
 """The generated parts of the READMEs. They are made by cog, from the published verdicts and the matrix as it is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain
 
 from tests.faultlab import published
-from tests.faultlab.legend import HARM, LEGEND, Share
+from tests.faultlab.legend import BAD, HARM, LEGEND, Share
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.records import MatrixRun
 from tests.faultlab.matrix.rules import CLIENTS
@@ -44,6 +44,19 @@ def verdicts_by_fault(run: MatrixRun) -> str:
 def verdicts_by_operation(run: MatrixRun) -> str:
     """Return what became of each kind of write."""
     return _verdicts_by(run, "operation", OPERATIONS)
+
+
+def what_goes_wrong(run: MatrixRun) -> str:
+    """Return how often each kind of write came to what must not be, per twin and behaviour of the client."""
+    twins = findings(run)
+
+    def shown(operation: str, client: str, counts: Callable[..., Share]) -> str:
+        every = [counts(verdict, client=client, operation=operation) for verdict in BAD]
+        return str(Share(sum(one.number for one in every), every[0].total)) if every[0].total else ""
+
+    rows = [[name, *(shown(name, client, twin.count) for twin in twins for client in CLIENTS)] for name in OPERATIONS]
+    heads = [f"{twin.title}, {client}" for twin in twins for client in CLIENTS]
+    return _table(["operation", *heads], rows, numbers=len(heads))
 
 
 def _verdicts_by(run: MatrixRun, of: str, names: Iterable[str]) -> str:
