@@ -33,7 +33,12 @@ AMOUNTS = {
     "1.234": ("KWD", 1234),
     "21474836.47": ("EUR", 2**31 - 1),
 }
-NO_AMOUNTS = {"": "EUR", "x": "EUR", "0": "EUR", "-1": "EUR", "NaN": "EUR", "1.005": "EUR", "1.5": "JPY", "1e9": "EUR"}
+NO_AMOUNTS = {
+    **dict.fromkeys(
+        ("", "x", "0", "-1", "NaN", "1.005", "1e9", "1e1", "1_000", "\N{FULLWIDTH DIGIT ONE}", f"1.{'0' * 40}1"), "EUR"
+    ),
+    "1.5": "JPY",
+}
 
 
 class Todo:

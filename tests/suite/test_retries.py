@@ -1,9 +1,10 @@
 """The Restate twin does not give up a write, however many attempts an outage takes."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
+from werkzeug.http import http_date
 
 from flask_restate.errors import retry_after
 from tests.support.running_twin import RunningTwin, restate_twin
@@ -58,3 +59,13 @@ def test_retry_after(header: str, seconds: int | None) -> None:
     answer.headers["Retry-After"] = header
     wait = retry_after(requests.HTTPError(response=answer))
     assert wait == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_retry_at_a_moment() -> None:
+    """Another server may also say when: what is over is now, and a day is the most."""
+    answer = requests.Response()
+    for hours, least, most in ((-1, 0, 0), (1, 3_500, 3_600), (48, 86_400, 86_400)):
+        answer.headers["Retry-After"] = http_date(datetime.now(UTC) + timedelta(hours=hours))
+        wait = retry_after(requests.HTTPError(response=answer))
+        assert wait is not None
+        assert least <= wait.total_seconds() <= most

@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import requests
@@ -14,9 +14,12 @@ from restate import TerminalError
 from restate.exceptions import RetryableError
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.http import parse_date
 
 SLOW_INTERVAL = timedelta(minutes=1)
 """How often a call that met a bug in our code is retried. Only a new version of the service fixes it."""
+
+_DAY = timedelta(days=1)
 
 T = TypeVar("T")
 
@@ -106,9 +109,13 @@ def translate(error: Exception) -> Exception:
 
 def retry_after(error: requests.RequestException) -> timedelta | None:
     """Return how long another server asks to wait, at most a day, if it does."""
-    seconds = "" if error.response is None else error.response.headers.get("retry-after", "")
-    # Python does not read any number of digits, and nine are more than a day.
-    return timedelta(seconds=min(int(seconds.lstrip("0")[:9] or 0), 86_400)) if seconds.isdecimal() else None
+    told = "" if error.response is None else error.response.headers.get("retry-after", "")
+    if told.isdecimal():
+        # Python does not read any number of digits, and nine are more than a day.
+        return min(timedelta(seconds=int(told.lstrip("0")[:9] or 0)), _DAY)
+    if at := parse_date(told):
+        return min(max(at - datetime.now(UTC), timedelta()), _DAY)
+    return None
 
 
 def translated(action: Callable[[], T]) -> Callable[[], T]:

@@ -90,7 +90,9 @@ async def finish_deletion(ctx: restate.Context, req: TodoItemRequest) -> None:
     """Undo what a todo has left, if its deletion, whose operation id this has, succeeded and nobody was told."""
 
     def db_delete(session: Session) -> MeetingData | None:
-        del session  # The ledger looks for the row of a deletion that did succeed.
+        # A deletion that is still under way, in a database that was frozen, is waited for. Then the ledger looks for
+        # the row of one that did succeed.
+        operations.lock(session, req.todo_id, key_share=False)
         raise operations.TodoNotFoundError(req.todo_id)
 
     if left := await to_its_end(ctx.run_typed("db_delete", ledger.once(ctx, db_delete))):

@@ -1,5 +1,6 @@
 """How a request to a receiver is taken: kept, disturbed as was ordered, carried out once, and kept with its answer."""
 
+import contextlib
 import hashlib
 import json
 import socket
@@ -47,7 +48,9 @@ def ask(receiver: str, work: Callable[[], ResponseReturnValue]) -> Response:
         asked.status, asked.answer, asked.answered_at = answer.status_code, answer.get_data(as_text=True), now()
     if mode == "drop":
         # Nothing can be written to it any more, and the server closes it.
-        request.environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
+        # Who asked may have gone already.
+        with contextlib.suppress(OSError):
+            request.environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
     return answer
 
 

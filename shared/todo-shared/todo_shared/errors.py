@@ -1,5 +1,7 @@
 """Error answers: pages for people, RFC 9457 problem details for API clients."""
 
+from collections.abc import Callable
+
 import requests
 from flask import Flask, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -70,10 +72,23 @@ def refused(status: int, reason: str) -> ResponseReturnValue:
         if form:
             # What was refused has ended: when it is submitted again, it is something new.
             form.request_id.data = new_request_id()
-        return todo_page(request.view_args["todo_id"], form, reason), status
+        todo_id = request.view_args["todo_id"]
+        return _with_its_page(lambda: todo_page(todo_id, form, reason), status, reason, keep_request_id=False)
     if status == 404:
         return gone(reason)
     return failure(status, reason) if is_api() else unavailable(reason, status, keep_request_id=False)
+
+
+def _with_its_page(
+    page: Callable[[], str], status: int, reason: str, *, keep_request_id: bool = True
+) -> ResponseReturnValue:
+    """Return an error on the page that its form is on; only the reason and the form, where that cannot be shown."""
+    try:
+        return page(), status
+    except TodoNotFoundError as error:
+        return gone(str(error))
+    except DATABASE_ERRORS:
+        return unavailable(reason, status, keep_request_id=keep_request_id)
 
 
 def register(app: Flask) -> None:
@@ -89,11 +104,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(InvalidFormError)
     def invalid_form(error: InvalidFormError) -> ResponseReturnValue:
-        try:
-            return pages.page_of(error.form, str(error)), 400
-        except DATABASE_ERRORS:
-            # The list cannot be shown, but the message about the form can, and the form.
-            return unavailable(str(error), 400)
+        return _with_its_page(lambda: pages.page_of(error.form, str(error)), 400, str(error))
 
     @app.errorhandler(ForeignFormError)
     @app.errorhandler(CSRFError)

@@ -1,6 +1,7 @@
 """Amounts of money: integers of the smallest unit of an ISO 4217 currency."""
 
-from decimal import Decimal, DecimalException
+import re
+from decimal import Decimal
 
 from todo_shared.validation import INTEGER_MAX
 
@@ -29,17 +30,20 @@ def known_currency(code: str) -> str:
     return code
 
 
+# Not all that Decimal takes; and what is longer it would round.
+_NUMBER = re.compile("-?[0-9]{1,15}(\\.[0-9]{1,9})?")
+
+
 def smallest_units(text: str, currency: str) -> int:
     """Return the amount that a person wrote, such as 12.50, in the currency's smallest unit.
 
     Raises ValueError: it is no amount of this currency, with the reason.
     """
     decimals = DECIMALS.get(known_currency(currency), 2)
-    try:
-        units = Decimal(text.strip()).scaleb(decimals)
-    except DecimalException:
-        raise ValueError("An amount is a number, such as 12.50.") from None
-    if not units.is_finite() or units != units.to_integral_value():
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ValueError("An amount is a number, such as 12.50.")
+    units = Decimal(text.strip()).scaleb(decimals)
+    if units != units.to_integral_value():
         raise ValueError(f"{currency} has {decimals} decimals.")
     if not 0 < units <= INTEGER_MAX:
         raise ValueError(f"An amount is more than 0 and at most {shown(INTEGER_MAX, currency)}.")
