@@ -5,7 +5,7 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import done, pending
+from tests.browser.pages import pending, tick
 from tests.browser.visitor import Conditions, Visitor
 from tests.support.running_twin import RunningTwin
 from todo_stack.paths import REPOSITORY
@@ -33,7 +33,7 @@ def test_pictures(twin: RunningTwin, visitor: Visitor, request: pytest.FixtureRe
             shade = "dark" if visitor.has.dark else "light"
             shutil.copy(picture, KEPT / f"{twin.which.title}-{state}-{shade}.png")
 
-    expect(done(page, "Mow the lawn")).to_be_visible()
+    expect(tick(page, "Mow the lawn")).to_be_visible()
     take("list")
     twin.stack.servers["db"].kill()
     visitor.add("Call Bob")
