@@ -112,7 +112,7 @@ def test_nothing_was_saved(twin: RunningTwin, visit: Visit, visitor: Visitor) ->
 
 @only_restate
 def test_service_is_killed(twin: RunningTwin, visitor: Visitor) -> None:
-    """The service is killed with -9: a change is pending, on a todo's page, too, then done, or refused and tried again."""
+    """The service is killed: a change is pending, on a todo's page, too, and then done, or refused and tried again."""
     twin.add("milk")
     page = visitor.open()
     twin.writer.kill()
