@@ -168,8 +168,10 @@ class Visitor:
 
     def _reach(self, target: Locator) -> None:
         target.wait_for()
+        # Found once: a locator would look for it at each step.
+        element = target.element_handle()
         for _ in range(MOST_TABS):
-            if target.evaluate(_HAS_FOCUS):
+            if element.evaluate(_HAS_FOCUS):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"the key Tab does not lead to {target}")
