@@ -31,7 +31,8 @@ MAX_TIMES_EMPTY = 3.5
 def _hundred(twin: RunningTwin) -> Iterator[None]:
     """Let there be a hundred active todos, and no others."""
     assert twin.call("DELETE").status_code in (200, 204)
-    twin.rows("INSERT INTO todo (task) SELECT 'Buy milk number ' || n FROM generate_series(1, 100) n")
+    # Numbers of four digits, whatever was in this database before.
+    twin.rows("INSERT INTO todo (id, task) SELECT 999 + n, 'Buy milk number ' || n FROM generate_series(1, 100) n")
     yield
     twin.rows("DELETE FROM todo WHERE starts_with(task, 'Buy milk number ')")
 
@@ -57,8 +58,7 @@ def test_bytes(twin: RunningTwin) -> None:
     plain = requests.get(twin.url, headers={"Accept-Encoding": "identity"}, timeout=30)
     assert "Content-Encoding" not in plain.headers
     assert plain.text.count("Buy milk number") == 100
-    # How long the numbers of todos are depends on what was in this database before.
-    assert len(re.sub(rb"\d{4,}", b"1000", plain.content)) < MAX_PAGE_BYTES
+    assert len(plain.content) < MAX_PAGE_BYTES
     loaded = loaded_by(twin, plain.text)
     for address in loaded:
         part = requests.get(address, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=30)
