@@ -123,6 +123,7 @@ def test_service_is_killed(twin: RunningTwin, visitor: Visitor) -> None:
     expect(pending(page, "soap")).to_be_visible()
     tick(page, "milk").click()
     expect(pending(page, "Completing")).to_be_visible()
+    expect(row(page, "milk").last).to_have_attribute("aria-busy", "true")
     visitor.sees("pending")
     link(page, "milk").click()
     expect(page.get_by_role("heading", name="milk")).to_be_visible()
