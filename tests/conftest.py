@@ -101,8 +101,7 @@ def new_database(stack: RunningStack) -> Iterator[str]:
     execute(address, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[playwright.sync_api.Browser]:
+def started_chromium() -> Iterator[playwright.sync_api.Browser]:
     """A headless Chromium."""
     with contextlib.ExitStack() as until_the_end:
         try:
@@ -110,6 +109,9 @@ def chromium() -> Iterator[playwright.sync_api.Browser]:
         except playwright.sync_api.Error:
             pytest.skip(chromium_program.NEEDED)
         yield browser
+
+
+chromium = pytest.fixture(started_chromium, scope="module", name="chromium")
 
 
 @pytest.fixture

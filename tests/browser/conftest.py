@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.checks import Checks
 from tests.browser.visitor import Conditions, Visitor
+from tests.conftest import started_chromium
 from tests.support.running_twin import RunningTwin
 from todo_stack.paths import REPOSITORY
 
@@ -33,7 +34,11 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="module")
+# One for all of these files: in other folders, tests use the event loop that it would keep busy.
+chromium = pytest.fixture(started_chromium, scope="package", name="chromium")
+
+
+@pytest.fixture(scope="package")
 def checks() -> Iterator[Checks]:
     """What a page is checked for."""
     checks = Checks()

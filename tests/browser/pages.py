@@ -18,9 +18,9 @@ def row(page: Page, task: str) -> Locator:
     return page.get_by_role("listitem").filter(has_text=task)
 
 
-def done(page: Page, task: str) -> Locator:
-    """Return what shows that a todo is in the database: it can be completed, or opened again."""
-    return button(page, f"Complete {task}").or_(button(page, f"Reopen {task}"))
+def tick(page: Page, task: str) -> Locator:
+    """Return the checkbox of a todo, which it has once it is in the database."""
+    return page.get_by_role("checkbox", name=task, exact=True)
 
 
 def link(page: Page, task: str) -> Locator:
@@ -39,9 +39,9 @@ def edited(page: Page) -> Locator:
     return page.get_by_label("Task", exact=True).filter(visible=True)
 
 
-def pending(page: Page, task: str) -> Locator:
-    """Return the row of a new todo that was accepted and is not applied yet."""
-    return page.locator("li.pending").filter(has_text=task)
+def pending(page: Page, text: str) -> Locator:
+    """Return the row of what was accepted and is not applied yet, with this text."""
+    return page.locator("li.pending").filter(has_text=text)
 
 
 def hop(page: Page, name: str, state: str) -> Locator:

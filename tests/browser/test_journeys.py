@@ -5,13 +5,9 @@ from itertools import combinations, product
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import button, done, edit, edited, link, row
+from tests.browser.pages import button, edit, edited, row, tick
 from tests.browser.visitor import CONDITIONS, PAIRWISE, Visitor
 from tests.support.running_twin import RunningTwin
-from tests.support.user import new_name
-from tests.support.waiting import until
-
-everybody = pytest.mark.parametrize("visitor", PAIRWISE, ids=str, indirect=True)
 
 PAGE_SIZE = 100
 
@@ -22,17 +18,17 @@ def test_every_pair_of_conditions_occurs() -> None:
         assert {(getattr(has, one), getattr(has, other)) for has in PAIRWISE} == set(product([True, False], repeat=2))
 
 
-@everybody
+@pytest.mark.parametrize("visitor", PAIRWISE, ids=str, indirect=True)
 def test_list(twin: RunningTwin, visitor: Visitor) -> None:
     """Add, tick and untick, edit, delete: the page shows it, and the database follows."""
     page = visitor.open()
     visitor.sees("empty")
     for task in ("milk", "bread"):
         visitor.add(task)
-        expect(done(page, task)).to_be_visible()
-    for verb, completed in [("Complete", True), ("Reopen", False), ("Complete", True)]:
-        visitor.use(button(page, f"{verb} milk"))
-        expect(button(page, f"{'Reopen' if completed else 'Complete'} milk")).to_be_visible()
+        expect(tick(page, task)).to_be_visible()
+    for key, completed in [("Space", True), ("Enter", False), ("Space", True)]:
+        visitor.use(tick(page, "milk"), key)
+        expect(tick(page, "milk")).to_be_checked(checked=completed)
         assert [todo[2] for todo in twin.todos_named("milk")] == [completed]
 
     visitor.use(edit(page, "bread"))
@@ -47,40 +43,6 @@ def test_list(twin: RunningTwin, visitor: Visitor) -> None:
     assert [todo[1] for todo in twin.todos()] == ["rye bread"]
 
 
-@pytest.mark.parametrize("visitor", [PAIRWISE[0], *PAIRWISE[2:4]], ids=str, indirect=True)
-def test_features(twin: RunningTwin, visitor: Visitor) -> None:
-    """A todo's page: pay a bounty, set a watcher and a reminder, plan a meeting; the list and the page tell of it."""
-    todo = twin.add("mow the lawn")
-    page = visitor.open()
-    visitor.use(link(page, "mow the lawn"))
-    expect(page.get_by_role("heading", name="mow the lawn")).to_be_visible()
-    visitor.sees("no features")
-    bounty, watcher, reminder, meeting = map(page.locator, ("#bounty", "#watcher", "#reminder", "#meeting"))
-
-    visitor.submit(bounty.get_by_label("Amount"), "12.50", button(bounty, "Set"))
-    expect(bounty).to_contain_text("12.50 EUR")
-    visitor.use(button(bounty, "Pay"))
-    expect(bounty).to_contain_text("12.50 EUR: paid")
-    visitor.submit(watcher.get_by_role("textbox"), twin.hook("browser"), button(watcher, "Set"))
-    expect(watcher).to_contain_text("is called when this is completed")
-    visitor.submit(reminder.get_by_label("in minutes"), "60", button(reminder, "Set"))
-    expect(reminder).to_contain_text("Set for")
-    visitor.enter(meeting.get_by_label("Start"), "2030-01-31T09:00")
-    visitor.enter(meeting.get_by_label("Room"), new_name("room"))
-    visitor.submit(meeting.get_by_label("Invite"), "ann@example.org", button(meeting, "Plan"))
-    expect(button(meeting, "Cancel the meeting")).to_be_visible()
-    visitor.sees("all features")
-
-    visitor.use(page.get_by_role("link", name="Back to the list"))
-    expect(row(page, "mow the lawn")).to_contain_text("bounty paid")
-    expect(row(page, "mow the lawn")).to_contain_text("reminder set")
-    visitor.use(button(page, "Complete mow the lawn"))
-    expect(button(page, "Reopen mow the lawn")).to_be_visible()
-    until(lambda: "was taken" in visitor.open(f"/todos/{todo['id']}").locator("#watcher").inner_text(), "it is called")
-    visitor.use(button(bounty, "Refund"))
-    expect(bounty).to_contain_text("refunded")
-
-
 @pytest.mark.parametrize("visitor", [PAIRWISE[0], PAIRWISE[3]], ids=str, indirect=True)
 def test_paging(twin: RunningTwin, visitor: Visitor) -> None:
     """A long list has pages, and an address beyond the last of them leads to the last."""
@@ -88,15 +50,15 @@ def test_paging(twin: RunningTwin, visitor: Visitor) -> None:
     twin.rows("INSERT INTO todo (task, completed) SELECT 'todo ' || n, false FROM generate_series(1, %s) n", count)
     page = visitor.open()
     older, newer = (page.get_by_role("link", name=name) for name in ("Older", "Newer"))
-    expect(done(page, f"todo {count}")).to_be_visible()
+    expect(tick(page, f"todo {count}")).to_be_visible()
     expect(newer).to_have_count(0)
     visitor.sees("long")
     for first in (PAGE_SIZE + 1, 1):
         older.click()
-        expect(done(page, f"todo {first}")).to_be_visible()
+        expect(tick(page, f"todo {first}")).to_be_visible()
     expect(older).to_have_count(0)
     visitor.open("/?page=9999")
-    expect(done(page, "todo 1")).to_be_visible()
+    expect(tick(page, "todo 1")).to_be_visible()
     newer.click()
-    expect(done(page, f"todo {PAGE_SIZE + 1}")).to_be_visible()
-    expect(done(page, "todo 1")).to_have_count(0)
+    expect(tick(page, f"todo {PAGE_SIZE + 1}")).to_be_visible()
+    expect(tick(page, "todo 1")).to_have_count(0)

@@ -1,21 +1,22 @@
 """The pictures of both twins for the READMEs, light and dark. `make pictures` keeps them in .github/images."""
 
 import shutil
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import done, pending
-from tests.browser.visitor import Conditions, Visitor
+from tests.browser.pages import pending, tick
+from tests.browser.visitor import Visitor
 from tests.support.running_twin import RunningTwin
 from todo_stack.paths import REPOSITORY
 
 KEPT = REPOSITORY / ".github" / "images"
 WIDTH, HEIGHT = 760, 560
 MOST_BYTES = 100_000
+SHADES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
-@pytest.mark.parametrize("visitor", [Conditions(dark=dark) for dark in (False, True)], ids=str, indirect=True)
 def test_pictures(twin: RunningTwin, visitor: Visitor, request: pytest.FixtureRequest) -> None:
     """A list in use, and the moment in which the database is away and a todo is added."""
     visitor.expects("status 503")
@@ -26,14 +27,15 @@ def test_pictures(twin: RunningTwin, visitor: Visitor, request: pytest.FixtureRe
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
     def take(state: str) -> None:
-        picture = visitor.picture(state, full_page=False)
-        assert picture.stat().st_size < MOST_BYTES
-        if request.config.getoption("--pictures"):
-            KEPT.mkdir(exist_ok=True)
-            shade = "dark" if visitor.has.dark else "light"
-            shutil.copy(picture, KEPT / f"{twin.which.title}-{state}-{shade}.png")
+        for shade in SHADES:
+            page.emulate_media(color_scheme=shade)
+            picture = visitor.picture(f"{state}-{shade}", full_page=False)
+            assert picture.stat().st_size < MOST_BYTES
+            if request.config.getoption("--pictures"):
+                KEPT.mkdir(exist_ok=True)
+                shutil.copy(picture, KEPT / f"{twin.which.title}-{state}-{shade}.png")
 
-    expect(done(page, "Mow the lawn")).to_be_visible()
+    expect(tick(page, "Mow the lawn")).to_be_visible()
     take("list")
     twin.stack.servers["db"].kill()
     visitor.add("Call Bob")

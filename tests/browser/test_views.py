@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pages import button, done, edit, edited, row
+from tests.browser.pages import button, edit, edited, row, tick
 from tests.browser.visitor import Conditions, Visitor
 from tests.support.running_twin import RunningTwin
 
@@ -31,18 +31,18 @@ def test_filters(twin: RunningTwin, visitor: Visitor) -> None:
     show = {name: page.get_by_role("link", name=re.compile(name)) for name in ("All", "Active", "Completed")}
     visitor.use(show["Active"])
     expect(show["Active"]).to_have_attribute("aria-current", "page")
-    visitor.use(button(page, "Complete milk"))
+    visitor.use(tick(page, "milk"))
     expect(row(page, "milk")).to_have_count(0)
     expect(show["Completed"]).to_have_text("Completed 1")
     visitor.use(show["Completed"])
-    expect(button(page, "Reopen milk")).to_be_visible()
+    expect(tick(page, "milk")).to_be_checked()
     expect(row(page, "bread")).to_have_count(0)
     visitor.sees("completed")
     visitor.use(button(page, "Clear completed"))
     expect(page.get_by_role("status")).to_contain_text("The completed todos are deleted.")
     expect(page.get_by_text("Nothing is completed yet.")).to_be_visible()
     visitor.use(show["All"])
-    expect(done(page, "bread")).to_be_visible()
+    expect(tick(page, "bread")).to_be_visible()
     assert [todo[1] for todo in twin.todos()] == ["bread"]
 
 
@@ -70,4 +70,4 @@ def test_edit_leads_back(twin: RunningTwin, visitor: Visitor) -> None:
     edited(page).fill("todo 9, by noon")
     button(page, "Save").click()
     expect(page).to_have_url(re.compile(re.escape(here)))
-    expect(button(page, "Complete todo 9, by noon")).to_be_visible()
+    expect(tick(page, "todo 9, by noon")).to_be_visible()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, ViewportSize, expect
 
 from tests.browser.checks import Checks
 from tests.browser.pages import button, new_task
@@ -16,7 +16,10 @@ from tests.support.waiting import until
 MOST_TABS = 400
 """No page has so many places to stop at."""
 
-_PHONE, _DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+LOOKS_AGAIN_MS = 5000
+"""How often a page looks whether it has changed."""
+
+PHONE, DESKTOP = ViewportSize(width=360, height=740), ViewportSize(width=1280, height=800)
 _IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 _HAS_FOCUS = "element => element === document.activeElement"
 
@@ -62,11 +65,15 @@ class Visitor:
         shutil.rmtree(pictures, ignore_errors=True)
         self.context = browser.new_context(
             java_script_enabled=has.javascript,
-            viewport=_PHONE if has.phone else _DESKTOP,  # type: ignore[arg-type]  # a TypedDict
+            viewport=PHONE if has.phone else DESKTOP,
             is_mobile=has.phone,
             has_touch=has.phone,
             color_scheme="dark" if has.dark else "light",
+            # What moves is not yet what it will look like.
+            reduced_motion="reduce",
         )
+        if has.javascript:
+            self.context.clock.install()
         self.context.on("console", self._console)
         self.context.on("weberror", lambda error: self._problems.append(f"uncaught: {error.error}"))
         self.context.on("request", self._request)
@@ -79,11 +86,11 @@ class Visitor:
         self.page.goto(self.url + path)
         return self.page
 
-    def use(self, target: Locator) -> None:
-        """Press a button or follow a link."""
+    def use(self, target: Locator, key: str = "Enter") -> None:
+        """Press a button or follow a link: with this key, or with the mouse."""
         if self.has.keyboard:
             self._reach(target)
-            self.page.keyboard.press("Enter")
+            self.page.keyboard.press(key)
         else:
             target.click()
 
@@ -110,6 +117,8 @@ class Visitor:
     def waits_for(self, target: Locator) -> None:
         """Wait until the list shows this: by itself, or loaded again where there is no JavaScript."""
         if self.has.javascript:
+            # The page looks again every few seconds; its clock need not take as long.
+            self.page.clock.fast_forward(LOOKS_AGAIN_MS)
             expect(target).to_be_visible()
         else:
             until(lambda: self.open() and target.is_visible(), str(target))
@@ -159,8 +168,10 @@ class Visitor:
 
     def _reach(self, target: Locator) -> None:
         target.wait_for()
+        # Found once: a locator would look for it at each step.
+        element = target.element_handle()
         for _ in range(MOST_TABS):
-            if target.evaluate(_HAS_FOCUS):
+            if element.evaluate(_HAS_FOCUS):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"the key Tab does not lead to {target}")

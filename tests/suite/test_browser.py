@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.running_twin import RunningStack, RunningTwin
 from tests.support.user import new_name
-from todo_stack.twins import PLAIN, RESTATE, TWINS
+from todo_stack.twins import TWINS
 
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
@@ -20,30 +20,6 @@ def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.close()
     # A page that says with a 503 that something is down is no error of the page.
     assert [error for error in errors if "status of 503" not in error] == []
-
-
-def test_a_day_with_todos(twin: RunningTwin, page: Page) -> None:
-    """A user adds a todo, completes it, renames it and deletes it, and the database follows."""
-    task = new_name("browser")
-    page.goto(twin.url)
-    page.get_by_label("New task").fill(task)
-    page.get_by_role("button", name="Add", exact=True).click()
-
-    todo = page.get_by_role("listitem").filter(has_text=task)
-    expect(todo).to_be_visible()
-    todo.get_by_role("button", name="Complete").click()
-    expect(todo).to_have_class("completed")
-    assert twin.rows("SELECT completed FROM todo WHERE task = %s", task) == [(True,)]
-
-    todo.get_by_role("link", name="Edit").click()
-    page.get_by_label("Task", exact=True).fill(f"{task} renamed")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text(f"{task} renamed", exact=True)).to_be_visible()
-    assert twin.tasks(task) == [f"{task} renamed"]
-
-    todo.get_by_role("button", name="Delete").click()
-    expect(todo).to_have_count(0)
-    assert twin.tasks(task) == []
 
 
 def test_emoji_are_one_character_each(twin: RunningTwin, page: Page) -> None:
@@ -100,24 +76,3 @@ def test_both_side_by_side(stack: RunningStack, page: Page) -> None:
         expect(pages[twin].get_by_role("listitem").filter(has_text=task)).to_be_visible()
         expect(pages[twin].locator(".notice")).to_have_count(0)
         assert twin.tasks(task) == [task]
-
-
-def test_database_down_in_the_browser(twin: RunningTwin, page: Page) -> None:
-    """With the database down the plain twin's page keeps the text; the other says that it will be done, and does it."""
-    notices, kept, added = {
-        PLAIN: ([], "{}", []),  # It failed: the user may submit the text again.
-        RESTATE: (["1 change is saved and will be applied."], "", ["{}"]),  # Restate has it.
-    }[twin.which]
-    task = new_name("promise")
-    page.goto(twin.url)
-    page.get_by_label("New task").fill(task)
-    twin.stack.servers["db"].kill()
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("The database is not available")
-    expect(page.get_by_role("status")).to_have_text(notices)
-    expect(page.get_by_label("New task")).to_have_value(kept.format(task))
-    twin.stack.servers["db"].start()
-    twin.settle()
-    page.goto(twin.url)
-    expect(page.get_by_role("status")).to_have_count(0)
-    assert twin.tasks(task) == [text.format(task) for text in added]
