@@ -27,7 +27,6 @@ def ask_as_described(twin: RunningTwin, number: int, tally: Tally, start: int) -
     schema = schemathesis.openapi.from_url(f"{twin.url}/api/openapi.json")
     schema.config.checks.positive_data_acceptance.expected_statuses = REFUSED_THOUGH_DESCRIBED
     schema.config.checks.negative_data_rejection.expected_statuses = REFUSED
-    made: list[int] = []
     with tally.session() as session:
         for mode in GenerationMode:
 
@@ -35,12 +34,10 @@ def ask_as_described(twin: RunningTwin, number: int, tally: Tally, start: int) -
             @examples(number)
             @given(case=schema.as_strategy(generation_mode=mode), known=st.booleans())
             def answered_as_described(case: Case[Any], known: bool) -> None:
-                if known and made and "todo_id" in case.path_parameters:
-                    case.path_parameters["todo_id"] = made[-1]
+                if known and "todo_id" in case.path_parameters:
+                    case.path_parameters["todo_id"] = twin.add("known")["id"]
                 response = case.call(session=session)
                 if response.status_code != URI_TOO_LONG:
                     case.validate_response(response)
-                if response.status_code == 201 and case.path == "/api/todos":
-                    made.append(response.json()["id"])
 
             answered_as_described()
