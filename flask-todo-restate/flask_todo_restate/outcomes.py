@@ -1,5 +1,6 @@
 """Tells users what happened to a write that did not simply succeed."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,16 @@ from flask_restate.extension import (
     UnavailableError,
 )
 from flask_todo_restate.pending import Call, Pending
-from flask_todo_restate.remembered import EARLIER, forget, forget_in, forgotten_before, remember, remembered
+from flask_todo_restate.remembered import (
+    EARLIER,
+    fields_of,
+    forget,
+    forget_in,
+    forgotten_before,
+    remember,
+    remembered,
+    with_message,
+)
 from todo_shared.errors import is_api, problem, refused, unavailable
 from todo_shared.features.forms import FeatureForm
 from todo_shared.features.pages import local_time
@@ -67,8 +77,8 @@ class WatchedRestate(FlaskRestate):
 restate = WatchedRestate()
 """Calls the TodoService."""
 
-# How long a page waits for the state of an operation.
-ASK_SECONDS = 0.3
+# How long a page waits for the states of its operations.
+ASK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class Waiting:
 def init_app(app: Flask, admin_url: str, dashboard_url: str) -> None:
     """Let the application call Restate, and register the answers to calls that did not simply succeed."""
     restate.init_app(app)
-    pending_calls = Pending(app, admin_url, restate.check)
+    pending_calls = app.extensions["pending"] = Pending(app, admin_url, restate.check)
 
     @app.errorhandler(PendingError)
     def pending(outcome: PendingError) -> ResponseReturnValue:
@@ -178,23 +188,18 @@ def _waiting(pending: Pending, tasks: Mapping[int, str]) -> Waiting:
     own = remembered()
     told = pending.look(call.id for call in own)
     calls = {call.id: call for call in told.calls}
+    states, is_asked = _states(own, set(calls))
     notices = []
-    asking = True
-    for call in own:
+    for remembered_call in own:
+        call = with_message(remembered_call, pending.message(remembered_call.id))
         listed = calls.pop(call.id, call)
-        operation = OperationState("pending")
-        try:
-            operation = restate.status(call.id, timeout=ASK_SECONDS) if asking else operation
-        except OperationNotFoundError:
+        operation = states.get(call.id, OperationState("pending"))
+        if operation is None:
             forget(call.id)
             continue
-        except StatusUnavailableError:
-            # Do not ask about the others: the page would wait for Restate once for each of them.
-            asking = False
-        message = pending.message(call.id) or call.message
         if operation.status == "pending":
             # In front of the others, the latest first.
-            calls = {call.id: replace(listed, message=message), **calls}
+            calls = {call.id: replace(listed, message=call.message), **calls}
             continue
         pending.ended(call.id)
         if operation.status == "done" and call.handler == "clear_completed" and operation.result["kept"]:
@@ -202,24 +207,43 @@ def _waiting(pending: Pending, tasks: Mapping[int, str]) -> Waiting:
         elif operation.status == "done":
             forget(call.id)
         else:
-            notices.append(_ended(replace(call, message=message, todo=tasks.get(call.todo_id or 0, "")), operation))
+            notices.append(_ended(replace(call, todo=tasks.get(call.todo_id or 0, "")), operation))
     more = told.total - len(told.calls)
     if count := len(calls) + more:
-        saved = "1 change is saved" if count == 1 else f"{count} changes are saved"
-        then = " and will be applied." if asking else ". What became of it is told as soon as Restate answers."
+        saved, them = ("1 change is saved", "it") if count == 1 else (f"{count} changes are saved", "them")
+        then = " and will be applied." if is_asked else f". What became of {them} is told as soon as Restate answers."
         notices.insert(0, Notice(saved + then))
     if earlier := forgotten_before():
         text = f"Of {earlier} more that you made before, this page cannot tell any more what became of them."
         notices.append(Notice(text, call=Call(EARLIER, "")))
     named = [replace(call, todo=tasks.get(call.todo_id or 0, "")) for call in calls.values()]
-    return Waiting(named, more, notices, asking)
+    return Waiting(named, more, notices, is_asked)
+
+
+def _states(calls: Iterable[Call], listed: set[str]) -> tuple[dict[str, OperationState | None], bool]:
+    """Return the states of these calls, None for one that Restate has forgotten, and whether it has told enough.
+
+    Those that are listed as pending come last: for these there is another answer, if there is no time left.
+    """
+    states: dict[str, OperationState | None] = {}
+    end = time.monotonic() + ASK_SECONDS
+    for call in sorted(calls, key=lambda call: call.id in listed):
+        if (left := end - time.monotonic()) <= 0:
+            return states, call.id in listed
+        try:
+            states[call.id] = restate.status(call.id, timeout=left)
+        except OperationNotFoundError:
+            states[call.id] = None
+        except StatusUnavailableError:
+            return states, False
+    return states, True
 
 
 def _ended(call: Call, operation: OperationState) -> Notice:
     what = f"{call.what}{' to' if call.todo_id else ''} “{call.task}”" if call.task else call.what
     form = _form(call)
-    is_on_todo = bool(call.todo_id and call.typed and isinstance(form, FeatureForm))
-    if is_on_todo:
+    is_on_todo = bool(call.todo_id and isinstance(form, FeatureForm) and fields_of(form))
+    if is_on_todo and call.typed:
         # The todo may have no such form any more.
         what += f" ({', '.join(f'{name} {value}' for name, value in call.typed.items() if value)})"
     text = f"{what} failed: {operation.reason}"
@@ -238,4 +262,8 @@ def _form(call: Call) -> TodoForm | None:
 def typed_before() -> TodoForm | None:
     """Return the form that this request wants to try again, as it was typed; None if it wants none."""
     wanted = request.args.get("instead_of")
-    return next((_form(call) for call in remembered() if call.id == wanted), None)
+    for call in remembered():
+        if call.id == wanted:
+            pending: Pending = current_app.extensions["pending"]
+            return _form(call if call.typed else with_message(call, pending.read(call.id)))
+    return None

@@ -2,21 +2,17 @@
 
 import json
 import re
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import requests
 from flask import Flask
 
-from todo_shared.outages import log
-
-T = TypeVar("T")
+from flask_todo_restate.background import Background
 
 WHAT = {
     "add_todo": "New todo",
@@ -38,33 +34,38 @@ WHAT = {
 """The handlers that users call, in words for them."""
 
 MAX_LISTED = 50
-# Not asked more often than this, whoever looks.
-INTERVAL_SECONDS = 1.0
-# What is older is not shown without asking anew, which a page waits for, but not long.
-OLD_SECONDS = 2.0
-PATIENCE_SECONDS = 0.3
-# How long an answer stands in for one that does not come.
-KEPT_SECONDS = 5.0
 # For connecting, and for the answer.
 TIMEOUT_SECONDS = (0.5, 3.0)
 MAX_MESSAGES = 1000
 
 _HANDLERS = ", ".join(f"'{name}'" for name in WHAT)
+_STATE = ("status", "retry_count", "last_failure", "last_failure_error_code", "last_failure_related_command_name")
+_OF_THE_OTHER = ", ".join(f"CASE WHEN other.id IS NULL THEN call.{x} ELSE other.{x} END AS {x}" for x in _STATE)
+_PENDING = "status NOT IN ('completed', 'scheduled')"
+# What a call waits for in another one, such as the steps of a meeting, is told of that one: of the latest.
 _CALLS = f"""
-    SELECT id, target_handler_name, status, created_at, retry_count, last_failure, last_failure_error_code,
-      last_failure_related_command_name, count(*) OVER () AS total
-    FROM sys_invocation
-    WHERE status NOT IN ('completed', 'scheduled') AND target_handler_name IN ({_HANDLERS})
-      AND created_at < now() - INTERVAL '1 second'
-    ORDER BY created_at DESC LIMIT {MAX_LISTED}
+    WITH other AS (
+      SELECT *, row_number() OVER (PARTITION BY invoked_by_id ORDER BY created_at DESC) AS place
+      FROM sys_invocation WHERE {_PENDING} AND invoked_by_id IS NOT NULL
+    ), call AS (
+      SELECT *, count(*) OVER () AS total FROM sys_invocation
+      WHERE {_PENDING} AND target_handler_name IN ({_HANDLERS}) AND created_at < now() - INTERVAL '1 second'
+      ORDER BY created_at DESC LIMIT {MAX_LISTED}
+    )
+    SELECT call.id, call.target_handler_name, call.created_at, call.total, {_OF_THE_OTHER}
+    FROM call LEFT JOIN other ON other.invoked_by_id = call.id AND other.place = 1 ORDER BY call.created_at DESC
 """  # noqa: S608 - nothing in it comes from outside. What has just begun is not late, and most likely done by now.
 # Whichever call it was: the service has answered.
 _DONE = """
-    SELECT id FROM sys_invocation
-    WHERE status = 'completed' AND completion_result = 'success' AND modified_at > now() - INTERVAL '1 minute' LIMIT 1
+    SELECT id FROM sys_invocation WHERE status = 'completed' AND completion_result = 'success'
+      AND modified_at > now() - INTERVAL '10 seconds' LIMIT 1
 """
 _MESSAGES = "SELECT id, entry_json FROM sys_journal WHERE index = 0 AND id IN ({})"
 _ID = re.compile("inv_[A-Za-z0-9]+")
+# Where in our source it is: the log has that.
+_PLACE = re.compile(r" \([^()]*:(\d+|None)\)$")
+# The status that another server has answered with, and Retry-After.
+_TOLD_TO_WAIT = re.compile(r"\d{3} ")
 _UNREACHABLE = "RT0010"
 """Restate's code for a service endpoint that does not answer."""
 
@@ -99,9 +100,9 @@ class Call:
         return todo_id if isinstance(todo_id, int) else None
 
     @property
-    def times(self) -> str:
+    def tried(self) -> str:
         """How often it was tried, in words."""
-        return "once" if self.attempts == 1 else f"{self.attempts} times"
+        return {0: "not yet tried", 1: "tried once"}.get(self.attempts, f"tried {self.attempts} times")
 
     @property
     def what(self) -> str:
@@ -121,56 +122,6 @@ class Calls:
     total: int = 0
     service_works: bool | None = None
     """Whether the service has answered of late; None if it had no occasion to."""
-
-
-class Background(Generic[T]):
-    """Asks for something in a thread of its own, at most once a second, and only when somebody looks."""
-
-    def __init__(self, ask: Callable[[], T], nothing: T) -> None:
-        """`ask` raises requests.RequestException if there is no answer; `nothing` is shown when there was none."""
-        self._ask, self._nothing = ask, nothing
-        self._latest = nothing
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._wanted = self._fails = self._told = False
-        self._tried = self._answered = -OLD_SECONDS
-
-    def look(self) -> T:
-        """Return the latest answer. It is at most some seconds old, and this waits a moment for a new one."""
-        with self._changed:
-            if self._thread is None:
-                # Not before: gunicorn forks its workers after the application was made.
-                self._thread = threading.Thread(target=self._run, name="pending", daemon=True)
-                self._thread.start()
-            now = time.monotonic()
-            if now - self._tried >= INTERVAL_SECONDS:
-                self._wanted = True
-                self._changed.notify_all()
-            if now - self._tried >= OLD_SECONDS and not self._fails:
-                self._changed.wait_for(lambda: self._tried >= now, PATIENCE_SECONDS)
-            return self._latest if time.monotonic() - self._answered < KEPT_SECONDS else self._nothing
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._wanted)
-            answer, fails = self._latest, True
-            try:
-                answer, fails = self._ask(), False
-            except (requests.RequestException, LookupError, ValueError):
-                pass  # No answer, or not that of a Restate server.
-            except Exception:
-                # Whoever looks would start no other thread.
-                if not self._told:
-                    log.exception("what is pending cannot be told, because of a bug; this is logged once")
-                self._told = True
-            with self._changed:
-                self._latest, self._fails, self._tried = answer, fails, time.monotonic()
-                if not fails:
-                    self._answered = self._tried
-                # Who has looked meanwhile gets this answer.
-                self._wanted = False
-                self._changed.notify_all()
 
 
 class Pending:
@@ -203,12 +154,18 @@ class Pending:
         """Return what a call asked for, if that is known by now."""
         return self._messages.get(operation_id, {})
 
+    def read(self, operation_id: str) -> Mapping[str, Any]:
+        """Return what a call asked for, and wait for it if need be; nothing if Restate does not tell."""
+        with suppress(requests.RequestException, LookupError, ValueError):
+            self._read_messages({operation_id} - self._messages.keys())
+        return self.message(operation_id)
+
     def _ask(self) -> Calls:
         # It tells the strip and the log. The admin API may answer all the same.
         with self._app.app_context(), suppress(requests.RequestException):
             self._check()
         rows = self._query(_CALLS)
-        missing = set(self._missing)
+        missing = set(list(self._missing)[:MAX_LISTED])
         self._read_messages((missing | {row["id"] for row in rows}) - self._messages.keys())
         self._missing -= missing
         calls = tuple(_call(row, self._messages.get(row["id"], {})) for row in rows)
@@ -227,7 +184,7 @@ class Pending:
             for row in self._query(_MESSAGES.format(quoted)):
                 self._messages[row["id"]] = _message(row["entry_json"])
         for oldest in list(self._messages)[:-MAX_MESSAGES]:
-            del self._messages[oldest]
+            self._messages.pop(oldest, None)
 
     def _query(self, sql: str) -> list[dict[str, Any]]:
         headers = {"accept": "application/json"}
@@ -253,11 +210,11 @@ def _call(row: Mapping[str, Any], message: Mapping[str, Any]) -> Call:
         message,
         datetime.fromisoformat(row["created_at"]),
         row.get("retry_count", 0),
-        _plain(row),
+        plain(row),
     )
 
 
-def _plain(row: Mapping[str, Any]) -> str:
+def plain(row: Mapping[str, Any]) -> str:
     """Return why the last attempt failed, in words for users; Restate's dashboard has all of it."""
     if row["status"] == "paused":
         return "it is paused until somebody resumes it"
@@ -266,9 +223,11 @@ def _plain(row: Mapping[str, Any]) -> str:
     if not (failure := row.get("last_failure", "")):
         return ""
     reason = re.sub(r"^\[[^]]*\] ", "", failure.partition("\n")[0])
+    if _TOLD_TO_WAIT.match(reason):
+        return "another server asks us to wait"
     temporary = re.fullmatch(r"TemporaryError\((['\"])(.*)\1\)", reason)
     if not temporary:
-        return f"something unforeseen: {reason[:200]}"
+        return f"something unforeseen: {_PLACE.sub('', reason)[:200]}"
     if str(row.get("last_failure_related_command_name")).startswith("db_"):
         return f"the database is not available: {temporary[2][:200]}"
     return "another server does not answer as it should"

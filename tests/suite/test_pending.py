@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from flask_todo_restate import pending
+from flask_todo_restate import background
 from tests.support.browser import Browser
 from tests.support.running_twin import RunningTwin
 from tests.support.user import new_name
@@ -48,7 +48,9 @@ def test_pending_for_everybody(durable: RunningTwin, mine: Browser, others: Brow
         # At once, before Restate's tables are asked again.
         assert task in mine.texts(f"{PENDING} .task")
     until(lambda: others.texts(f"{PENDING} .task") == tasks[::-1], "another browser sees all three, the latest first")
-    why = until(lambda: [line for line in words(others, f"{PENDING} .why") if "tried" in line], "the attempts are told")
+    why = until(
+        lambda: [line for line in words(others, f"{PENDING} .why") if "available" in line], "the attempts are told"
+    )
     assert re.match(
         r"New todo, since \d{4}-\d\d-\d\d \S+ UTC, tried (once|\d+ times): the database is not available: ", why[0]
     )
@@ -145,9 +147,9 @@ def test_asking_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptu
             raise answer
         return answer
 
-    monkeypatch.setattr(pending, "INTERVAL_SECONDS", 0)
-    background = pending.Background(ask, "nothing")
-    until(lambda: background.look() == "told", "an answer comes in the end")
+    monkeypatch.setattr(background, "INTERVAL_SECONDS", 0)
+    asking = background.Background(ask, "nothing")
+    until(lambda: asking.look() == "told", "an answer comes in the end")
     assert [record.exc_info is not None for record in caplog.records if record.name == log.name] == [True]
 
 

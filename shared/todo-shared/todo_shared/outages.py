@@ -19,8 +19,8 @@ class Outage:
     def __init__(self, what: str) -> None:
         """Name what may fail, as the subject of a sentence."""
         self._what = what
-        self.works = True
-        """Whether it worked the last time."""
+        self.works: bool | None = None
+        """Whether it worked the last time; None before that."""
         self._lock = threading.Lock()
         self._fails = False
         self._now_and_then = False
