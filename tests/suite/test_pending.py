@@ -24,6 +24,9 @@ from todo_stack.twins import PLAIN, RESTATE
 JSON = {"content-type": "application/json"}
 FAILED = "#way .fails"
 PENDING = "li.pending"
+LOOK_AT_BUSY = """new MutationObserver(([{ target }]) => {
+  sessionStorage.busy = `${target.innerText} ${getComputedStyle(target, "::before").animationName}`;
+}).observe(document.body, { subtree: true, attributeFilter: ["aria-busy"] })"""
 
 
 @pytest.fixture
@@ -194,3 +197,22 @@ def test_page_follows_by_itself(twin: RunningTwin, chromium: playwright.sync_api
         expect(page.get_by_role("listitem").filter(has_text=task)).to_have_count({PLAIN: 0, RESTATE: 1}[twin.which])
         expect(new).to_be_focused()
         expect(new).to_have_value(typed)
+
+
+def test_pressed_button_shows_that_it_waits(twin: RunningTwin, chromium: playwright.sync_api.Browser) -> None:
+    """Until the answer comes the button that was pressed turns; on the next page, and after Back, it does not."""
+    task = new_name("waits")
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(twin.url)
+        page.get_by_label("New task").fill(task)
+        add, busy = page.get_by_role("button", name="Add"), page.locator("button[aria-busy=true]")
+        # The next page is told, for nobody can look at one that is being left.
+        page.evaluate(LOOK_AT_BUSY)
+        add.click()
+        expect(page.get_by_role("listitem").filter(has_text=task)).to_be_visible()
+        assert page.evaluate("sessionStorage.busy") == "Add turn"
+        expect(busy).to_have_count(0)
+        page.go_back()
+        expect(add).to_be_visible()
+        expect(busy).to_have_count(0)

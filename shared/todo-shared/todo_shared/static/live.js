@@ -100,12 +100,14 @@ function plan(away) {
   timer = setTimeout(refresh, away || document.querySelector(".pending, [aria-busy=true]") ? QUICK_MS : SLOW_MS);
 }
 
-document.addEventListener("submit", () => {
+document.addEventListener("submit", ({ submitter }) => {
   submittedUntil = Date.now() + SUBMISSION_MS;
+  submitter?.setAttribute("aria-busy", "true");
 });
 document.addEventListener("visibilitychange", () => plan(true));
 addEventListener("pageshow", (event) => {
   submittedUntil = 0;
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
   for (const flash of document.querySelectorAll("[data-flash]")) setTimeout(() => flash.remove(), FLASH_MS);
   plan(document.querySelector(".fails"));
   // With the Back button a page comes as it was left.
