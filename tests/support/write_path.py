@@ -17,7 +17,7 @@ PAGES = (
     *(f"shared/todo-shared/todo_shared/{name}.py" for name in ("pages", "forms", "list_view", "way", "static_files")),
     *(f"shared/todo-shared/todo_shared/features/{name}.py" for name in ("pages", "forms")),
     "flask-todo/flask_todo/routes.py",
-    *(f"flask-todo-restate/flask_todo_restate/{name}.py" for name in ("routes", "pending", "remembered")),
+    *(f"flask-todo-restate/flask_todo_restate/{name}.py" for name in ("routes", "background", "pending", "remembered")),
 )
 """But for what only pages need: what is broken, measured and counted is asked for through the JSON API."""
 CONTROL = "tests/costs/peers/ledger_only_peer.py"
