@@ -16,9 +16,9 @@ BROWSER := $(BIN)/python -m tests.support.chromium
 WEB_TOOLS := .lint/node_modules/.ready
 # It would take the pyproject.toml nearest to the templates.
 DJLINT := --configuration pyproject.toml
-TEMPLATES := $(wildcard shared/*/*/templates/*.html tests/*/*/*.j2)
-STYLES := $(wildcard shared/*/*/static/*.css tests/*/*/*.css)
-SCRIPTS := $(wildcard .lint/*.mjs shared/*/*/static/*.js tests/*/*/*.js tests/*/*/*.mjs)
+TEMPLATES := $(wildcard shared/*/*/templates/*.html tests/*/*/*.j2 tests/*/*/templates/*.html)
+STYLES := $(wildcard shared/*/*/static/*.css tests/*/*/*.css tests/*/*/static/*.css)
+SCRIPTS := $(wildcard .lint/*.mjs shared/*/*/static/*.js tests/*/*/*.js tests/*/*/static/*.js tests/*/*/*.mjs)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -1,7 +1,6 @@
 """One twin of the live lab: its servers, its wire, its customer, and what it costs."""
 
 import contextlib
-import statistics
 import threading
 import time
 from collections import defaultdict, deque
@@ -10,20 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from tests.faultlab.laboratory import OUTSIDE, Laboratory, outside_link
 from tests.faultlab.live.count import GOES_ON, Count
+from tests.faultlab.live.price import Price
+from tests.faultlab.live.process_state import DOWN, FROZEN, RUNS, state_of
 from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.recording import new_operation
-from tests.faultlab.matrix.seams import KINDS, SeamKind, kind_of
+from tests.faultlab.matrix.seams import KINDS, SEAMS, SeamKind, kind_of
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result, submit
 from tests.faultlab.wire.breakpoints import Breakpoint, Held
 from tests.faultlab.wire.events import LinkEvent
 from tests.faultlab.wire.messages import Message
 from tests.support.history import Outcome
 from tests.support.waiting import until
-from todo_stack import tree
 from todo_stack.errors import StackError
 
 KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind")
@@ -33,10 +31,7 @@ IN_STOCK = 4
 AGAIN_SECONDS = 1.0
 ASK_SECONDS = 0.3
 PATIENCE_SECONDS = 60.0
-MINUTE = 60.0
-MEMORY_SECONDS = 2.0
 
-RUNS, FROZEN, DOWN = "runs", "is frozen", "is down"
 DEEDS = ("kill", "freeze", "stop", "start")
 FATES = ("hold", "drop", "reset", "delay")
 
@@ -80,7 +75,8 @@ class Side:
         self._over = threading.Event()
         self._generation = 0
         self._asked: set[str] = set()
-        self._memory = (0.0, 0.0, 0)
+        self._price = Price(lab)
+        self._met = {seam.kind for kind in KINDS_OF_OPERATIONS for seam in SEAMS[lab.which][kind]}
         lab.log.subscribe(self._heard)
 
     def close(self) -> None:
@@ -120,11 +116,11 @@ class Side:
 
     def processes(self) -> list[dict[str, Any]]:
         """Return each server with its state."""
-        return [{"name": name, "state": _state(self.lab.server(name).pid)} for name in self.lab.processes]
+        return [{"name": name, "state": state_of(self.lab.server(name).pid)} for name in self.lab.processes]
 
     def _start(self, process: str) -> None:
         server = self.lab.server(process)
-        state = _state(server.pid)
+        state = state_of(server.pid)
         if state == RUNS:
             return
         if process == OUTSIDE:
@@ -144,12 +140,12 @@ class Side:
         return [
             {"seam": kind.name, "link": link, "explains": kind.explains}
             for kind in KINDS
-            if kind.explains and (link := self._link_of(kind))
+            if kind in self._met and (link := self._link_of(kind))
         ]
 
     def arm(self, seam: str, fate: str, seconds: float) -> None:
         """Wait for the next such message of the customer's, and hold, drop, reset or delay it."""
-        kind = next((kind for kind in KINDS if kind.name == seam and kind.explains), None)
+        kind = next((kind for kind in self._met if kind.name == seam), None)
         link = self._link_of(kind) if kind else None
         if not kind or not link:
             raise NotNowError(f"{self.lab.which.title} has no such message: {seam}")
@@ -267,7 +263,7 @@ class Side:
             "links": list(self.lab.links),
             "armed": armed,
             "count": self.count.shown(operations),
-            "price": self._price(operations),
+            "price": self._price.shown(operations),
         }
 
     def history(self, key: str) -> dict[str, Any]:
@@ -280,26 +276,6 @@ class Side:
             **self.count.operation_shown(operation),
             "events": [event.model_dump() for event in self.recorder.events(operation)],
             "answers": [{"at": answer.at, "told": str(answer)} for answer in self.recorder.answers(operation)],
-        }
-
-    def _price(self, operations: list[SubmittedOperation]) -> dict[str, Any]:
-        now = time.monotonic()
-        times = [
-            (one.answers[0].at - one.invoked_at) * 1000
-            for one in operations
-            if one.answers and one.answers[0].outcome is Outcome.OK and now - one.invoked_at < MINUTE
-        ]
-        measured_at, memory, number = self._memory
-        if now - measured_at > MEMORY_SECONDS:
-            # The outside world is not what the twin costs.
-            names = [name for name in self.lab.processes if name != OUTSIDE]
-            memory, number = _memory([pid for name in names if (pid := self.lab.server(name).pid)])
-            self._memory = (now, memory, number)
-        return {
-            "p50_ms": round(statistics.median(times), 1) if times else None,
-            "requests": len(times),
-            "memory_mb": round(memory),
-            "processes": number,
         }
 
     def _heard(self, event: LinkEvent) -> None:
@@ -318,23 +294,3 @@ class Side:
                 "operations": sorted(owners),
             }
         )
-
-
-def _state(pid: int | None) -> str:
-    """Say whether a server runs, is frozen, or is down."""
-    if pid is None:
-        return DOWN
-    try:
-        return FROZEN if psutil.Process(pid).status() == psutil.STATUS_STOPPED else RUNS
-    except psutil.NoSuchProcess:
-        return DOWN
-
-
-def _memory(pids: list[int]) -> tuple[float, int]:
-    """Return the private memory of these processes and their descendants in MB, and how many they are."""
-    members = [member for pid in pids for member in tree.family(pid)]
-    sizes = []
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            sizes.append(member.memory_full_info().uss)
-    return sum(sizes) / 1e6, len(sizes)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from tests.faultlab.legend import LEGEND
+from tests.faultlab.live.count import BAD
 from tests.faultlab.live.lab import Lab
 from tests.faultlab.live.side import DEEDS, FATES, KINDS_OF_OPERATIONS, NotNowError
 from tests.faultlab.live.stories import STORIES
@@ -87,11 +88,15 @@ def create_app(lab: Lab, token: str) -> Flask:
     @app.before_request
     def check() -> ResponseReturnValue | None:
         if request.host and request.method not in ("GET", "HEAD", "OPTIONS"):
-            scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-            given = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
-            if not hmac.compare_digest(given.encode(), token.encode()):
+            if not has_token():
                 return _error(HTTPStatus.FORBIDDEN, "this needs the token that the lab has printed: open that address")
+            lab.check_free(for_customer=request.endpoint in ("operate", "stream"))
         return None
+
+    def has_token() -> bool:
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        given = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+        return hmac.compare_digest(given.encode(), token.encode())
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -123,13 +128,15 @@ def create_app(lab: Lab, token: str) -> Flask:
             return response
         return render_template(
             "lab.html",
-            stories=[story.shown() for story in STORIES.values()],
+            stories=STORIES.values(),
             kinds=KINDS_OF_OPERATIONS,
             deeds=DEEDS,
             fates=FATES,
             legend=LEGEND,
-            seams={key: side.seams() for key, side in lab.sides.items()},
-            sides={key: side.shown() for key, side in lab.sides.items()},
+            bad=BAD,
+            sides=lab.sides,
+            most_a_second=MOST_A_SECOND,
+            has_token=has_token(),
         )
 
     @app.get("/api/state")
