@@ -117,13 +117,15 @@ class Count:
 
     def shown(self, operations: Sequence[SubmittedOperation]) -> dict[str, Any]:
         """Return the sums by kind and by verdict, and the last operations, the newest first."""
-        verdicts = Counter(self.word(operation) for operation in operations)
+        words = [(operation.kind, self.word(operation)) for operation in operations]
+        verdicts = Counter(word for _, word in words)
+        bad = Counter(kind for kind, word in words if word in {verdict.value for verdict in BAD})
         return {
             "reached": self.reached,
-            "kinds": self._rows,
+            "kinds": [{**row, "bad": bad[row["kind"]]} for row in self._rows],
             "verdicts": {verdict.value: verdicts[verdict.value] for verdict in LEGEND},
             "goes_on": verdicts[GOES_ON],
-            "bad": sum(verdicts[verdict.value] for verdict in BAD),
+            "bad": bad.total(),
             "operations": [self.operation_shown(one) for one in operations[: -SHOWN - 1 : -1]],
         }
 

@@ -65,7 +65,6 @@ class Lab:
             for one in running:
                 one.result()
             for lab in self._laboratories:
-                lab.twin.add("warm-up")
                 side = self.sides[lab.which.key] = Side(lab, self._wire.append)
                 started.callback(side.close)
             self._running = started.pop_all()
@@ -257,7 +256,9 @@ class Lab:
         told |= {"phase": "counted", "verdict": verdict.value}
 
     def _rage(self, seconds: float, seed: int) -> None:
-        before, self._rate = self._rate, self._rate or CHAOS_RATE
+        before = self._rate
+        self.reset()
+        self._rate = before or CHAOS_RATE
 
         def rage(side: Side) -> None:
             def report(fault: object) -> None:
