@@ -1,7 +1,6 @@
 """make lab: both twins live, side by side, on a page on which each process and each message can be broken."""
 
 import contextlib
-import logging
 import os
 import secrets
 import shutil
@@ -13,10 +12,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from werkzeug.serving import make_server
 
 from tests.faultlab.live.lab import LOOK_SECONDS, Lab
-from tests.faultlab.live.web import create_app
+from tests.faultlab.live.web import served
 from tests.support.logs import log_to
 from todo_stack.data_folder import locked
 from todo_stack.errors import StackError, StopRequested
@@ -37,8 +35,6 @@ def main(port: int, data: Path, look: float) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_signal: stop.set())
-    # One line for each request would hide what is said here.
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     token = os.environ.get("LAB_TOKEN") or secrets.token_urlsafe(24)
     data.mkdir(parents=True, exist_ok=True)
     try:
@@ -51,10 +47,7 @@ def main(port: int, data: Path, look: float) -> None:
                 shutil.rmtree(data / twin.key, ignore_errors=True)
             console.print("starting both twins and everything between them")
             lab = last_first.enter_context(Lab(data, log, look, stop))
-            server = make_server(HOST, port, create_app(lab, token), threaded=True, fd=listener.fileno())
-            thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
-            thread.start()
-            last_first.callback(server.shutdown)
+            last_first.enter_context(served(lab, token, listener))
             console.print(f"\n    http://{HOST}:{port}/?token={token}\n", style="bold", soft_wrap=True)
             console.print("Ctrl-C ends everything.")
             stop.wait()

@@ -1,6 +1,10 @@
 """The page of the live lab, and the small JSON API that it and scripts use."""
 
+import contextlib
 import hmac
+import logging
+import socket
+import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -9,6 +13,7 @@ from flask import Flask, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
+from werkzeug.serving import make_server
 
 from tests.faultlab.legend import LEGEND
 from tests.faultlab.live.count import BAD
@@ -76,6 +81,22 @@ class ChaosOrder(BaseModel):
 
     seconds: Annotated[float, Field(gt=0, le=LONGEST_CHAOS_SECONDS)] = 60
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+
+
+@contextlib.contextmanager
+def served(lab: Lab, token: str, listener: socket.socket) -> Iterator[None]:
+    """Serve the page of a lab meanwhile, to whoever connects to this socket."""
+    # One line for each request would hide what the lab says.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    host, port = listener.getsockname()
+    server = make_server(host, port, create_app(lab, token), threaded=True, fd=listener.fileno())
+    thread = threading.Thread(target=server.serve_forever, name="page")
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 def create_app(lab: Lab, token: str) -> Flask:

@@ -61,6 +61,7 @@ document.addEventListener(
 );
 
 function show(now) {
+  const first = !sides.size;
   state = now;
   for (const [key, side] of Object.entries(state.sides)) {
     if (!sides.has(key)) sides.set(key, makeSide(key, side));
@@ -75,6 +76,8 @@ function show(now) {
   if (rate) byId("stream-kind").value = kind;
   write(byId("rate-shown"), `${byId("rate").value} a second`);
   enable();
+  // Only now it is known whether the story of the address can be started.
+  if (first) story.follow(location.hash);
 }
 
 function makeSide(key, side) {
@@ -190,5 +193,4 @@ addEventListener("hashchange", () => story.follow(location.hash));
 // On a phone the lists begin closed: the count comes first.
 if (matchMedia("(max-width: 60rem)").matches) for (const fold of document.querySelectorAll(".fold")) fold.open = false;
 enable();
-story.follow(location.hash);
 listen();

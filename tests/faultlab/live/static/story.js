@@ -30,12 +30,14 @@ export class StoryCard {
     this.show();
   }
 
-  /** Open the story that an address names, ready to be started. */
+  /** Open the story that an address names, ready to be started if it can be. */
   follow(hash) {
     const name = decodeURIComponent(hash.slice(1));
     if (!this.stories.some((story) => story.name === name)) return;
     this.choose(name);
-    document.getElementById("tell").focus({ preventScroll: true });
+    const start = document.getElementById("tell");
+    if (start.getAttribute("aria-disabled") === "true") return;
+    start.focus({ preventScroll: true });
     this.card.scrollIntoView({ block: "nearest" });
   }
 

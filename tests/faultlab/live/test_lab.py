@@ -1,0 +1,264 @@
+"""The live lab in a process of its own, as make runs it, used by a script through its API."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.faultlab.live.script import TIMEOUT_SECONDS, TOKEN, Script, started
+from tests.support.waiting import until
+from todo_stack.ports import Ports
+
+START_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Script]:
+    """A script with a lab of its own."""
+    data, port = tmp_path_factory.mktemp("lab"), Ports.free().flask_todo
+    script = Script(started(data, port), data, f"http://127.0.0.1:{port}")
+    with script.process:
+        try:
+            until(lambda: script.process.poll() is not None or script.ask("GET", "/").ok, "the page", START_SECONDS)
+            yield script
+        finally:
+            script.process.terminate()
+
+
+@pytest.fixture
+def script(running: Script) -> Iterator[Script]:
+    """The same, with nothing broken and nothing counted."""
+    running.done("POST", "/api/reset")
+    yield running
+    running.done("POST", "/api/reset")
+
+
+@pytest.mark.parametrize("token", [None, "", "of-another-lab", "of-this-tést"])
+@pytest.mark.parametrize("path", ["heal", "reset", "processes", "operations", "stories/after-commit", "chaos"])
+def test_token(script: Script, path: str, token: str | None) -> None:
+    """Who has no token, or another one, sees everything and changes nothing."""
+    stranger = Script(script.process, script.data, script.url, token and token.encode().decode("latin-1"))
+    assert "token" in stranger.refused(403, "POST", f"/api/{path}", {})
+    assert "You only look" in stranger.ask("GET", "/").text
+    assert stranger.done("GET", "/api/state")["busy"] == ""
+
+
+def test_token_as_a_cookie(script: Script) -> None:
+    """The first load with the token keeps it in a cookie that no other site can use, and takes it from the address."""
+    with requests.Session() as session:
+        page = session.get(f"{script.url}/", params={"token": TOKEN}, timeout=TIMEOUT_SECONDS)
+        assert page.url == f"{script.url}/"
+        assert "You only look" not in page.text
+        given = page.history[0].headers["Set-Cookie"]
+        assert "HttpOnly" in given
+        assert "SameSite=Strict" in given
+        assert session.post(f"{script.url}/api/heal", timeout=TIMEOUT_SECONDS).ok
+    assert requests.get(f"{script.url}/?token=other", timeout=TIMEOUT_SECONDS).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.2"])
+def test_host(script: Script, host: str) -> None:
+    """A page of another name that leads here gets nothing, with the token or without."""
+    for method, path in [("GET", "/"), ("GET", "/api/state"), ("GET", "/api/events"), ("POST", "/api/heal")]:
+        assert script.ask(method, path, Host=host).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "order", "said"),
+    [
+        ("processes", {"process": "web", "deed": "explode"}, "deed"),
+        ("processes", {"deed": "kill"}, "process"),
+        ("processes", {"process": "web", "deed": "kill", "twin": "third"}, "twin"),
+        ("messages", {"seam": "COMMIT", "fate": "hold", "seconds": 61}, "seconds"),
+        ("messages", {"seam": "COMMIT", "fate": "hold", "more": 1}, "more"),
+        ("release", {"fate": "hold"}, "fate"),
+        ("operations", {"kind": "add", "again": "perhaps"}, "again"),
+        ("chaos", {"seconds": 0}, "seconds"),
+        ("chaos", {"seed": -1}, "seed"),
+        ("heal", None, ""),
+    ],
+)
+def test_not_understood(script: Script, path: str, order: object, said: str) -> None:
+    """An order that is not understood names the field, and does nothing; one without a body has the defaults."""
+    before = script.side("plain")["processes"]
+    if said:
+        assert said in script.refused(422, "POST", f"/api/{path}", order)
+    else:
+        script.done("POST", f"/api/{path}", order)
+    assert script.side("plain")["processes"] == before
+
+
+@pytest.mark.parametrize("rate", [-1, 21, "many"])
+def test_stream_has_its_limits(script: Script, rate: object) -> None:
+    """A stream is of 0 to 20 operations a second."""
+    assert "rate" in script.refused(422, "PUT", "/api/stream", {"rate": rate})
+
+
+@pytest.mark.parametrize(
+    ("path", "order", "said"),
+    [
+        ("processes", {"process": "Restate", "deed": "kill", "twin": "plain"}, "has no Restate"),
+        ("processes", {"process": "nobody", "deed": "kill"}, "no nobody"),
+        ("messages", {"seam": "call", "fate": "hold", "twin": "plain"}, "no such message"),
+        ("messages", {"seam": "ledger", "fate": "hold", "twin": "plain"}, "no such message"),
+        ("operations", {"kind": "explode"}, "no operation"),
+        ("stories/nonsense", None, "no story"),
+    ],
+)
+def test_not_there(script: Script, path: str, order: object, said: str) -> None:
+    """What a twin does not have cannot be done; the answer says what is missing."""
+    assert said in script.refused(409, "POST", f"/api/{path}", order)
+
+
+@pytest.mark.parametrize("twin", ["plain", "restate"])
+def test_hold_and_release(script: Script, twin: str) -> None:
+    """The answer to a COMMIT is held while the row is there already; let go, it is told, and the history has it all."""
+    script.done("POST", "/api/messages", {"twin": twin, "seam": "committed", "fate": "hold"})
+    (key,) = script.done("POST", "/api/operations", {"twin": twin, "kind": "add"})["keys"]
+    until(lambda: [one["label"] for one in script.side(twin)["armed"] if one["held"]] == ["COMMIT"], "the held message")
+    until(lambda: script.operation(twin, key)["there"] == "once", "the row")
+    assert script.operation(twin, key)["verdict"] == "goes on"
+    script.done("POST", "/api/release", {"twin": twin})
+    history = script.until_verdict(twin, key, "exactly once")
+    assert history["told"] == "ok (201)"
+    kinds = [(event["label"], event["kind"]) for event in history["events"] if event["kind"] != "passed"]
+    assert kinds == [("COMMIT", "held"), ("COMMIT", "released")]
+    assert [event["at"] for event in history["events"]] == sorted(event["at"] for event in history["events"])
+    assert script.side(twin)["armed"] == []
+    assert script.side("plain" if twin == "restate" else "restate")["count"]["operations"] == []
+
+
+def test_answer_lost(script: Script) -> None:
+    """The answers of both are lost; who asks again has two todos in the plain twin, and one in the Restate twin."""
+    script.done("POST", "/api/messages", {"seam": "response", "fate": "reset"})
+    plain, restate = script.done("POST", "/api/operations", {"kind": "add", "again": True})["keys"]
+    script.until_verdict("plain", plain, "DUPLICATED")
+    script.until_verdict("restate", restate, "exactly once")
+    assert script.side("plain")["count"]["bad"] == 1
+    assert script.side("restate")["count"]["bad"] == 0
+
+
+def test_drop(script: Script) -> None:
+    """A message that is dropped is in the history of each, and nobody has its answer."""
+    script.done("POST", "/api/messages", {"seam": "request", "fate": "drop"})
+    keys = script.done("POST", "/api/operations", {"kind": "add"})["keys"]
+
+    def kinds(twin: str, key: str) -> list[str]:
+        return [event["kind"] for event in script.operation(twin, key)["events"]]
+
+    until(
+        lambda: [kinds(*of) for of in zip(("plain", "restate"), keys, strict=True)] == [["held", "dropped"]] * 2, "it"
+    )
+
+
+def test_delay(script: Script) -> None:
+    """A message that is delayed passes by itself."""
+    script.done("POST", "/api/messages", {"seam": "COMMIT", "fate": "delay", "seconds": 0.3})
+    keys = script.done("POST", "/api/operations", {"kind": "add"})["keys"]
+    for twin, key in zip(("plain", "restate"), keys, strict=True):
+        events = script.until_verdict(twin, key, "exactly once")["events"]
+        held, released = (event["at"] for event in events if event["kind"] in ("held", "released"))
+        assert released - held >= 300
+
+
+def test_kill_and_start(script: Script) -> None:
+    """A server that is killed, frozen or stopped is shown so until it is started; what is down cannot be frozen."""
+    for deed, state in [("kill", "is down"), ("freeze", "is frozen"), ("stop", "is down")]:
+        script.done("POST", "/api/processes", {"process": "service", "deed": deed})
+        assert script.process_state("restate", "service") == state
+        script.done("POST", "/api/processes", {"process": "service", "deed": "start"})
+        assert script.process_state("restate", "service") == "runs"
+    script.done("POST", "/api/processes", {"process": "web", "deed": "kill", "twin": "plain"})
+    assert script.process_state("restate", "web") == "runs"
+    order = {"process": "web", "deed": "freeze", "twin": "plain"}
+    assert "does not run" in script.refused(409, "POST", "/api/processes", order)
+    script.done("POST", "/api/heal")
+    assert script.process_state("plain", "web") == "runs"
+
+
+def test_database_away(script: Script) -> None:
+    """Without its database a twin says that it has the last count; the plain one refuses, the other promises."""
+    plain, restate = script.done("POST", "/api/operations", {"kind": "add"})["keys"]
+    script.until_verdict("plain", plain, "exactly once")
+    script.until_verdict("restate", restate, "exactly once")
+    script.done("POST", "/api/processes", {"process": "database", "deed": "kill"})
+    until(lambda: not script.side("plain")["count"]["reached"], "a count that is not reached")
+    plain, restate = script.done("POST", "/api/operations", {"kind": "add"})["keys"]
+    for twin in ("plain", "restate"):
+        assert script.side(twin)["count"]["kinds"][0]["database"] == 1
+    until(lambda: script.operation("plain", plain)["told"].startswith("fail"), "the refusal")
+    until(lambda: script.operation("restate", restate)["told"].startswith("pending"), "the promise")
+    script.done("POST", "/api/heal")
+    script.until_verdict("plain", plain, "refused")
+    script.until_verdict("restate", restate, "exactly once")
+
+
+def test_stream(script: Script) -> None:
+    """A steady stream counts up in both twins, with its price, until it ends."""
+    script.done("PUT", "/api/stream", {"rate": 20, "kind": "add"})
+    sides = until(lambda: _counted(script, at_least=5), "five operations in both")
+    for side in sides.values():
+        assert side["price"]["requests"] > 0
+        assert side["price"]["p50_ms"] > 0
+        assert side["price"]["memory_mb"] > 0
+    assert sides["restate"]["price"]["processes"] > sides["plain"]["price"]["processes"]
+    state = script.done("PUT", "/api/stream", {"rate": 0})
+    assert state["stream"]["rate"] == 0
+
+
+def _counted(script: Script, at_least: int) -> dict[str, Any]:
+    sides: dict[str, Any] = script.done("GET", "/api/state")["sides"]
+    enough = all(sum(kind["database"] for kind in side["count"]["kinds"]) >= at_least for side in sides.values())
+    return sides if enough else {}
+
+
+def test_events(script: Script) -> None:
+    """Who listens is told how everything is, and then each message as it passes."""
+    with requests.get(f"{script.url}/api/events", stream=True, timeout=TIMEOUT_SECONDS) as stream:
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        lines = stream.iter_lines(decode_unicode=True)
+        assert next(lines) == "event: state"
+        script.done("POST", "/api/operations", {"twin": "plain", "kind": "add"})
+        wires = (json.loads(next(lines).removeprefix("data: ")) for line in lines if line == "event: wire")
+        passed = (event for events in wires for event in events if event["side"] == "plain")
+        assert next(passed)["link"] == "client to web"
+        assert next(event["label"] for event in passed if event["seam"] == "COMMIT") == "COMMIT"
+
+
+def test_second_lab(script: Script) -> None:
+    """A second lab on the same folder, or on the same port, says so and ends; the first one goes on."""
+    for data, said in [(script.data, "runs on"), (script.data / "other", "in use")]:
+        with started(data, int(script.url.rpartition(":")[2])) as second:
+            output, _ = second.communicate(timeout=START_SECONDS)
+        assert second.returncode == 1
+        assert said in output
+        assert re.search("^error: ", output, flags=re.MULTILINE)
+    assert script.side("plain")["count"]["reached"]
+
+
+def test_ended_in_the_middle_of_a_story(running: Script) -> None:
+    """While a story is told nothing else can be; SIGTERM in its middle ends the lab, and leaves no process.
+
+    It is the last one here, because it ends the lab of all.
+    """
+    running.done("POST", "/api/stories/card-charged")
+    for path in ("heal", "reset", "chaos", "stories/after-commit", "operations"):
+        assert "goes on: wait" in running.refused(409, "POST", f"/api/{path}", {})
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    assert len(family) > 5
+    running.process.terminate()
+    output, _ = running.process.communicate(timeout=START_SECONDS)
+    assert running.process.returncode == 0, output
+    assert output.rstrip().endswith("stopped")
+    assert not [member for member in family if _runs(member)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
