@@ -78,8 +78,8 @@ test: $(READY) $(WEB_TOOLS) ## run the tests against real servers; ARGS='-k dele
 browser: $(READY) ## find a Chromium for the browser tests, or install one; make test does that, too
 	@$(BROWSER)
 
-pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins in .github/images anew
-	$(BIN)/pytest tests/browser/test_pictures.py --pictures
+pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins and the lab in .github/images anew
+	$(BIN)/pytest tests/browser/test_pictures.py tests/faultlab/live/test_stories.py -k picture --pictures
 
 chaos: $(READY) ## break the twins and the control at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -25,7 +25,7 @@ from tests.walkthrough.shell import Shell
 from todo_stack.ports import Ports
 
 TESTED_ELSEWHERE = re.compile(
-    r"make (up|up-basic|up-restate|test|compare|chaos|fuzz|bench|bench-peers)( [A-Z]+=('[^']*'|\S+))*( +#.*)?"
+    r"make (up|up-basic|up-restate|test|lab|compare|chaos|fuzz|bench|bench-peers)( [A-Z]+=('[^']*'|\S+))*( +#.*)?"
 )
 """Commands that take long, or do not end; other tests run these targets."""
 

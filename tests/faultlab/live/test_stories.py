@@ -75,12 +75,19 @@ def test_story(page: LabPage, name: str) -> None:
 
 def test_picture(open_page: Open, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The picture for the README: the card is charged, and the process has died."""
-    page = open_page()
+    page = open_page(viewport={"width": 1588, "height": 1000})
     page.tell("card-charged")
     expect(page.score("plain").locator("[data-verdict=STUCK]")).to_be_visible()
     expect(page.score("restate").locator("[data-verdict='exactly once']")).to_be_visible()
-    picture = tmp_path / KEPT.name
-    page.page.screenshot(path=picture)
+    page.page.mouse.move(0, 0)
+    main, chain = page.page.locator("main").bounding_box(), page.page.locator(".chain").last.bounding_box()
+    assert main
+    assert chain
+    picture, around = tmp_path / KEPT.name, 12
+    left, top, bottom = main["x"] - around, main["y"] - around, chain["y"] + chain["height"] + around
+    page.page.screenshot(
+        path=picture, clip={"x": left, "y": top, "width": main["width"] + 2 * around, "height": bottom - top}
+    )
     assert picture.stat().st_size < MOST_BYTES
     if request.config.getoption("--pictures"):
         shutil.copy(picture, KEPT)
