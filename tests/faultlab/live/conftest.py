@@ -103,7 +103,6 @@ def open_page(served_lab: tuple[Lab, str], chromium: Browser) -> Iterator[Open]:
             return LabPage(page, lab, url)
 
         yield opened
-    lab.reset()
     # What the lab refuses is an error to the browser, too, and shown.
     assert [problem for problem in problems if "409" not in problem and "403" not in problem] == []
 

@@ -91,6 +91,10 @@ def test_messages(page: LabPage) -> None:
     half = page.half("plain")
     half.get_by_text("by hand").click()
     half.get_by_label("The next").select_option("committed")
+    half.locator("[name=fate]").select_option("delay")
+    expect(half.get_by_role("spinbutton")).to_be_visible()
+    half.locator("[name=fate]").select_option("hold")
+    expect(half.get_by_role("spinbutton")).to_be_hidden()
     half.get_by_role("button", name="Arm").click()
     expect(half.locator(".armed")).to_contain_text("committed: waited for")
     page.page.get_by_role("button", name="Add a todo").click()
@@ -117,6 +121,17 @@ def test_customer(page: LabPage) -> None:
     stream.fill("0")
     until(lambda: page.lab.state()["stream"]["rate"] == 0, "its end")
     expect(page.score("plain").locator(".price")).to_contain_text("last minute")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_traffic(open_page: Open, motion: str) -> None:
+    """Links light up when messages pass; where motion is not wanted, nothing travels."""
+    page = open_page(reduced_motion=motion)
+    page.lab.stream(20, "add")
+    for twin in page.lab.sides:
+        expect(page.half(twin).locator(".link.lit").first).to_be_attached()
+    travelling = page.page.locator(".dot").first
+    expect(travelling).to_be_attached(attached=motion == "no-preference")
 
 
 def test_history(page: LabPage) -> None:
