@@ -182,9 +182,7 @@ class Lab:
         while not self.stop.wait(1 / self._rate if self._rate else COUNT_SECONDS):
             if self._rate:
                 for side in self.sides.values():
-                    # With nothing in stock and no database it goes on when that is back.
-                    with contextlib.suppress(NotNowError):
-                        side.operate(self._stream_kind, again=False)
+                    side.operate_soon(self._stream_kind)
 
     # Stories and chaos.
 

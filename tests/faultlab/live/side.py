@@ -190,6 +190,10 @@ class Side:
         self._clients.submit(self._ask, operation, self._generation, again=again)
         return operation
 
+    def operate_soon(self, kind: str) -> None:
+        """Ask for one operation without waiting for what it begins with; without a database nothing is asked."""
+        self._clients.submit(lambda: self.operate(kind, again=False))
+
     def wait_for(self, operation: SubmittedOperation, seconds: float) -> None:
         """Return when an operation has its answer and is counted."""
         until(lambda: self.count.word(operation) != GOES_ON, f"the end of {operation.kind}", seconds)

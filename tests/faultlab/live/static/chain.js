@@ -73,8 +73,9 @@ export class Chain {
     drawn(group, "rect", { x: x - WIDTH / 2, y: y - HEIGHT / 2, width: WIDTH, height: HEIGHT, rx: 9 });
     drawn(group, "text", { x, y: y + 5, class: "name" }, NAMES[name] ?? name);
     drawn(group, "text", { x, y: y + 17, class: "state" });
-    drawn(group, "path", { class: "cross", d: `M${x - 50} ${y - 17}l11 11m0 -11l-11 11` });
-    drawn(group, "path", { class: "pause", d: `M${x - 48} ${y - 17}v11m6 -11v11` });
+    drawn(group, "circle", { class: "badge", cx: x - 52, cy: y - 20, r: 11 });
+    drawn(group, "path", { class: "cross", d: `M${x - 56} ${y - 24}l8 8m0 -8l-8 8` });
+    drawn(group, "path", { class: "pause", d: `M${x - 55} ${y - 25}v10m6 -10v10` });
     this.nodes.set(name, group);
   }
 
@@ -166,13 +167,20 @@ export class Chain {
     const [x, y] = this.middle(link);
     const group = drawn(this.front, "g", { class: "standing" });
     drawn(group, "circle", { cx: x, cy: y, r: 8 });
-    const text = `${label.length > 24 ? `${label.slice(0, 23)}…` : label} ${kind === "held" ? "held" : "late"}`;
+    const text = `${label.length > 16 ? `${label.slice(0, 15)}…` : label} ${kind === "held" ? "held" : "late"}`;
     const half = text.length * 3.7 + 8;
-    const middle = Math.min(Math.max(x, half), 440 - half);
-    drawn(group, "rect", { x: middle - half, y: y + 13, width: 2 * half, height: 22, rx: 6 });
-    drawn(group, "text", { x: middle, y: y + 28.5 }, text);
+    const [middle, below] = this.beside(link, x, y, half);
+    drawn(group, "rect", { x: middle - half, y: below - 11, width: 2 * half, height: 22, rx: 6 });
+    drawn(group, "text", { x: middle, y: below + 4.5 }, text);
     this.links.get(link).line.classList.add("waits");
     this.standing.set(key, { group, link });
+  }
+
+  /** Where there is room for a word of this half width about a link: below its boxes, or at its side. */
+  beside(link, x, y, half) {
+    const { start, end } = this.links.get(link);
+    if (start[1] === end[1]) return [Math.min(x, 440 - half), y + HEIGHT / 2 + 16];
+    return start[0] === end[0] ? [x - half - 14, y] : [Math.min(x + half + 14, 440 - half), y];
   }
 
   leave(key) {

@@ -41,7 +41,6 @@ export class Count {
       count.reached ? "" : "The database is not reached: this is the last count.",
     );
     this.score.classList.toggle("stale", !count.reached);
-    this.half.querySelector(".counted").classList.toggle("stale", !count.reached);
   }
 
   price({ p50_ms, requests, memory_mb, processes }) {
