@@ -9,15 +9,18 @@ from typing import Any
 import psycopg2
 import requests
 
-from tests.faultlab.laboratory import Laboratory
+from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laboratory
 from tests.faultlab.legend import LEGEND
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import WHOLE, Outcome, Verdict, judge
 from tests.support.outside_world import OutsideWorldClient
+from tests.support.running_twin import RunningTwin
 from tests.support.truth import REMINDS, count_effects
 
-RECENT = 40
-"""Operations that are counted again each time; of the others those that had not come to rest."""
+RESTS_SECONDS = 3.0
+"""So long after its last answer an operation that is judged has come to rest."""
+LOOKED_AT_AGAIN = 10
+"""So many of those are counted again each time, in turn: something may still happen to them."""
 DUE_SECONDS = 20.0
 SHOWN = 60
 
@@ -59,14 +62,42 @@ class KeptEffects(OutsideWorldClient):
             connection.close()
 
 
+class KeptConnection(RunningTwin):
+    """A twin whose rows are read on one connection: many counts would cost its database more than its customers."""
+
+    _connection: Any = None
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        try:
+            if not self._connection:
+                self._connection = psycopg2.connect(self.stack.database_url(self.which))
+                self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                cursor.execute(query, parameters or None)
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
+        except psycopg2.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+
 class Count:
     """What there is of each operation of a twin, and the sums."""
 
     def __init__(self, lab: Laboratory) -> None:
         """Count in a laboratory that runs."""
         self._lab = lab
+        self._twin = KeptConnection(lab.which, lab.stack, lab.twin.url)
         self._world = KeptEffects(lab)
-        self._at_rest: set[str] = set()
+        self._at_rest: dict[str, None] = {}
+        self._words: dict[str, tuple[int, str]] = {}
         self._rows: list[dict[str, Any]] = []
         self.reached = False
         """Whether the databases answered the last time."""
@@ -76,28 +107,47 @@ class Count:
         self.reached = "database" in running
         if not self.reached:
             return
-        looked_at = list(operations[-RECENT:])
-        looked_at += [one for one in operations[:-RECENT] if one.key not in self._at_rest]
+        for key in list(self._at_rest)[:LOOKED_AT_AGAIN]:
+            del self._at_rest[key]
+        looked_at = [one for one in operations if one.key not in self._at_rest]
+        # In this order: what is counted belongs to these answers, and to what had ended before.
+        answers = {one.key: len(one.answers) for one in looked_at}
+        busy = self._lab.which.durable and ("Restate" not in running or self._goes_on())
         try:
-            count_effects(self._lab.twin, looked_at, self._world)
+            count_effects(self._twin, looked_at, self._world)
             self._rows = self._by_kind(operations)
         except (psycopg2.Error, sqlite3.Error):
             self.reached = False
             return
-        busy = self._lab.which.durable and ("Restate" not in running or self._goes_on())
         for operation in looked_at:
             operation.settled = not busy
-            if self.word(operation) != GOES_ON:
-                self._at_rest.add(operation.key)
+            word = self._judge(operation)
+            # Told something meanwhile, it is to be counted again.
+            self._words[operation.key] = answers[operation.key], word
+            if word != GOES_ON and time.monotonic() - operation.answers[-1].at > RESTS_SECONDS:
+                self._at_rest[operation.key] = None
+
+    def close(self) -> None:
+        """Close the connection to the database."""
+        self._twin.close()
 
     def word(self, operation: SubmittedOperation) -> str:
         """Return the verdict on an operation, or that it goes on."""
-        if operation.truth is None or not operation.answers:
+        answers, word = self._words.get(operation.key, (0, GOES_ON))
+        return word if answers == len(operation.answers) else GOES_ON
+
+    def _judge(self, operation: SubmittedOperation) -> str:
+        truth = operation.truth
+        if truth is None or not operation.answers:
             return GOES_ON
-        promised = operation.outcome in (Outcome.PENDING, Outcome.UNKNOWN, Outcome.FAIL)
-        if self._lab.which.durable and promised and not operation.settled and operation.truth != WHOLE:
+        # What Restate is still at may become whole, whatever its client was told; twice stays twice.
+        if self._lab.which.durable and not operation.settled and truth != WHOLE and truth.times <= 1:
             return GOES_ON
-        waits = operation.kind in REMINDS and operation.truth.goes_on
+        # Its client waits no longer, and it may still be at work.
+        timed_out = operation.detail == requests.ReadTimeout.__name__ and truth != WHOLE
+        if timed_out and time.monotonic() - operation.answers[-1].at < LONGER_THAN_EVERY_TIMEOUT_SECONDS:
+            return GOES_ON
+        waits = operation.kind in REMINDS and truth.goes_on
         if waits and time.monotonic() - operation.invoked_at < DUE_SECONDS:
             return GOES_ON
         return judge(operation).value
@@ -131,13 +181,13 @@ class Count:
 
     def _by_kind(self, operations: Sequence[SubmittedOperation]) -> list[dict[str, Any]]:
         """Return, for each kind: how many were asked for, told that it worked, and are in either database."""
-        tasks = Counter(task for (task,) in self._lab.twin.rows("SELECT task FROM todo"))
+        tasks = Counter(task for (task,) in self._twin.rows("SELECT task FROM todo"))
         rows = []
         for kind in dict.fromkeys(one.kind for one in operations):
             mine = [one for one in operations if one.kind == kind]
             ids = {one.todo_id for one in mine}
             if kind in _DONE:
-                done = sum(todo_id in ids for (todo_id,) in self._lab.twin.rows(_DONE[kind]))
+                done = sum(todo_id in ids for (todo_id,) in self._twin.rows(_DONE[kind]))
                 outside = sum(todo_id in ids for todo_id in self._world.todos(*_RECEIVERS[kind]))
             else:
                 there = [tasks[one.marker] for one in mine]

@@ -25,7 +25,7 @@ from todo_stack.twins import TWINS
 
 LOOK_SECONDS = 1.2
 """How long a story shows a message that is held: shorter than every time-out of the twins."""
-WIRE_SECONDS, COUNT_SECONDS = 0.05, 0.3
+WIRE_SECONDS, COUNT_SECONDS, COUNT_ENDS_SECONDS = 0.05, 0.3, 3.0
 MOST_WIRE_EVENTS = 200
 CHAOS_RATE = 5
 UNDISTURBED_SECONDS = 20.0
@@ -55,6 +55,7 @@ class Lab:
         self._one_at_a_time = threading.Lock()
         self._rate, self._stream_kind = 0.0, "add"
         self._threads: list[threading.Thread] = []
+        self._counters: list[threading.Thread] = []
         self._running = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -71,13 +72,21 @@ class Lab:
         for target in (self._pump_wire, self._pump_state, self._pump_customers):
             self._threads.append(threading.Thread(target=target, name=target.__name__, daemon=True))
             self._threads[-1].start()
+        for side in self.sides.values():
+            self._counters.append(threading.Thread(target=self._pump_count, args=[side], name="count", daemon=True))
+            self._counters[-1].start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.stop.set()
         for thread in self._threads:
             thread.join()
+        for thread in self._counters:
+            thread.join(COUNT_ENDS_SECONDS)
         self._running.close()
+        # One that has asked a frozen database has its answer now.
+        for thread in self._counters:
+            thread.join()
 
     def chosen(self, twin: str) -> list[Side]:
         """Return the sides that are meant: one by its key, or both."""
@@ -171,12 +180,14 @@ class Lab:
     def _pump_state(self) -> None:
         last = ""
         while not self.stop.wait(COUNT_SECONDS):
-            for side in self.sides.values():
-                side.look()
             state = self.state()
             if (now := json.dumps(state)) != last:
                 self._broadcast("state", state)
                 last = now
+
+    def _pump_count(self, side: Side) -> None:
+        while not self.stop.wait(COUNT_SECONDS):
+            side.look()
 
     def _pump_customers(self) -> None:
         while not self.stop.wait(1 / self._rate if self._rate else COUNT_SECONDS):

@@ -28,9 +28,7 @@ KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind
 """What the customer can ask for."""
 IN_STOCK = 4
 """Todos that lie ready for each kind that changes one: with the database away none can be made."""
-AGAIN_SECONDS = 1.0
-ASK_SECONDS = 0.3
-PATIENCE_SECONDS = 60.0
+AGAIN_SECONDS, ASK_SECONDS, PATIENCE_SECONDS = 1.0, 0.3, 60.0
 
 DEEDS = ("kill", "freeze", "stop", "start")
 FATES = ("hold", "drop", "reset", "delay")
@@ -261,12 +259,14 @@ class Side:
         """Return everything for the page."""
         with self._lock:
             operations, armed = list(self.operations), [one.shown() for one in self.armed]
+        count = self.count.shown(operations)
         return {
             "title": self.lab.which.title,
-            "processes": self.processes(),
+            "processes": (processes := self.processes()),
             "links": list(self.lab.links),
             "armed": armed,
-            "count": self.count.shown(operations),
+            # A count that asks a frozen database has no end.
+            "count": count | {"reached": count["reached"] and {"name": "database", "state": RUNS} in processes},
             "price": self._price.shown(operations),
         }
 
