@@ -30,8 +30,7 @@ IN_STOCK = 4
 """Todos that lie ready for each kind that changes one: with the database away none can be made."""
 AGAIN_SECONDS, ASK_SECONDS, PATIENCE_SECONDS = 1.0, 0.3, 60.0
 
-DEEDS = ("kill", "freeze", "stop", "start")
-FATES = ("hold", "drop", "reset", "delay")
+DEEDS, FATES = ("kill", "freeze", "stop", "start"), ("hold", "drop", "reset", "delay")
 
 
 class NotNowError(Exception):
@@ -71,8 +70,7 @@ class Side:
         self._stock: defaultdict[str, deque[SubmittedOperation]] = defaultdict(deque)
         self._clients = ThreadPoolExecutor(64, thread_name_prefix=f"{self.key} client")
         self._over = threading.Event()
-        self._generation = 0
-        self._asked: set[str] = set()
+        self._generation, self._asked = 0, set[str]()
         self._price = Price(lab)
         self._met = {seam.kind for kind in KINDS_OF_OPERATIONS for seam in SEAMS[lab.which][kind]}
         lab.log.subscribe(self._heard)
@@ -230,7 +228,9 @@ class Side:
             raise NotNowError(f"no todo is left to {kind}: heal the database first") from error
 
     def _ask(self, operation: SubmittedOperation, generation: int, *, again: bool) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
+        # Not when it was laid in stock.
+        operation.invoked_at = time.monotonic()
+        end = operation.invoked_at + PATIENCE_SECONDS
         while True:
             submit(self.lab.twin, operation, threading.Event(), None)
             satisfied = operation.outcome in (Outcome.OK, Outcome.PENDING) or operation.detail.startswith("4")

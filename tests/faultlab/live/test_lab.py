@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -216,6 +217,17 @@ def test_stream(script: Script) -> None:
     assert sides["restate"]["price"]["processes"] > sides["plain"]["price"]["processes"]
     state = script.done("PUT", "/api/stream", {"rate": 0})
     assert state["stream"]["rate"] == 0
+
+
+def test_price(script: Script) -> None:
+    """What an operation takes is counted from its request on, however long its todo has been there."""
+    began = time.monotonic()
+    keys = script.done("POST", "/api/operations", {"kind": "update"})["keys"]
+    for twin, key in zip(("plain", "restate"), keys, strict=True):
+        script.until_verdict(twin, key, "exactly once")
+        price = script.side(twin)["price"]
+        assert price["requests"] == 1
+        assert 0 < price["p50_ms"] <= (time.monotonic() - began) * 1000
 
 
 def test_events(script: Script) -> None:
