@@ -10,9 +10,9 @@ import psycopg2
 import requests
 
 from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laboratory
-from tests.faultlab.legend import LEGEND
+from tests.faultlab.legend import BAD, LEGEND
 from tests.faultlab.submitted import SubmittedOperation
-from tests.support.history import WHOLE, Outcome, Verdict, judge
+from tests.support.history import WHOLE, Outcome, judge
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin
 from tests.support.truth import REMINDS, count_effects
@@ -201,7 +201,3 @@ class Count:
             return bool(self._lab.twin.unfinished())
         except requests.RequestException:
             return True
-
-
-BAD = (Verdict.LOST, Verdict.DUPLICATED, Verdict.HALF_DONE, Verdict.STUCK)
-"""What must not be."""

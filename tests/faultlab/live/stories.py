@@ -12,6 +12,7 @@ from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.rules import expected
 from tests.faultlab.matrix.seams import SEAMS
 from tests.support.history import Verdict
+from tests.walkthrough.claims import read_claims
 from todo_stack.twins import TWINS, Twin
 
 
@@ -39,7 +40,7 @@ class Story(BaseModel):
     name: str
     title: str
     claim: str
-    """What of the article it tries, in short."""
+    """What of the article it tries: the first that names this story."""
     operation: str
     client: str
     look: str
@@ -74,7 +75,9 @@ class Story(BaseModel):
 def read_stories() -> Mapping[str, Story]:
     """Return all stories by name, in their order."""
     tables = tomllib.loads(Path(__file__).with_name("stories.toml").read_text(encoding="utf-8"))
-    return {name: Story(name=name, **table) for name, table in tables.items()}
+    shown = [claim for claim in read_claims().values() if claim.story]
+    claims = {claim.story: claim.claim for claim in reversed(shown)}
+    return {name: Story(name=name, claim=claims[name], **table) for name, table in tables.items()}
 
 
 STORIES = read_stories()

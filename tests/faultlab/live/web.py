@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
-from tests.faultlab.legend import LEGEND
-from tests.faultlab.live.count import BAD
+from tests.faultlab.legend import BAD, LEGEND
 from tests.faultlab.live.lab import Lab
 from tests.faultlab.live.side import DEEDS, FATES, KINDS_OF_OPERATIONS, NotNowError
 from tests.faultlab.live.stories import STORIES
