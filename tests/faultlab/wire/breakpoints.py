@@ -57,7 +57,7 @@ class Held:
 
     @on_wire_thread
     async def _decide(self, decision: Decision) -> None:
-        if self.fate is EventKind.GONE:
+        if self.fate is EventKind.GONE or self.decision.cancelled():
             return  # too late: the connection is gone, and the message with it
         if self.decision.done():
             raise RuntimeError(f"{self} was decided before: {self.fate or self.decision.result().fate}")
