@@ -18,6 +18,7 @@ from tests.faultlab.wire.proxy import Proxy
 from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from tests.support.running_twin import RunningServer, RunningTwin
+from todo_stack.data_folder import mark_of
 from todo_stack.database_roles import SUPERUSER
 from todo_stack.output import Log, no_log
 from todo_stack.ports import HOST, Ports
@@ -126,6 +127,9 @@ class Laboratory:
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
         # Not one of the stack's servers: a power cut in our house is none at the bank.
         self.outside = self.stack.outside_world() if with_outside_world else None
+        if self.outside:
+            # So that it can be found if this process is killed; by a name of its own, for it outlives a power cut.
+            self.outside.env |= mark_of(data / OUTSIDE_WORLD)
 
     @property
     def database(self) -> Proxy:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -16,11 +15,12 @@ from rich.console import Console
 from tests.faultlab.live.lab import LOOK_SECONDS, Lab
 from tests.faultlab.live.web import served
 from tests.support.logs import log_to
-from todo_stack.data_folder import locked
+from todo_stack import data_folder
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.paths import DATA
 from todo_stack.ports import HOST
-from todo_stack.twins import TWINS
+from todo_stack.twins import OUTSIDE_WORLD, TWINS
+from todo_stack.unprivileged import remove
 
 PORT = 5070
 
@@ -39,12 +39,11 @@ def main(port: int, data: Path, look: float) -> None:
     data.mkdir(parents=True, exist_ok=True)
     try:
         with contextlib.ExitStack() as last_first:
-            last_first.enter_context(locked(data))
+            last_first.enter_context(data_folder.locked(data))
             log = last_first.enter_context(log_to(data / "servers.log"))
             listener = last_first.enter_context(socket.create_server((HOST, port)))
             for twin in TWINS:
-                # An earlier lab's todos would be counted with this one's.
-                shutil.rmtree(data / twin.key, ignore_errors=True)
+                remove_data(data / twin.key)
             console.print("starting both twins and everything between them")
             lab = last_first.enter_context(Lab(data, log, look, stop))
             last_first.enter_context(served(lab, token, listener))
@@ -57,6 +56,17 @@ def main(port: int, data: Path, look: float) -> None:
         console.print(f"error: {error}", style="bold red", markup=False)
         sys.exit(1)
     console.print("stopped", style="bold")
+
+
+def remove_data(data: Path) -> None:
+    """Remove what an earlier lab has left, whose todos would be counted; also its servers, if it was killed."""
+    if not data.exists():
+        return
+    data_folder.check_ours(data)
+    for marked in (data, data / OUTSIDE_WORLD):
+        data_folder.kill_leftovers(marked)
+    if not remove(data):
+        raise StackError(f"{data} cannot be removed")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,13 @@ class KeptEffects(OutsideWorldClient):
         return self._rows(query, receiver, chosen["reference"])
 
     def todos(self, receiver: str, what: str) -> list[int]:
-        """Return the todos for which a receiver did this, each as often as it did."""
-        rows = self._rows("SELECT reference FROM effect WHERE receiver = ? AND what = ?", receiver, what)
+        """Return the todos for which a receiver did this, each as often as it did and did not undo it."""
+        query = (
+            "SELECT reference FROM effect did WHERE receiver = ? AND what = ? AND NOT EXISTS"
+            " (SELECT 1 FROM effect undid WHERE undid.what = 'cancelled'"
+            " AND undid.receiver = did.receiver AND undid.subject = did.subject)"
+        )
+        rows = self._rows(query, receiver, what)
         return [int(row["reference"].split("/")[1]) for row in rows if row["reference"].startswith(f"{self._twin}/")]
 
     def _rows(self, query: str, *parameters: str | None) -> list[dict[str, Any]]:
@@ -140,12 +145,18 @@ class Count:
         truth = operation.truth
         if truth is None or not operation.answers:
             return GOES_ON
+        told_enough = operation.outcome not in (Outcome.PENDING, Outcome.UNKNOWN) and truth == WHOLE
         # What Restate is still at may become whole, whatever its client was told; twice stays twice.
-        if self._lab.which.durable and not operation.settled and truth != WHOLE and truth.times <= 1:
+        if self._lab.which.durable and not operation.settled and not told_enough and truth.times <= 1:
             return GOES_ON
         # Its client waits no longer, and it may still be at work.
-        timed_out = operation.detail == requests.ReadTimeout.__name__ and truth != WHOLE
-        if timed_out and time.monotonic() - operation.answers[-1].at < LONGER_THAN_EVERY_TIMEOUT_SECONDS:
+        timed_out = operation.detail == requests.ReadTimeout.__name__
+        grace = LONGER_THAN_EVERY_TIMEOUT_SECONDS if timed_out else RESTS_SECONDS
+        is_quiet = time.monotonic() - operation.answers[-1].at > grace
+        if operation.outcome is Outcome.UNKNOWN and truth != WHOLE and not is_quiet:
+            return GOES_ON
+        # Between two of Restate's partitions a call is in no table for a moment.
+        if self._lab.which.durable and truth.times < 1 and judge(operation) in BAD and not is_quiet:
             return GOES_ON
         waits = operation.kind in REMINDS and truth.goes_on
         if waits and time.monotonic() - operation.invoked_at < DUE_SECONDS:
@@ -176,8 +187,14 @@ class Count:
             "verdicts": {verdict.value: verdicts[verdict.value] for verdict in LEGEND},
             "goes_on": verdicts[GOES_ON],
             "bad": bad.total(),
-            "operations": [self.operation_shown(one) for one in operations[: -SHOWN - 1 : -1]],
+            "operations": [self.operation_shown(one) for one in self._listed(operations)],
         }
+
+    def _listed(self, operations: Sequence[SubmittedOperation]) -> list[SubmittedOperation]:
+        """Return the last operations, and of those before the bad ones, the newest first."""
+        words = {verdict.value for verdict in BAD}
+        bad_before = [one for one in operations[:-SHOWN] if self.word(one) in words]
+        return [*operations[: -SHOWN - 1 : -1], *bad_before[::-1]]
 
     def _by_kind(self, operations: Sequence[SubmittedOperation]) -> list[dict[str, Any]]:
         """Return, for each kind: how many were asked for, told that it worked, and are in either database."""

@@ -13,13 +13,14 @@ from typing import Any, Self
 
 from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
 from tests.faultlab.laboratory import Laboratory
-from tests.faultlab.live.side import KINDS_OF_OPERATIONS, NotNowError, Side
+from tests.faultlab.live.arms import TROUBLE, NotNowError
+from tests.faultlab.live.side import KINDS_OF_OPERATIONS, Side
 from tests.faultlab.live.stories import STORIES, Story
 from tests.faultlab.matrix.batch import TooSlowError, run_batch
 from tests.faultlab.matrix.injector import FaultInjector, HeldMessages
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.history import judge
-from todo_stack.errors import StackError, StopRequested
+from todo_stack.errors import StopRequested
 from todo_stack.output import Log
 from todo_stack.twins import TWINS
 
@@ -45,7 +46,7 @@ class Lab:
         self.stop = stop
         self.sides: dict[str, Side] = {}
         self.story: dict[str, Any] | None = None
-        self.busy = ""
+        self.busy = self.trouble = ""
         self._look_seconds = look_seconds
         self._laboratories = [
             Laboratory(twin, data / twin.key, log, cancelled=self.stop, with_outside_world=True) for twin in TWINS
@@ -98,14 +99,12 @@ class Lab:
 
     def operate(self, twin: str, kind: str, *, again: bool) -> list[str]:
         """Let the customer ask for an operation; return its key in each twin."""
-        if kind not in KINDS_OF_OPERATIONS:
-            raise NotNowError(f"there is no operation {kind!r}: {', '.join(KINDS_OF_OPERATIONS)}")
+        _check_kind(kind)
         return [side.operate(kind, again=again).key for side in self.chosen(twin)]
 
     def stream(self, rate: float, kind: str) -> None:
         """Let the customer ask for so many operations a second in each twin; none ends it."""
-        if kind not in KINDS_OF_OPERATIONS:
-            raise NotNowError(f"there is no operation {kind!r}: {', '.join(KINDS_OF_OPERATIONS)}")
+        _check_kind(kind)
         self._rate, self._stream_kind = rate, kind
 
     def tell(self, name: str) -> None:
@@ -122,7 +121,7 @@ class Lab:
 
     def heal(self) -> None:
         """Let everything pass and run in both twins."""
-        self._in_both([side.heal for side in self.sides.values()])
+        self._in_both(Side.heal)
 
     def check_free(self, *, for_customer: bool) -> None:
         """Raise NotNowError while a story is told or chaos rages; a customer may come during chaos."""
@@ -142,6 +141,7 @@ class Lab:
         """Return everything that the page shows but what passes on the wire."""
         return {
             "busy": self.busy,
+            "trouble": self.trouble,
             "story": self.story,
             "stream": {"rate": self._rate, "kind": self._stream_kind},
             "sides": {key: side.shown() for key, side in self.sides.items()},
@@ -172,7 +172,7 @@ class Lab:
     def _pump_wire(self) -> None:
         while not self.stop.wait(WIRE_SECONDS):
             for side in self.sides.values():
-                side.treat_held()
+                side.arms.treat()
             passed = [self._wire.popleft() for _ in range(len(self._wire))]
             if passed:
                 self._broadcast("wire", passed)
@@ -190,8 +190,9 @@ class Lab:
             side.look()
 
     def _pump_customers(self) -> None:
-        while not self.stop.wait(1 / self._rate if self._rate else COUNT_SECONDS):
-            if self._rate:
+        rate = 0.0
+        while not self.stop.wait(1 / rate if rate else COUNT_SECONDS):
+            if rate := self._rate:
                 for side in self.sides.values():
                     side.operate_soon(self._stream_kind)
 
@@ -206,11 +207,13 @@ class Lab:
                 work()
             except StopRequested:
                 pass
+            except TROUBLE as error:
+                self.trouble = f"{name} has failed: {error}"
             finally:
                 self.busy = ""
                 self._one_at_a_time.release()
 
-        self.busy = name
+        self.busy, self.trouble = name, ""
         self._threads.append(threading.Thread(target=run, name=name, daemon=True))
         self._threads[-1].start()
 
@@ -227,10 +230,10 @@ class Lab:
                         return
                     side.forget()
                     told[side.key]["phase"] = "begins"
-            except (AssertionError, TimeoutError, StackError) as error:
+            except TROUBLE as error:
                 told[side.key] |= {"phase": "failed", "error": str(error)}
 
-        self._in_both([lambda side=side: play(side) for side in self.sides.values()])  # type: ignore[misc]
+        self._in_both(play)
 
     def _play_in(self, side: Side, story: Story, told: dict[str, Any]) -> None:
         def begun(operations: Sequence[SubmittedOperation]) -> None:
@@ -273,16 +276,23 @@ class Lab:
             def report(fault: object) -> None:
                 side.note("fault", str(fault), "")
 
-            RandomFaults(side.lab, ChaosSettings(seed, seconds, 3.0, 3.0, report, self.stop)).run()
-            side.heal()
+            try:
+                RandomFaults(side.lab, ChaosSettings(seed, seconds, 3.0, 3.0, report, self.stop)).run()
+            finally:
+                if not self.stop.is_set():
+                    side.heal()
 
         try:
-            self._in_both([lambda side=side: rage(side) for side in self.sides.values()])  # type: ignore[misc]
+            self._in_both(rage)
         finally:
             self._rate = before
 
-    def _in_both(self, works: Sequence[Callable[[], None]]) -> None:
+    def _in_both(self, work: Callable[[Side], None]) -> None:
         """Do it in both twins at the same time; raises what one of them has raised."""
-        with ThreadPoolExecutor(len(works)) as pool:
-            for done in [pool.submit(work) for work in works]:
-                done.result()
+        with ThreadPoolExecutor(len(self.sides)) as pool:
+            list(pool.map(work, self.sides.values()))
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS_OF_OPERATIONS:
+        raise NotNowError(f"there is no operation {kind!r}: {', '.join(KINDS_OF_OPERATIONS)}")

@@ -10,6 +10,7 @@ def state_of(pid: int | None) -> str:
     if pid is None:
         return DOWN
     try:
-        return FROZEN if psutil.Process(pid).status() == psutil.STATUS_STOPPED else RUNS
+        status = psutil.Process(pid).status()
+        return {psutil.STATUS_STOPPED: FROZEN, psutil.STATUS_ZOMBIE: DOWN}.get(status, RUNS)
     except psutil.NoSuchProcess:
         return DOWN

@@ -6,20 +6,18 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from tests.faultlab.laboratory import OUTSIDE, Laboratory, outside_link
+from tests.faultlab.live.arms import Arms, NotNowError
 from tests.faultlab.live.count import GOES_ON, Count
 from tests.faultlab.live.price import Price
 from tests.faultlab.live.process_state import DOWN, FROZEN, RUNS, state_of
 from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.recording import new_operation
-from tests.faultlab.matrix.seams import KINDS, SEAMS, SeamKind, kind_of
+from tests.faultlab.matrix.seams import SEAMS, kind_of
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result, submit
-from tests.faultlab.wire.breakpoints import Breakpoint, Held
 from tests.faultlab.wire.events import LinkEvent
-from tests.faultlab.wire.messages import Message
 from tests.support.history import Outcome
 from tests.support.waiting import until
 from todo_stack.errors import StackError
@@ -30,28 +28,7 @@ IN_STOCK = 4
 """Todos that lie ready for each kind that changes one: with the database away none can be made."""
 AGAIN_SECONDS, ASK_SECONDS, PATIENCE_SECONDS = 1.0, 0.3, 60.0
 
-DEEDS, FATES = ("kill", "freeze", "stop", "start"), ("hold", "drop", "reset", "delay")
-
-
-class NotNowError(Exception):
-    """It cannot be done at this moment; the text says why."""
-
-
-@dataclass(eq=False)
-class Armed:
-    """A message that is waited for, or held."""
-
-    kind: SeamKind
-    link: str
-    fate: str
-    seconds: float
-    point: Breakpoint
-    held: Held | None = None
-
-    def shown(self) -> dict[str, Any]:
-        """Return it for the page."""
-        label = self.held.message.name if self.held else ""
-        return {"seam": self.kind.name, "link": self.link, "fate": self.fate, "held": bool(self.held), "label": label}
+DEEDS = ("kill", "freeze", "stop", "start")
 
 
 class Side:
@@ -63,16 +40,16 @@ class Side:
         self.key = lab.which.key
         self.recorder = Recorder(())
         self.operations: list[SubmittedOperation] = []
-        self.armed: list[Armed] = []
         self.count = Count(lab)
         self._tell = tell
-        self._lock = threading.RLock()
+        self._lock, self._one_deed_at_a_time = threading.RLock(), threading.RLock()
         self._stock: defaultdict[str, deque[SubmittedOperation]] = defaultdict(deque)
         self._clients = ThreadPoolExecutor(64, thread_name_prefix=f"{self.key} client")
         self._over = threading.Event()
         self._generation, self._asked = 0, set[str]()
         self._price = Price(lab)
-        self._met = {seam.kind for kind in KINDS_OF_OPERATIONS for seam in SEAMS[lab.which][kind]}
+        met = {seam.kind for kind in KINDS_OF_OPERATIONS for seam in SEAMS[lab.which][kind]}
+        self.arms = Arms(lab, met, lambda message: bool(self.recorder.traces.owners(message)))
         lab.log.subscribe(self._heard)
 
     def close(self) -> None:
@@ -86,29 +63,33 @@ class Side:
         """Kill, freeze, stop or start a server, as the seams call it; raise NotNowError where that makes no sense."""
         if process not in self.lab.processes:
             raise NotNowError(f"{self.lab.which.title} has no {process}")
-        server = self.lab.server(process)
-        if deed == "start":
-            self._start(process)
-        elif not server.running:
-            raise NotNowError(f"the {process} does not run")
-        else:
-            self.note("fault", f"{deed} {process}", process)
-            if deed == "freeze":
-                server.pause()
-                return
-            server.resume()
-            {"kill": server.kill, "stop": server.stop}[deed]()
-            if process == OUTSIDE:
-                # The proxy would accept connections to nobody; who calls a dead server is refused.
-                self.lab.links[outside_link(self.lab.which)].refuse()
+        with self._one_deed_at_a_time:
+            if deed == "start":
+                self._start(process)
+            else:
+                self._break(process, deed)
 
     def heal(self) -> None:
         """Let everything pass, and start what does not run."""
-        with self._lock:
-            self.armed.clear()
+        self.arms.clear()
         self.lab.heal_links()
-        for process in self.lab.processes:
-            self._start(process)
+        with self._one_deed_at_a_time:
+            for process in self.lab.processes:
+                self._start(process)
+
+    def _break(self, process: str, deed: str) -> None:
+        server = self.lab.server(process)
+        if not server.running:
+            raise NotNowError(f"the {process} does not run")
+        self.note("fault", f"{deed} {process}", process)
+        if deed == "freeze":
+            server.pause()
+            return
+        server.resume()
+        {"kill": server.kill, "stop": server.stop}[deed]()
+        if process == OUTSIDE:
+            # The proxy would accept connections to nobody; who calls a dead server is refused.
+            self.lab.links[outside_link(self.lab.which)].refuse()
 
     def processes(self) -> list[dict[str, Any]]:
         """Return each server with its state."""
@@ -129,54 +110,6 @@ class Side:
                 raise NotNowError(str(error)) from error
         self.note("heal", f"{process} {'goes on' if state == FROZEN else 'started again'}", process)
 
-    # Messages.
-
-    def seams(self) -> list[dict[str, str]]:
-        """Return which messages can be armed: name, link and what they are."""
-        return [
-            {"seam": kind.name, "link": link, "explains": kind.explains}
-            for kind in KINDS
-            if kind in self._met and (link := self._link_of(kind))
-        ]
-
-    def arm(self, seam: str, fate: str, seconds: float) -> None:
-        """Wait for the next such message of the customer's, and hold, drop, reset or delay it."""
-        kind = next((kind for kind in self._met if kind.name == seam), None)
-        link = self._link_of(kind) if kind else None
-        if not kind or not link:
-            raise NotNowError(f"{self.lab.which.title} has no such message: {seam}")
-
-        def match(message: Message) -> bool:
-            return kind_of(link, message) is kind and bool(self.recorder.traces.owners(message))
-
-        with self._lock:
-            self.armed.append(Armed(kind, link, fate, seconds, self.lab.links[link].hold(match)))
-
-    def release(self, fate: str) -> None:
-        """Decide on all messages that are held: pass, drop or reset; disarm those that were not met yet."""
-        with self._lock:
-            armed, self.armed = self.armed, []
-        for one in armed:
-            if one.held:
-                {"pass": one.held.release, "drop": one.held.drop, "reset": one.held.reset}[fate]()
-            one.point.portal.call(one.point.end)
-
-    def _link_of(self, kind: SeamKind) -> str | None:
-        return next((link for link in self.lab.links if link.endswith(f" to {kind.receiver}")), None)
-
-    def treat_held(self) -> None:
-        """Do to messages that were met what they were armed for."""
-        with self._lock:
-            for one in list(self.armed):
-                if one.held and one.held.fate:
-                    self.armed.remove(one)
-                elif not one.held and not one.point.hits.empty():
-                    one.held = one.point.wait(0)
-                    if one.fate == "delay":
-                        one.held.stall(one.seconds)
-                    elif one.fate != "hold":
-                        {"drop": one.held.drop, "reset": one.held.reset}[one.fate]()
-
     # The customer.
 
     def operate(self, kind: str, *, again: bool) -> SubmittedOperation:
@@ -188,7 +121,8 @@ class Side:
 
     def operate_soon(self, kind: str) -> None:
         """Ask for one operation without waiting for what it begins with; without a database nothing is asked."""
-        self._clients.submit(lambda: self.operate(kind, again=False))
+        generation = self._generation
+        self._clients.submit(lambda: generation == self._generation and self.operate(kind, again=False))
 
     def wait_for(self, operation: SubmittedOperation, seconds: float) -> None:
         """Return when an operation has its answer and is counted."""
@@ -202,12 +136,14 @@ class Side:
 
     def note(self, kind: str, label: str, process: str) -> None:
         """Record a fault, or its end, for whoever is not through."""
-        self.recorder.record_for_all(kind, label, process)
+        with self._lock:
+            not_through = {one.key for one in self.operations if self.count.word(one) == GOES_ON}
+        self.recorder.record_for_all(kind, label, process, not_through)
         self._tell({"side": self.key, "kind": kind, "label": label, "process": process})
 
     def forget(self) -> None:
         """Begin anew: no operation, nothing armed."""
-        self.release("pass")
+        self.arms.release("pass")
         with self._lock:
             self._generation += 1
             self.operations = []
@@ -236,7 +172,8 @@ class Side:
             satisfied = operation.outcome in (Outcome.OK, Outcome.PENDING) or operation.detail.startswith("4")
             if satisfied or not again or time.monotonic() > end or generation != self._generation:
                 return
-            self._over.wait(AGAIN_SECONDS)
+            if self._over.wait(AGAIN_SECONDS):
+                return
 
     # What is looked at.
 
@@ -258,13 +195,13 @@ class Side:
     def shown(self) -> dict[str, Any]:
         """Return everything for the page."""
         with self._lock:
-            operations, armed = list(self.operations), [one.shown() for one in self.armed]
+            operations = list(self.operations)
         count = self.count.shown(operations)
         return {
             "title": self.lab.which.title,
             "processes": (processes := self.processes()),
             "links": list(self.lab.links),
-            "armed": armed,
+            "armed": self.arms.shown(),
             # A count that asks a frozen database has no end.
             "count": count | {"reached": count["reached"] and {"name": "database", "state": RUNS} in processes},
             "price": self._price.shown(operations),

@@ -189,11 +189,11 @@ def test_accessible(open_page: Open, checks: Checks, window: dict[str, object]) 
     html = requests.get(page.url, timeout=TIMEOUT_SECONDS).text
     assert checks.html(html) == []
     page.page.locator("details").evaluate_all("all => all.forEach(details => { details.open = true })")
-    page.lab.sides["plain"].arm("response", "reset", 1)
+    page.lab.sides["plain"].arms.arm("response", "reset", 1)
     page.lab.operate("both", "add", again=True)
     until(lambda: page.verdicts("plain") == {"DUPLICATED": 1}, "two todos")
     page.lab.sides["restate"].do("service", "freeze")
-    page.lab.sides["plain"].arm("COMMIT", "hold", 1)
+    page.lab.sides["plain"].arms.arm("COMMIT", "hold", 1)
     page.lab.operate("plain", "add", again=False)
     expect(page.half("plain").locator(".standing")).to_be_visible()
     expect(page.process("restate", "Service")).to_contain_text("is frozen")

@@ -16,11 +16,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from tests.faultlab.legend import BAD, LEGEND
+from tests.faultlab.live.arms import FATES, NotNowError
 from tests.faultlab.live.lab import Lab
-from tests.faultlab.live.side import DEEDS, FATES, KINDS_OF_OPERATIONS, NotNowError
+from tests.faultlab.live.side import DEEDS, KINDS_OF_OPERATIONS
 from tests.faultlab.live.stories import STORIES
 
 COOKIE = "lab_token"
+"""Its name begins so, and ends with the port: cookies know none, and there may be two labs."""
 LONGEST_DELAY_SECONDS = 60
 MOST_A_SECOND = 20
 LONGEST_CHAOS_SECONDS = 600
@@ -69,7 +71,7 @@ class StreamOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rate: Annotated[float, Field(ge=0, le=MOST_A_SECOND)]
+    rate: Annotated[int, Field(ge=0, le=MOST_A_SECOND)]
     kind: str = "add"
 
 
@@ -107,15 +109,21 @@ def create_app(lab: Lab, token: str) -> Flask:
 
     @app.before_request
     def check() -> ResponseReturnValue | None:
-        if request.host and request.method not in ("GET", "HEAD", "OPTIONS"):
-            if not has_token():
+        # Whoever it is for, the name is looked at.
+        own = f"{request.scheme}://{request.host}"
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            # A page of another port of this machine has the cookie, too.
+            if not has_token() or request.headers.get("Origin", own) != own:
                 return _error(HTTPStatus.FORBIDDEN, "this needs the token that the lab has printed: open that address")
             lab.check_free(for_customer=request.endpoint in ("operate", "stream"))
         return None
 
+    def cookie() -> str:
+        return f"{COOKIE}_{request.host.rpartition(':')[2]}"
+
     def has_token() -> bool:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        given = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+        given = bearer if scheme.lower() == "bearer" else request.cookies.get(cookie(), "")
         return hmac.compare_digest(given.encode(), token.encode())
 
     @app.after_request
@@ -144,7 +152,7 @@ def create_app(lab: Lab, token: str) -> Flask:
             if not hmac.compare_digest(given.encode(), token.encode()):
                 return _error(HTTPStatus.FORBIDDEN, "this token is of another lab")
             response = redirect("/")
-            response.set_cookie(COOKIE, token, httponly=True, samesite="Strict")
+            response.set_cookie(cookie(), token, httponly=True, samesite="Strict")
             return response
         return render_template(
             "lab.html",
@@ -169,7 +177,7 @@ def create_app(lab: Lab, token: str) -> Flask:
 
     @app.get("/api/seams")
     def seams() -> ResponseReturnValue:
-        return jsonify({key: side.seams() for key, side in lab.sides.items()})
+        return jsonify({key: side.arms.seams() for key, side in lab.sides.items()})
 
     @app.get("/api/events")
     def events() -> ResponseReturnValue:
@@ -193,28 +201,30 @@ def _add_orders(app: Flask, lab: Lab) -> None:
     @app.post("/api/processes")
     def processes() -> ResponseReturnValue:
         order = ProcessOrder.model_validate(_json())
-        # One that only the Restate twin has is meant there.
-        sides = [side for side in lab.chosen(order.twin) if order.twin != "both" or order.process in side.lab.processes]
-        if not sides:
+        sides = lab.chosen(order.twin)
+        if not any(order.process in side.lab.processes for side in sides):
             raise NotNowError(f"there is no {order.process}")
         for side in sides:
-            side.do(order.process, order.deed)
+            # What corresponds to the service, which writes, is the plain twin's web. It has nothing like Restate.
+            process = "web" if order.process == "service" and not side.lab.which.durable else order.process
+            if process in side.lab.processes:
+                side.do(process, order.deed)
         return jsonify(lab.state())
 
     @app.post("/api/messages")
     def arm() -> ResponseReturnValue:
         order = ArmOrder.model_validate(_json())
         sides = lab.chosen(order.twin)
-        has_it = [side for side in sides if order.seam in [seam["seam"] for seam in side.seams()]]
+        has_it = [side for side in sides if order.seam in [seam["seam"] for seam in side.arms.seams()]]
         for side in has_it or sides:
-            side.arm(order.seam, order.fate, order.seconds)
+            side.arms.arm(order.seam, order.fate, order.seconds)
         return jsonify(lab.state())
 
     @app.post("/api/release")
     def release() -> ResponseReturnValue:
         order = ReleaseOrder.model_validate(_json())
         for side in lab.chosen(order.twin):
-            side.release(order.fate)
+            side.arms.release(order.fate)
         return jsonify(lab.state())
 
     @app.post("/api/operations")

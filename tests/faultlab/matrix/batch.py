@@ -76,9 +76,12 @@ def run_batch(
             for event in answered:
                 event.wait(HOLD_SECONDS)
         finally:
-            injector.mend()
-            _wait_for_quiet(lab)
-            healed.set()
+            try:
+                injector.mend()
+                _wait_for_quiet(lab)
+            finally:
+                # Or a client that asks again would wait for it.
+                healed.set()
         for future in running:
             future.result()
         unfinished = lab.twin.settle()

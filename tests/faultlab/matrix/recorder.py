@@ -1,7 +1,7 @@
 """Records what happens to each of several operations that run at the same time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from tests.faultlab.matrix.records import CellEvent
@@ -40,11 +40,12 @@ class Recorder:
         for owner in self.traces.owners(event.message):
             self._events[owner].append(recorded)
 
-    def record_for_all(self, kind: str, label: str, process: str) -> None:
-        """Record something that happens to all operations at once."""
+    def record_for_all(self, kind: str, label: str, process: str, keys: Collection[str] | None = None) -> None:
+        """Record something that happens to all operations at once, or to those with these keys."""
         event = CellEvent(at=self._milliseconds(time.monotonic()), link=process, kind=kind, label=label)
-        for events in self._events.values():
-            events.append(event)
+        for key, events in list(self._events.items()):
+            if keys is None or key in keys:
+                events.append(event)
 
     def events(self, operation: SubmittedOperation) -> list[CellEvent]:
         """Return what was recorded of an operation, in the order of time."""

@@ -35,6 +35,6 @@ class Traces:
             names = {*_NAMES.findall(message.context())}
             owners = frozenset(owner for name in names if (owner := self._owners.get(name)))
             if len(owners) == 1:
-                self._owners |= dict.fromkeys(names - self._owners.keys(), *owners)
+                self._owners |= dict.fromkeys([name for name in names if name not in self._owners], *owners)
             self._last = (message, owners)
         return owners

@@ -26,6 +26,8 @@ export class Count {
     Object.assign(this, { score, half, side, open });
     this.shown = "";
     this.items = new Map();
+    for (const item of score.querySelectorAll("[data-verdict] button"))
+      item.addEventListener("click", () => this.open(side, this.last.get(item.closest("li").dataset.verdict)));
   }
 
   update({ count, price }) {
@@ -52,6 +54,8 @@ export class Count {
 
   tally(count) {
     const numbers = { ...count.verdicts, "goes on": count.goes_on, nothing: count.operations.length ? 0 : 1 };
+    // Of each verdict the latest: they come with the newest first.
+    this.last = new Map([...count.operations].reverse().map((one) => [one.verdict, one.key]));
     for (const item of this.score.querySelectorAll("[data-verdict]")) {
       const number = numbers[item.dataset.verdict];
       item.hidden = !number;

@@ -71,6 +71,7 @@ function show(now) {
     showHands(half, side);
   }
   story.update(state.story, state.busy);
+  if (now.trouble) complain(now.trouble);
   const { rate, kind } = state.stream;
   if (document.activeElement !== byId("rate")) byId("rate").value = rate;
   if (rate) byId("stream-kind").value = kind;
@@ -184,7 +185,7 @@ for (const button of document.querySelectorAll("[data-order]"))
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input:not([type=radio], [type=checkbox], [type=range]), select, dialog");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "s") story.next();
   else if (KEYS[event.key]) document.querySelector(`[data-order="${KEYS[event.key]}"]`).click();
 });

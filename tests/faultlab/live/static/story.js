@@ -62,7 +62,8 @@ export class StoryCard {
     write(this.card.querySelector("h2"), title);
     write(this.card.querySelector(".claim"), `“${claim}”`);
     write(this.card.querySelector(".look span"), look);
-    this.card.querySelector(".means").hidden = !over;
+    const asTold = over && Object.entries(told.sides).every(([key, side]) => side.verdict === this.chosen.expected[key]);
+    this.card.querySelector(".means").hidden = !asTold;
     write(this.card.querySelector(".means span"), means);
     this.card.classList.toggle("over", over);
     write(document.getElementById("tell"), over ? "Start it again" : "Start this story");
@@ -84,8 +85,11 @@ export class StoryCard {
     const because = half.querySelector(".because");
     const over = ENDS.includes(side?.phase);
     because.hidden = !over;
-    write(because, over ? (side.error ?? this.chosen.because[half.dataset.side]) : "");
-    because.classList.toggle("bad", Boolean(side?.error));
+    const { because: why, expected } = this.chosen;
+    const key = half.dataset.side;
+    const other = over && !side.error && side.verdict !== expected[key];
+    write(because, over ? (side.error ?? (other ? `Expected was: ${expected[key]}.` : why[key])) : "");
+    because.classList.toggle("bad", Boolean(side?.error) || other);
   }
 
   /** What is read aloud. */
