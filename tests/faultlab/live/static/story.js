@@ -62,7 +62,8 @@ export class StoryCard {
     write(this.card.querySelector("h2"), title);
     write(this.card.querySelector(".claim"), `“${claim}”`);
     write(this.card.querySelector(".look span"), look);
-    const asTold = over && Object.entries(told.sides).every(([key, side]) => side.verdict === this.chosen.expected[key]);
+    const asTold =
+      over && Object.entries(told.sides).every(([key, side]) => side.verdict === this.chosen.expected[key]);
     this.card.querySelector(".means").hidden = !asTold;
     write(this.card.querySelector(".means span"), means);
     this.card.classList.toggle("over", over);
