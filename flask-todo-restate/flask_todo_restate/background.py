@@ -57,7 +57,7 @@ class Background(Generic[T]):
             except (requests.RequestException, LookupError, ValueError):
                 pass  # No answer, or not that of a Restate server.
             except Exception:
-                # Whoever looks would start no other thread.
+                # Whatever it is, it must not end the thread: whoever looks would start no other.
                 if not self._told:
                     log.exception("what is pending cannot be told, because of a bug; this is logged once")
                 self._told = True

@@ -149,6 +149,7 @@ class Ledger:
                     log.info("purged %d rows from the ledger", purged)
             except SQLAlchemyError as error:
                 log.warning("could not purge the ledger, will retry: %s", str(error).partition("\n")[0])
+            # The interval itself: there is nothing to wait for.
             time.sleep(interval.total_seconds())
 
 

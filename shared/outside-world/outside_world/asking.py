@@ -34,6 +34,7 @@ def ask(receiver: str, work: Callable[[], ResponseReturnValue]) -> Response:
         order = _take_order(asked)
     mode = asked.mode
     if order and mode == "slow":
+        # To be slow is what was ordered.
         time.sleep(order.seconds_each)
     # What was done, and that it was done under this key, is one transaction.
     with writing():

@@ -106,6 +106,7 @@ def work() -> None:
                     pass
         except (psycopg2.OperationalError, *DATABASE_UNAVAILABLE) as error:
             log.warning("the database cannot do it now: %s", error)
+            # Before it tries to connect again.
             time.sleep(POLL_SECONDS)
 
 
