@@ -37,7 +37,7 @@ def test_back(twin: RunningTwin, visitor: Visitor) -> None:
     page = visitor.open()
     visitor.add("milk")
     link(page, "milk").click()
-    expect(page.get_by_role("heading", name="milk")).to_be_visible()
+    expect(page.get_by_role("heading", name="milk", exact=True)).to_be_visible()
     page.go_back()
     visitor.add("bread")
     expect(tick(page, "bread")).to_be_visible()

@@ -16,7 +16,7 @@ def test_features(twin: RunningTwin, visitor: Visitor) -> None:
     todo = twin.add("mow the lawn")
     page = visitor.open()
     visitor.use(link(page, "mow the lawn"))
-    expect(page.get_by_role("heading", name="mow the lawn")).to_be_visible()
+    expect(page.get_by_role("heading", name="mow the lawn", exact=True)).to_be_visible()
     visitor.sees("no features")
     bounty, watcher, reminder, meeting = map(page.locator, ("#bounty", "#watcher", "#reminder", "#meeting"))
 
@@ -34,7 +34,7 @@ def test_features(twin: RunningTwin, visitor: Visitor) -> None:
     expect(button(meeting, "Cancel the meeting")).to_be_visible()
     visitor.sees("all features")
 
-    visitor.use(page.get_by_role("link", name="Back to the list"))
+    visitor.use(page.get_by_role("link", name="Back to the list", exact=True))
     expect(row(page, "mow the lawn")).to_contain_text("bounty paid")
     expect(row(page, "mow the lawn")).to_contain_text("reminder set")
     visitor.use(tick(page, "mow the lawn"))

@@ -49,7 +49,7 @@ def test_paging(twin: RunningTwin, visitor: Visitor) -> None:
     count = 2 * PAGE_SIZE + 1
     twin.rows("INSERT INTO todo (task, completed) SELECT 'todo ' || n, false FROM generate_series(1, %s) n", count)
     page = visitor.open()
-    older, newer = (page.get_by_role("link", name=name) for name in ("Older", "Newer"))
+    older, newer = (page.get_by_role("link", name=name, exact=True) for name in ("Older", "Newer"))
     expect(tick(page, f"todo {count}")).to_be_visible()
     expect(newer).to_have_count(0)
     visitor.sees("long")

@@ -75,7 +75,7 @@ def test_pending_becomes_done(twin: RunningTwin, visit: Visit, visitor: Visitor)
 
 def _look_into_restate(visitor: Visitor, page: Page, task: str) -> None:
     """Follow the link of a write that is repeated to Restate's own dashboard, and come back."""
-    in_restate = pending(page, task).get_by_role("link", name="Look at it in Restate")
+    in_restate = pending(page, task).get_by_role("link", name="Look at it in Restate", exact=True)
     visitor.hosts.add(urlsplit(str(in_restate.get_attribute("href"))).netloc)
     visitor.use(in_restate)
     # Not all of it is there on a phone.
@@ -124,7 +124,7 @@ def test_service_is_killed(twin: RunningTwin, visitor: Visitor) -> None:
     expect(row(page, "milk").last).to_have_attribute("aria-busy", "true")
     visitor.sees("pending")
     link(page, "milk").click()
-    expect(page.get_by_role("heading", name="milk")).to_be_visible()
+    expect(page.get_by_role("heading", name="milk", exact=True)).to_be_visible()
     expect(pending(page, "Completing")).to_contain_text("the service does not answer")
     expect(page.locator("li.pending")).to_have_count(1)
     visitor.sees("pending on its page")
@@ -133,7 +133,7 @@ def test_service_is_killed(twin: RunningTwin, visitor: Visitor) -> None:
         visitor.waits_for(page.get_by_text("New todo “soap” failed: no more soap"))
         expect(page.locator("li.pending")).to_have_count(0)
         expect(page.locator("h2.completed")).to_be_visible()
-        page.get_by_role("link", name="Back to the list").click()
+        page.get_by_role("link", name="Back to the list", exact=True).click()
         expect(tick(page, "milk")).to_be_checked()
         expect(row(page, "soap")).to_have_count(0)
         expect(page.get_by_label("Text of what failed")).to_have_value("soap")

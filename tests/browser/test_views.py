@@ -56,7 +56,7 @@ def test_edit_leads_back(twin: RunningTwin, visitor: Visitor) -> None:
     # With a mouse, always: a hundred rows have many places to stop at.
     edit(page, "todo 9").click()
     expect(edited(page)).to_be_focused()
-    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("link", name="Cancel", exact=True).click()
     expect(page).to_have_url(re.compile(re.escape(here)))
     edit(page, "todo 9").click()
     # The browser itself would not submit this, and the page's script would bring back what it is checked with.

@@ -35,13 +35,13 @@ def test_emoji_are_one_character_each(twin: RunningTwin, page: Page) -> None:
     page.get_by_role("button", name="Add", exact=True).click()
 
     todo = page.get_by_role("listitem").filter(has_text=task)
-    todo.get_by_role("link", name="Edit").click()
+    todo.get_by_role("link", name="Edit", exact=True).click()
     edited = page.get_by_label("Task", exact=True)
     edited.fill(task + "x")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     assert edited.evaluate("input => input.validity.patternMismatch")
     edited.fill(f"{task[:-1]}\U0001f680")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text(f"{task[:-1]}\U0001f680", exact=True)).to_be_visible()
     assert twin.tasks(task[:-1]) == [f"{task[:-1]}\U0001f680"]
 

@@ -206,7 +206,7 @@ def test_pressed_button_shows_that_it_waits(twin: RunningTwin, chromium: playwri
         page = context.new_page()
         page.goto(twin.url)
         page.get_by_label("New task").fill(task)
-        add, busy = page.get_by_role("button", name="Add"), page.locator("button[aria-busy=true]")
+        add, busy = page.get_by_role("button", name="Add", exact=True), page.locator("button[aria-busy=true]")
         # The next page is told, for nobody can look at one that is being left.
         page.evaluate(LOOK_AT_BUSY)
         add.click()

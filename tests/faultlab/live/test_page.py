@@ -19,7 +19,7 @@ _TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.cli
 def add(page: LabPage, number: int = 1) -> None:
     """Let the customer add todos, and wait until both twins have them exactly once."""
     for _ in range(number):
-        page.page.get_by_role("button", name="Add a todo").click()
+        page.page.get_by_role("button", name="Add a todo", exact=True).click()
     for twin in page.lab.sides:
         until(lambda twin=twin: page.verdicts(twin) == {"exactly once": number}, f"the todos of {twin}")  # type: ignore[misc]
 
@@ -27,7 +27,7 @@ def add(page: LabPage, number: int = 1) -> None:
 def test_address_of_a_story(open_page: Open) -> None:
     """An address opens its story, ready to be started with Enter; it does not start by itself."""
     page = open_page(f"?token={TOKEN}#half-a-meeting")
-    expect(page.page.get_by_role("heading", name="Half a meeting")).to_be_visible()
+    expect(page.page.get_by_role("heading", name="Half a meeting", exact=True)).to_be_visible()
     expect(page.start).to_be_focused()
     expect(page.page.locator("#stories [aria-current]")).to_contain_text("Half a meeting")
     assert page.lab.state()["story"] is None
@@ -36,7 +36,7 @@ def test_address_of_a_story(open_page: Open) -> None:
 def test_keys(page: LabPage) -> None:
     """Keys choose the next story, heal and reset, and are letters where somebody types."""
     page.page.keyboard.press("s")
-    expect(page.page.get_by_role("heading", name="The process dies before COMMIT")).to_be_visible()
+    expect(page.page.get_by_role("heading", name="The process dies before COMMIT", exact=True)).to_be_visible()
     expect(page.start).to_be_focused()
     add(page)
     page.lab.sides["plain"].do("web", "kill")
@@ -73,16 +73,16 @@ def test_processes(page: LabPage) -> None:
     """A server that is killed or frozen is shown so, in words too; the switch sends it to both twins."""
     half = page.half("restate")
     half.get_by_text("by hand").click()
-    half.get_by_role("button", name="freeze Service").click()
+    half.get_by_role("button", name="freeze Service", exact=True).click()
     expect(page.process("restate", "Service")).to_contain_text("is frozen")
-    half.get_by_role("button", name="start Service").click()
+    half.get_by_role("button", name="start Service", exact=True).click()
     expect(page.process("restate", "Service")).not_to_contain_text("is")
     half.get_by_label("the same in both twins").check()
-    half.get_by_role("button", name="kill -9 Flask").click()
+    half.get_by_role("button", name="kill -9 Flask", exact=True).click()
     for twin in page.lab.sides:
         expect(page.process(twin, "Flask")).to_contain_text("is down")
         expect(page.half(twin).get_by_role("img")).to_have_accessible_name(re.compile("web is down"))
-    half.get_by_role("button", name="kill -9 Flask").click()
+    half.get_by_role("button", name="kill -9 Flask", exact=True).click()
     expect(page.page.locator("#trouble")).to_contain_text("does not run")
 
 
@@ -95,13 +95,13 @@ def test_messages(page: LabPage) -> None:
     expect(half.get_by_role("spinbutton")).to_be_visible()
     half.locator("[name=fate]").select_option("hold")
     expect(half.get_by_role("spinbutton")).to_be_hidden()
-    half.get_by_role("button", name="Arm").click()
+    half.get_by_role("button", name="Arm", exact=True).click()
     expect(half.locator(".armed")).to_contain_text("committed: waited for")
-    page.page.get_by_role("button", name="Add a todo").click()
+    page.page.get_by_role("button", name="Add a todo", exact=True).click()
     expect(half.locator(".standing")).to_contain_text("COMMIT held")
     expect(half.locator(".armed")).to_contain_text("committed is held: COMMIT")
     expect(half.locator(".counted tbody")).to_have_text(re.compile(r"add\s*1\s*0\s*1"))
-    half.get_by_role("button", name="pass what is held").click()
+    half.get_by_role("button", name="pass what is held", exact=True).click()
     expect(half.locator(".standing")).to_have_count(0)
     expect(half.locator(".operations")).to_contain_text("exactly once")
     expect(half.locator(".armed")).to_be_hidden()
@@ -140,7 +140,7 @@ def test_history(page: LabPage) -> None:
     operation = page.half("restate").locator(".operations button")
     operation.focus()
     page.page.keyboard.press("Enter")
-    dialog = page.page.get_by_role("dialog", name="add: exactly once")
+    dialog = page.page.get_by_role("dialog", name="add: exactly once", exact=True)
     expect(dialog).to_be_visible()
     rows = [row.inner_text() for row in dialog.locator("tbody tr").all()]
     assert rows[0].startswith("0.0\tclient to web\t→ POST /api/todos")
@@ -161,11 +161,11 @@ def test_chaos(page: LabPage) -> None:
         route.continue_(post_data={**asked[0], "seconds": 1})
 
     page.page.route("**/api/chaos", shorten)
-    page.page.get_by_role("button", name="Chaos for 60 s").click()
-    expect(page.page.get_by_role("heading", name="Chaos, seed 7")).to_be_visible()
+    page.page.get_by_role("button", name="Chaos for 60 s", exact=True).click()
+    expect(page.page.get_by_role("heading", name="Chaos, seed 7", exact=True)).to_be_visible()
     expect(page.page.locator("#busy")).to_contain_text("goes on: wait")
     expect(page.start).to_be_disabled()
-    expect(page.page.get_by_role("button", name="Add a todo")).to_be_enabled()
+    expect(page.page.get_by_role("button", name="Add a todo", exact=True)).to_be_enabled()
     expect(page.start).to_be_enabled()
     assert asked == [{"seconds": 60, "seed": 7}]
 
