@@ -16,6 +16,7 @@ BROWSER := $(BIN)/python -m tests.support.chromium
 WEB_TOOLS := .lint/node_modules/.ready
 # It would take the pyproject.toml nearest to the templates.
 DJLINT := --configuration pyproject.toml
+TOGETHER := -n 2 --dist loadfile --ignore tests/containers -m "not whole"
 TEMPLATES := $(wildcard shared/*/*/templates/*.html tests/*/*/*.j2 tests/*/*/templates/*.html)
 STYLES := $(wildcard shared/*/*/static/*.css tests/*/*/*.css tests/*/*/static/*.css)
 SCRIPTS := $(wildcard .lint/*.mjs shared/*/*/static/*.js tests/*/*/*.js tests/*/*/static/*.js tests/*/*/*.mjs)
@@ -73,7 +74,7 @@ reset: $(READY) ## remove all data, after asking
 
 test: $(READY) $(WEB_TOOLS) ## run the tests against real servers; ARGS='-k delete' or ARGS=tests/containers selects some
 	$(if $(ARGS),,@$(BROWSER) || true)
-	$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --ignore tests/containers)
+	$(BIN)/pytest $(if $(ARGS),$(ARGS),$(TOGETHER))
 
 browser: $(READY) ## find a Chromium for the browser tests, or install one; make test does that, too
 	@$(BROWSER)

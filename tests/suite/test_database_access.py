@@ -221,6 +221,7 @@ def test_programs_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
         server.server.kill()
 
 
+@pytest.mark.whole
 def test_data_of_an_earlier_version(tmp_path: Path) -> None:
     """Data whose database let in everybody is converted at the start, and a call that waits in it is made."""
     ports, data, task = Ports.free(), tmp_path / "data", new_name("waits")

@@ -112,6 +112,7 @@ def todo_stack(*arguments: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).splitlines()[-1]
 
 
+@pytest.mark.whole
 def test_full_disk(small_disk: Path) -> None:
     """A start on a full disk names the disk and what to do, with data and without; the data can still be removed."""
     old, new = small_disk / "data", small_disk / "new"

@@ -6,6 +6,7 @@ import functools
 import itertools
 import random
 import socket
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
@@ -22,6 +23,7 @@ PORT = "PORT"
 
 _BLOCKS = range(15_000, 31_000, 400)
 """Where free ports are looked for: each process takes a block of them, and marks it by holding its first port."""
+_one_at_a_time = threading.Lock()
 
 
 def _port(default: int, setting: str) -> int:
@@ -62,7 +64,8 @@ class Ports:
         They are below those that a kernel gives to whoever asks for any, and no other process is given them here, so
         that a server that is stopped and started again finds its port.
         """
-        return cls(*itertools.islice(filter(_can_be_had, _own_block()), len(fields(cls))))
+        with _one_at_a_time:
+            return cls(*itertools.islice(filter(_can_be_had, _own_block()), len(fields(cls))))
 
     @property
     def ingress_url(self) -> str:

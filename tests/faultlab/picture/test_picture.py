@@ -266,6 +266,7 @@ def test_filter(page: Page) -> None:
     expect(page.locator("body.filtered")).to_have_count(0)
 
 
+@pytest.mark.whole
 def test_each_cell_can_be_drawn(page: Page) -> None:
     """No cell has events that the page cannot draw."""
     drawn = page.evaluate("""async () => {
