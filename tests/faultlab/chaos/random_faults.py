@@ -46,6 +46,8 @@ class ChaosSettings:
     """How long it is calm between two faults."""
     report: Callable[[InjectedFault], None] = lambda _fault: None
     """Called with each fault as it begins."""
+    report_end: Callable[[InjectedFault], None] = lambda _fault: None
+    """Called with each fault once it is mended."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Once it is set, a run ends with StopRequested."""
 
@@ -74,6 +76,7 @@ class RandomFaults:
             self.settings.report(fault)
             inject()
             fault.ended_at = time.monotonic()
+            self.settings.report_end(fault)
 
     def _choices(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
         """Yield kind, target and deed: all kinds in ever new orders, so that a short run has many; any target."""

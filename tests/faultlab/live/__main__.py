@@ -13,13 +13,14 @@ import click
 from rich.console import Console
 
 from tests.faultlab.live.lab import LOOK_SECONDS, Lab
+from tests.faultlab.live.watchdog import kill_leftovers, watched
 from tests.faultlab.live.web import served
 from tests.support.logs import log_to
 from todo_stack import data_folder
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.paths import DATA
 from todo_stack.ports import HOST
-from todo_stack.twins import OUTSIDE_WORLD, TWINS
+from todo_stack.twins import TWINS
 from todo_stack.unprivileged import remove
 
 PORT = 5070
@@ -44,6 +45,7 @@ def main(port: int, data: Path, look: float) -> None:
             listener = last_first.enter_context(socket.create_server((HOST, port)))
             for twin in TWINS:
                 remove_data(data / twin.key)
+            last_first.enter_context(watched(data))
             console.print("starting both twins and everything between them")
             lab = last_first.enter_context(Lab(data, log, look, stop))
             last_first.enter_context(served(lab, token, listener))
@@ -63,8 +65,7 @@ def remove_data(data: Path) -> None:
     if not data.exists():
         return
     data_folder.check_ours(data)
-    for marked in (data, data / OUTSIDE_WORLD):
-        data_folder.kill_leftovers(marked)
+    kill_leftovers(data)
     if not remove(data):
         raise StackError(f"{data} cannot be removed")
 

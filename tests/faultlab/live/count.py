@@ -22,6 +22,7 @@ RESTS_SECONDS = 3.0
 LOOKED_AT_AGAIN = 10
 """So many of those are counted again each time, in turn: something may still happen to them."""
 DUE_SECONDS = 20.0
+"""So long after it was asked for, with everything running, a reminder is sent."""
 SHOWN = 60
 
 GOES_ON = "goes on"
@@ -106,9 +107,12 @@ class Count:
         self._rows: list[dict[str, Any]] = []
         self.reached = False
         """Whether the databases answered the last time."""
+        self._all_run_since = 0.0
 
     def update(self, operations: Sequence[SubmittedOperation], running: Collection[str]) -> None:
         """Count again, with these servers running; if the database is away, what was found before stays."""
+        if len(running) < len(self._lab.processes):
+            self._all_run_since = time.monotonic()
         self.reached = "database" in running
         if not self.reached:
             return
@@ -159,7 +163,7 @@ class Count:
         if self._lab.which.durable and truth.times < 1 and judge(operation) in BAD and not is_quiet:
             return GOES_ON
         waits = operation.kind in REMINDS and truth.goes_on
-        if waits and time.monotonic() - operation.invoked_at < DUE_SECONDS:
+        if waits and time.monotonic() - max(operation.invoked_at, self._all_run_since) < DUE_SECONDS:
             return GOES_ON
         return judge(operation).value
 

@@ -2,24 +2,19 @@
 
 import contextlib
 import json
-import queue
 import random
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.live.arms import TROUBLE, NotNowError
+from tests.faultlab.live.broadcast import Broadcast
+from tests.faultlab.live.playing import play, rage
 from tests.faultlab.live.side import KINDS_OF_OPERATIONS, Side
 from tests.faultlab.live.stories import STORIES, Story
-from tests.faultlab.matrix.batch import TooSlowError, run_batch
-from tests.faultlab.matrix.injector import FaultInjector, HeldMessages
-from tests.faultlab.submitted import SubmittedOperation
-from tests.support.history import judge
 from todo_stack.errors import StopRequested
 from todo_stack.output import Log
 from todo_stack.twins import TWINS
@@ -27,12 +22,8 @@ from todo_stack.twins import TWINS
 LOOK_SECONDS = 1.2
 """How long a story shows a message that is held: shorter than every time-out of the twins."""
 WIRE_SECONDS, COUNT_SECONDS, COUNT_ENDS_SECONDS = 0.05, 0.3, 3.0
-MOST_WIRE_EVENTS = 200
 CHAOS_RATE = 5
-UNDISTURBED_SECONDS = 20.0
 CHAOS = "chaos"
-TRIES = 3
-"""How often a story is begun: on a busy machine a message may be held for too long to prove anything."""
 
 
 class Lab:
@@ -51,8 +42,7 @@ class Lab:
         self._laboratories = [
             Laboratory(twin, data / twin.key, log, cancelled=self.stop, with_outside_world=True) for twin in TWINS
         ]
-        self._wire: deque[Mapping[str, Any]] = deque(maxlen=MOST_WIRE_EVENTS)
-        self._listeners: list[queue.Queue[tuple[str, str]]] = []
+        self._broadcast = Broadcast(stop)
         self._one_at_a_time = threading.Lock()
         self._rate, self._stream_kind = 0.0, "add"
         self._threads: list[threading.Thread] = []
@@ -67,7 +57,7 @@ class Lab:
             for one in running:
                 one.result()
             for lab in self._laboratories:
-                side = self.sides[lab.which.key] = Side(lab, self._wire.append)
+                side = self.sides[lab.which.key] = Side(lab, self._broadcast.take)
                 started.callback(side.close)
             self._running = started.pop_all()
         for target in (self._pump_wire, self._pump_state, self._pump_customers):
@@ -149,40 +139,20 @@ class Lab:
 
     def listen(self) -> Iterator[tuple[str, str]]:
         """Yield what happens, as names and JSON: `wire` has what has passed, `state` how everything is."""
-        mine: queue.Queue[tuple[str, str]] = queue.Queue(maxsize=100)
-        self._listeners.append(mine)
-        try:
-            yield "state", json.dumps(self.state())
-            while not self.stop.is_set():
-                try:
-                    yield mine.get(timeout=1)
-                except queue.Empty:
-                    # Something must be sent, or nobody learns that the page was closed.
-                    yield "alive", "0"
-            yield "ended", "0"
-        finally:
-            self._listeners.remove(mine)
-
-    def _broadcast(self, name: str, content: object) -> None:
-        text = json.dumps(content)
-        for listener in list(self._listeners):
-            with contextlib.suppress(queue.Full):
-                listener.put_nowait((name, text))
+        return self._broadcast.listen(self.state())
 
     def _pump_wire(self) -> None:
         while not self.stop.wait(WIRE_SECONDS):
             for side in self.sides.values():
                 side.arms.treat()
-            passed = [self._wire.popleft() for _ in range(len(self._wire))]
-            if passed:
-                self._broadcast("wire", passed)
+            self._broadcast.tell_passed()
 
     def _pump_state(self) -> None:
         last = ""
         while not self.stop.wait(COUNT_SECONDS):
             state = self.state()
             if (now := json.dumps(state)) != last:
-                self._broadcast("state", state)
+                self._broadcast.tell("state", state)
                 last = now
 
     def _pump_count(self, side: Side) -> None:
@@ -193,8 +163,12 @@ class Lab:
         rate = 0.0
         while not self.stop.wait(1 / rate if rate else COUNT_SECONDS):
             if rate := self._rate:
-                for side in self.sides.values():
-                    side.operate_soon(self._stream_kind)
+                try:
+                    for side in self.sides.values():
+                        side.check_room()
+                        side.operate_soon(self._stream_kind)
+                except NotNowError as error:
+                    self._rate, self.trouble = 0.0, f"the stream has ended: {error}"
 
     # Stories and chaos.
 
@@ -211,6 +185,7 @@ class Lab:
                 self.trouble = f"{name} has failed: {error}"
             finally:
                 self.busy = ""
+                self._broadcast.forget_standing()
                 self._one_at_a_time.release()
 
         self.busy, self.trouble = name, ""
@@ -222,68 +197,20 @@ class Lab:
         told = {key: {"phase": "begins", "verdict": None, "key": None, "error": None} for key in self.sides}
         self.story = {**story.shown(), "sides": told}
 
-        def play(side: Side) -> None:
+        def play_in(side: Side) -> None:
             try:
-                for last in (False,) * (TRIES - 1) + (True,):
-                    with contextlib.suppress(*() if last else (TooSlowError,)):
-                        self._play_in(side, story, told[side.key])
-                        return
-                    side.forget()
-                    told[side.key]["phase"] = "begins"
+                play(side, story, told[side.key], self._look_seconds, self.stop)
             except TROUBLE as error:
                 told[side.key] |= {"phase": "failed", "error": str(error)}
 
-        self._in_both(play)
-
-    def _play_in(self, side: Side, story: Story, told: dict[str, Any]) -> None:
-        def begun(operations: Sequence[SubmittedOperation]) -> None:
-            side.take(operations[0])
-            told["key"] = operations[0].key
-
-        case = story.case(side.lab.which)
-        if case:
-            look_seconds, stop = self._look_seconds, self.stop
-
-            class ToldInjector(FaultInjector):
-                """Says what it does, and lets people look before it does it."""
-
-                def inject(self, held: HeldMessages) -> None:
-                    told["phase"] = "held"
-                    if stop.wait(look_seconds):
-                        raise StopRequested
-                    super().inject(held)
-                    told["phase"] = "broken"
-
-                def mend(self) -> None:
-                    super().mend()
-                    told["phase"] = "healed"
-
-            (cell,) = run_batch(side.lab, [case], ToldInjector, begun, side.note)
-            verdict = cell.verdict
-        else:
-            operation = side.operate(story.operation, again=False)
-            told["key"] = operation.key
-            side.wait_for(operation, UNDISTURBED_SECONDS)
-            verdict = judge(operation)
-        told |= {"phase": "counted", "verdict": verdict.value}
+        self._in_both(play_in)
 
     def _rage(self, seconds: float, seed: int) -> None:
         before = self._rate
         self.reset()
         self._rate = before or CHAOS_RATE
-
-        def rage(side: Side) -> None:
-            def report(fault: object) -> None:
-                side.note("fault", str(fault), "")
-
-            try:
-                RandomFaults(side.lab, ChaosSettings(seed, seconds, 3.0, 3.0, report, self.stop)).run()
-            finally:
-                if not self.stop.is_set():
-                    side.heal()
-
         try:
-            self._in_both(rage)
+            self._in_both(lambda side: rage(side, seconds, seed, self.stop))
         finally:
             self._rate = before
 

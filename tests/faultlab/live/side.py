@@ -18,7 +18,7 @@ from tests.faultlab.matrix.recording import new_operation
 from tests.faultlab.matrix.seams import SEAMS, kind_of
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result, submit
 from tests.faultlab.wire.events import LinkEvent
-from tests.support.history import Outcome
+from tests.support.history import Outcome, Verdict
 from tests.support.waiting import until
 from todo_stack.errors import StackError
 
@@ -26,6 +26,8 @@ KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind
 """What the customer can ask for."""
 IN_STOCK = 4
 """Todos that lie ready for each kind that changes one: with the database away none can be made."""
+MOST_OPERATIONS = 5_000
+"""Each is kept with all its messages, so that its history can be opened."""
 AGAIN_SECONDS, ASK_SECONDS, PATIENCE_SECONDS = 1.0, 0.3, 60.0
 
 DEEDS = ("kill", "freeze", "stop", "start")
@@ -112,8 +114,14 @@ class Side:
 
     # The customer.
 
+    def check_room(self) -> None:
+        """Raise NotNowError where so many operations are counted that no more are."""
+        if len(self.operations) >= MOST_OPERATIONS:
+            raise NotNowError(f"{MOST_OPERATIONS:,} operations are counted, and that is all: reset first")
+
     def operate(self, kind: str, *, again: bool) -> SubmittedOperation:
         """Ask for one operation; whoever asks again does so each second until told that it worked."""
+        self.check_room()
         operation = self._prepared(kind)
         self.take(operation)
         self._clients.submit(self._ask, operation, self._generation, again=again)
@@ -124,9 +132,10 @@ class Side:
         generation = self._generation
         self._clients.submit(lambda: generation == self._generation and self.operate(kind, again=False))
 
-    def wait_for(self, operation: SubmittedOperation, seconds: float) -> None:
-        """Return when an operation has its answer and is counted."""
-        until(lambda: self.count.word(operation) != GOES_ON, f"the end of {operation.kind}", seconds)
+    def wait_for(self, operation: SubmittedOperation, verdict: Verdict | None, seconds: float) -> str:
+        """Return the verdict once an operation is counted: as this one, if it is named."""
+        words = [one.value for one in Verdict if verdict in (None, one)]
+        until(lambda: self.count.word(operation) in words, f"{operation.kind} to be counted: {words[0]}", seconds)
 
     def take(self, operation: SubmittedOperation) -> None:
         """Record and count an operation from now on."""
