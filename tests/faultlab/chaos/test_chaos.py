@@ -28,10 +28,14 @@ HALF = Truth(half="one part of it is there")
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
-    result = run_chaos(twin, ChaosSettings(SEED, SECONDS, on_seconds=1.5, off_seconds=1.5), tmp_path / "data")
+    begun: list[InjectedFault] = []
+    ended: list[InjectedFault] = []
+    settings = ChaosSettings(SEED, SECONDS, 1.5, 1.5, begun.append, ended.append)
+    result = run_chaos(twin, settings, tmp_path / "data")
     result.write(tmp_path / "history.jsonl")
     assert result.violations == [], f"seed {SEED}, history in {tmp_path / 'history.jsonl'}"
     assert len(result.faults) >= FEWEST_FAULTS
+    assert begun == ended == result.faults
     assert result.verdicts[Verdict.EXACTLY_ONCE] > 0
 
 

@@ -42,7 +42,7 @@ def main(port: int, data: Path, look: float) -> None:
         with contextlib.ExitStack() as last_first:
             last_first.enter_context(data_folder.locked(data))
             log = last_first.enter_context(log_to(data / "servers.log"))
-            listener = last_first.enter_context(socket.create_server((HOST, port)))
+            listener = last_first.enter_context(listening(port))
             for twin in TWINS:
                 remove_data(data / twin.key)
             last_first.enter_context(watched(data))
@@ -58,6 +58,14 @@ def main(port: int, data: Path, look: float) -> None:
         console.print(f"error: {error}", style="bold red", markup=False)
         sys.exit(1)
     console.print("stopped", style="bold")
+
+
+def listening(port: int) -> socket.socket:
+    """Return a socket that listens on this port; raise StackError if it cannot be had."""
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise StackError(f"port {port} (LAB_PORT): {error.strerror}: end what has it, or set LAB_PORT") from error
 
 
 def remove_data(data: Path) -> None:

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -22,7 +22,7 @@ RESTS_SECONDS = 3.0
 LOOKED_AT_AGAIN = 10
 """So many of those are counted again each time, in turn: something may still happen to them."""
 DUE_SECONDS = 20.0
-"""So long after it was asked for, with everything running, a reminder is sent."""
+"""So long after it was asked for, with everything running, a reminder is sent; or others are, before it."""
 SHOWN = 60
 
 GOES_ON = "goes on"
@@ -107,12 +107,18 @@ class Count:
         self._rows: list[dict[str, Any]] = []
         self.reached = False
         """Whether the databases answered the last time."""
-        self._all_run_since = 0.0
+        self._sending_since = 0.0
+        """Since when everything runs, or when the last reminder was sent."""
 
-    def update(self, operations: Sequence[SubmittedOperation], running: Collection[str]) -> None:
-        """Count again, with these servers running; if the database is away, what was found before stays."""
+    def update(
+        self, operations: Sequence[SubmittedOperation], running: Collection[str], asking: Collection[str]
+    ) -> None:
+        """Count again, with these servers running; if the database is away, what was found before stays.
+
+        `asking` are the keys of those whose client is not through.
+        """
         if len(running) < len(self._lab.processes):
-            self._all_run_since = time.monotonic()
+            self._sending_since = time.monotonic()
         self.reached = "database" in running
         if not self.reached:
             return
@@ -121,16 +127,19 @@ class Count:
         looked_at = [one for one in operations if one.key not in self._at_rest]
         # In this order: what is counted belongs to these answers, and to what had ended before.
         answers = {one.key: len(one.answers) for one in looked_at}
+        still_asked = {one.key for one in looked_at if one.key in asking}
         busy = self._lab.which.durable and ("Restate" not in running or self._goes_on())
         try:
             count_effects(self._twin, looked_at, self._world)
-            self._rows = self._by_kind(operations)
+            before, self._rows = self._rows, self._by_kind(operations)
+            if _sent(before) != _sent(self._rows):
+                self._sending_since = time.monotonic()
         except (psycopg2.Error, sqlite3.Error):
             self.reached = False
             return
         for operation in looked_at:
             operation.settled = not busy
-            word = self._judge(operation)
+            word = GOES_ON if operation.key in still_asked else self._judge(operation)
             # Told something meanwhile, it is to be counted again.
             self._words[operation.key] = answers[operation.key], word
             if word != GOES_ON and time.monotonic() - operation.answers[-1].at > RESTS_SECONDS:
@@ -139,6 +148,10 @@ class Count:
     def close(self) -> None:
         """Close the connection to the database."""
         self._twin.close()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._rows, self._words, self._at_rest = [], {}, {}
 
     def word(self, operation: SubmittedOperation) -> str:
         """Return the verdict on an operation, or that it goes on."""
@@ -163,7 +176,7 @@ class Count:
         if self._lab.which.durable and truth.times < 1 and judge(operation) in BAD and not is_quiet:
             return GOES_ON
         waits = operation.kind in REMINDS and truth.goes_on
-        if waits and time.monotonic() - max(operation.invoked_at, self._all_run_since) < DUE_SECONDS:
+        if waits and time.monotonic() - max(operation.invoked_at, self._sending_since) < DUE_SECONDS:
             return GOES_ON
         return judge(operation).value
 
@@ -222,3 +235,7 @@ class Count:
             return bool(self._lab.twin.unfinished())
         except requests.RequestException:
             return True
+
+
+def _sent(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    return [row["database"] for row in rows if row["kind"] == "remind"]

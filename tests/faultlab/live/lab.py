@@ -23,6 +23,7 @@ LOOK_SECONDS = 1.2
 """How long a story shows a message that is held: shorter than every time-out of the twins."""
 WIRE_SECONDS, COUNT_SECONDS, COUNT_ENDS_SECONDS = 0.05, 0.3, 3.0
 CHAOS_RATE = 5
+QUIET_SECONDS = 30.0
 CHAOS = "chaos"
 
 
@@ -37,7 +38,7 @@ class Lab:
         self.stop = stop
         self.sides: dict[str, Side] = {}
         self.story: dict[str, Any] | None = None
-        self.busy = self.trouble = ""
+        self.busy = self.trouble = self.raged = ""
         self._look_seconds = look_seconds
         self._laboratories = [
             Laboratory(twin, data / twin.key, log, cancelled=self.stop, with_outside_world=True) for twin in TWINS
@@ -120,7 +121,7 @@ class Lab:
 
     def reset(self) -> None:
         """Begin anew: everything healed, nothing counted."""
-        self._rate, self.story = 0.0, None
+        self._rate, self.story, self.raged = 0.0, None, ""
         self.heal()
         for side in self.sides.values():
             side.forget()
@@ -132,6 +133,7 @@ class Lab:
         return {
             "busy": self.busy,
             "trouble": self.trouble,
+            "raged": self.raged,
             "story": self.story,
             "stream": {"rate": self._rate, "kind": self._stream_kind},
             "sides": {key: side.shown() for key, side in self.sides.items()},
@@ -213,6 +215,9 @@ class Lab:
             self._in_both(lambda side: rage(side, seconds, seed, self.stop))
         finally:
             self._rate = before
+        self.busy += ", is over: what goes on still is waited for"
+        self._in_both(lambda side: side.until_quiet(QUIET_SECONDS))
+        self.raged = f"{CHAOS}, seed {seed}, is over"
 
     def _in_both(self, work: Callable[[Side], None]) -> None:
         """Do it in both twins at the same time; raises what one of them has raised."""

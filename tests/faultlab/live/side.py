@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import requests
+
 from tests.faultlab.laboratory import OUTSIDE, Laboratory, outside_link
 from tests.faultlab.live.arms import Arms, NotNowError
 from tests.faultlab.live.count import GOES_ON, Count
@@ -17,9 +19,11 @@ from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.recording import new_operation
 from tests.faultlab.matrix.seams import SEAMS, kind_of
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result, submit
-from tests.faultlab.wire.events import LinkEvent
+from tests.faultlab.wire.events import EventKind, LinkEvent
+from tests.support import restate_admin
 from tests.support.history import Outcome, Verdict
-from tests.support.waiting import until
+from tests.support.running_twin import new_key
+from tests.support.waiting import StillMissingError, until
 from todo_stack.errors import StackError
 
 KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind")
@@ -28,6 +32,7 @@ IN_STOCK = 4
 """Todos that lie ready for each kind that changes one: with the database away none can be made."""
 MOST_OPERATIONS = 5_000
 """Each is kept with all its messages, so that its history can be opened."""
+MOST_UNANSWERED, MOST_GOING_ON, KILLED_SECONDS = 8, 100, 10.0
 AGAIN_SECONDS, ASK_SECONDS, PATIENCE_SECONDS = 1.0, 0.3, 60.0
 
 DEEDS = ("kill", "freeze", "stop", "start")
@@ -48,7 +53,8 @@ class Side:
         self._stock: defaultdict[str, deque[SubmittedOperation]] = defaultdict(deque)
         self._clients = ThreadPoolExecutor(64, thread_name_prefix=f"{self.key} client")
         self._over = threading.Event()
-        self._generation, self._asked = 0, set[str]()
+        self._generation, self._asked, self._asking, self._disturbed = 0, set[str](), set[str](), set[str]()
+        self._going_on = 0
         self._price = Price(lab)
         met = {seam.kind for kind in KINDS_OF_OPERATIONS for seam in SEAMS[lab.which][kind]}
         self.arms = Arms(lab, met, lambda message: bool(self.recorder.traces.owners(message)))
@@ -86,6 +92,8 @@ class Side:
         self.note("fault", f"{deed} {process}", process)
         if deed == "freeze":
             server.pause()
+            # The signal is sent, and takes effect a moment later: who starts it before would find that it runs.
+            until(lambda: state_of(server.pid) != RUNS, f"{process} to be frozen")
             return
         server.resume()
         {"kill": server.kill, "stop": server.stop}[deed]()
@@ -123,19 +131,38 @@ class Side:
         """Ask for one operation; whoever asks again does so each second until told that it worked."""
         self.check_room()
         operation = self._prepared(kind)
+        self._asking.add(operation.key)
         self.take(operation)
         self._clients.submit(self._ask, operation, self._generation, again=again)
         return operation
 
     def operate_soon(self, kind: str) -> None:
-        """Ask for one operation without waiting for what it begins with; without a database nothing is asked."""
-        generation = self._generation
-        self._clients.submit(lambda: generation == self._generation and self.operate(kind, again=False))
+        """Ask for one operation without waiting for what it begins with; without a database nothing is asked.
+
+        Nor is it where too many have no answer yet, or go on: on a machine that cannot do so many, all would time out.
+        """
+        if len(self._asking) >= MOST_UNANSWERED or self._going_on >= MOST_GOING_ON:
+            return
+        generation, prepared = self._generation, new_key()
+        self._asking.add(prepared)
+
+        def operate() -> None:
+            try:
+                if generation == self._generation:
+                    self.operate(kind, again=False)
+            finally:
+                self._asking.discard(prepared)
+
+        self._clients.submit(operate)
 
     def wait_for(self, operation: SubmittedOperation, verdict: Verdict | None, seconds: float) -> str:
         """Return the verdict once an operation is counted: as this one, if it is named."""
         words = [one.value for one in Verdict if verdict in (None, one)]
-        until(lambda: self.count.word(operation) in words, f"{operation.kind} to be counted: {words[0]}", seconds)
+
+        def counted() -> str:
+            return next((word for word in words if word == self.count.word(operation)), "")
+
+        return until(counted, f"{operation.kind} to be counted: {words[0]}", seconds)
 
     def take(self, operation: SubmittedOperation) -> None:
         """Record and count an operation from now on."""
@@ -147,16 +174,29 @@ class Side:
         """Record a fault, or its end, for whoever is not through."""
         with self._lock:
             not_through = {one.key for one in self.operations if self.count.word(one) == GOES_ON}
+        self._disturbed |= not_through
         self.recorder.record_for_all(kind, label, process, not_through)
         self._tell({"side": self.key, "kind": kind, "label": label, "process": process})
 
     def forget(self) -> None:
-        """Begin anew: no operation, nothing armed."""
+        """Begin anew: no operation, nothing armed, and nothing that Restate is still at."""
         self.arms.release("pass")
         with self._lock:
             self._generation += 1
             self.operations = []
             self.recorder = Recorder(())
+            self._disturbed.clear()
+            self.count.forget()
+        if self.lab.which.durable:
+            # One that is through by itself meanwhile cannot be killed.
+            with contextlib.suppress(requests.RequestException):
+                restate_admin.give_up(self.lab.stack.ports.admin_url)
+            self.lab.twin.settle(KILLED_SECONDS)
+
+    def until_quiet(self, seconds: float) -> None:
+        """Return when nothing goes on, or when the time is over."""
+        with contextlib.suppress(StillMissingError):
+            until(lambda: not self._going_on, "the end of everything", seconds)
 
     def _ask_for_result(self, operation: SubmittedOperation) -> None:
         ask_for_result(self.lab.twin, operation)
@@ -173,6 +213,12 @@ class Side:
             raise NotNowError(f"no todo is left to {kind}: heal the database first") from error
 
     def _ask(self, operation: SubmittedOperation, generation: int, *, again: bool) -> None:
+        try:
+            self._ask_until_told(operation, generation, again=again)
+        finally:
+            self._asking.discard(operation.key)
+
+    def _ask_until_told(self, operation: SubmittedOperation, generation: int, *, again: bool) -> None:
         # Not when it was laid in stock.
         operation.invoked_at = time.monotonic()
         end = operation.invoked_at + PATIENCE_SECONDS
@@ -194,7 +240,9 @@ class Side:
             if operation.outcome is Outcome.PENDING and operation.key not in self._asked:
                 self._asked.add(operation.key)
                 self._clients.submit(self._ask_for_result, operation)
-        self.count.update(operations, {process["name"] for process in self.processes() if process["state"] == RUNS})
+        running = {process["name"] for process in self.processes() if process["state"] == RUNS}
+        self.count.update(operations, running, self._asking)
+        self._going_on = sum(self.count.word(one) == GOES_ON for one in operations)
         if self.count.reached:
             for kind in KINDS_OF_OPERATIONS:
                 if len(self._stock[kind]) < IN_STOCK:
@@ -213,7 +261,7 @@ class Side:
             "armed": self.arms.shown(),
             # A count that asks a frozen database has no end.
             "count": count | {"reached": count["reached"] and {"name": "database", "state": RUNS} in processes},
-            "price": self._price.shown(operations),
+            "price": self._price.shown([one for one in operations if one.key not in self._disturbed]),
         }
 
     def history(self, key: str) -> dict[str, Any]:
@@ -232,6 +280,8 @@ class Side:
         self.recorder.record(event)
         if event.message is None or not (owners := self.recorder.traces.owners(event.message)):
             return
+        if event.kind is not EventKind.PASSED:
+            self._disturbed |= owners
         kind = kind_of(event.link, event.message)
         self._tell(
             {

@@ -12,7 +12,7 @@ from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.rules import expected
 from tests.faultlab.matrix.seams import SEAMS
 from tests.support.history import Verdict
-from tests.walkthrough.claims import read_claims
+from tests.walkthrough.claims import Claim, read_claims
 from todo_stack.twins import TWINS, Twin
 
 
@@ -39,7 +39,7 @@ class Story(BaseModel):
 
     name: str
     title: str
-    claim: str
+    claim: Claim
     """What of the article it tries: the first that names this story."""
     operation: str
     client: str
@@ -76,7 +76,7 @@ def read_stories() -> Mapping[str, Story]:
     """Return all stories by name, in their order."""
     tables = tomllib.loads(Path(__file__).with_name("stories.toml").read_text(encoding="utf-8"))
     shown = [claim for claim in read_claims().values() if claim.story]
-    claims = {claim.story: claim.claim for claim in reversed(shown)}
+    claims = {claim.story: claim for claim in reversed(shown)}
     return {name: Story(name=name, claim=claims[name], **table) for name, table in tables.items()}
 
 

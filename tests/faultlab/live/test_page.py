@@ -8,6 +8,7 @@ import requests
 from playwright.sync_api import Route, expect
 
 from tests.browser.checks import Checks
+from tests.faultlab.live import side
 from tests.faultlab.live.conftest import LabPage, Open
 from tests.faultlab.live.script import TIMEOUT_SECONDS, TOKEN
 from tests.support.waiting import until
@@ -120,7 +121,20 @@ def test_customer(page: LabPage) -> None:
     until(lambda: page.verdicts("restate").get("exactly once", 0) > len(kinds), "the stream")
     stream.fill("0")
     until(lambda: page.lab.state()["stream"]["rate"] == 0, "its end")
-    expect(page.score("plain").locator(".price")).to_contain_text("last minute")
+    expect(page.score("plain").locator(".price")).to_contain_text("in a minute")
+
+
+def test_stream_ends_where_no_more_is_counted(page: LabPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted is kept, so it is bounded: then the stream ends, the page says why, and reset makes room."""
+    monkeypatch.setattr(side, "MOST_OPERATIONS", 3)
+    page.lab.stream(20, "add")
+    expect(page.page.locator("#trouble")).to_have_text(re.compile("the stream has ended: 3 operations are counted"))
+    assert page.lab.state()["stream"]["rate"] == 0
+    assert all(len(one.operations) <= 4 for one in page.lab.sides.values())
+    page.page.get_by_role("button", name="Add a todo", exact=True).click()
+    expect(page.page.locator("#trouble")).to_have_text(re.compile("^3 operations are counted"))
+    page.page.locator("[data-order=reset]").click()
+    add(page)
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
+from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS, TIMEOUTS
 from tests.faultlab.legend import BAD, LEGEND
 from tests.faultlab.live.arms import FATES, NotNowError
 from tests.faultlab.live.lab import Lab
@@ -164,6 +165,8 @@ def create_app(lab: Lab, token: str) -> Flask:
             bad=BAD,
             sides=lab.sides,
             most_a_second=MOST_A_SECOND,
+            patience=round(CLIENT_TIMEOUT_SECONDS),
+            silence=TIMEOUTS["DB_SILENCE_TIMEOUT_SECONDS"],
             has_token=has_token(),
         )
 

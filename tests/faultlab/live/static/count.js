@@ -46,7 +46,7 @@ export class Count {
   }
 
   price({ p50_ms, requests, memory_mb, processes }) {
-    write(this.score.querySelector(".when"), requests ? "last minute" : "earlier");
+    write(this.score.querySelector(".when"), requests ? `of ${requests} in a minute` : "at the start");
     const figures = { p50: `${p50_ms.toFixed(p50_ms < 100 ? 1 : 0)} ms`, memory: `${memory_mb} MB`, processes };
     for (const [name, figure] of Object.entries(figures))
       write(this.score.querySelector(`[data-price="${name}"]`), `${figure}`);
@@ -65,6 +65,11 @@ export class Count {
   }
 
   kinds(kinds) {
+    for (const sum of this.score.querySelectorAll("[data-sum]")) {
+      const numbers = kinds.map((one) => one[sum.dataset.sum]).filter((number) => number !== null);
+      const none = sum.dataset.sum === "outside" ? "–" : "0";
+      write(sum, numbers.length ? `${numbers.reduce((one, other) => one + other)}` : none);
+    }
     const lines = kinds.map((one) => {
       return row([one.kind, one.asked, one.told, one.database, one.outside ?? ""], one.bad ? "odd" : "");
     });

@@ -70,7 +70,7 @@ function show(now) {
     count.update(side);
     showHands(half, side);
   }
-  story.update(state.story, state.busy);
+  story.update(state.story, state.busy, state.raged);
   if (now.trouble) complain(now.trouble);
   const { rate, kind } = state.stream;
   if (document.activeElement !== byId("rate")) byId("rate").value = rate;
@@ -176,7 +176,8 @@ byId("chaos").addEventListener("submit", async (event) => {
   event.preventDefault();
   const seed = byId("seed").value;
   const begun = await ask("POST", "/api/chaos", { seconds: 60, ...(seed && { seed: Number(seed) }) });
-  if (begun) byId("seed").value = begun.seed;
+  // Not as its value: the next one, without a seed, is another one.
+  if (begun) byId("seed").placeholder = begun.seed;
 });
 byId("next").addEventListener("click", () => story.next());
 byId("tell").addEventListener("click", () => ask("POST", `/api/stories/${story.name}`));

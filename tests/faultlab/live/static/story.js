@@ -3,8 +3,14 @@ import { write } from "./count.js";
 
 const PHASES = ["begins", "held", "broken", "healed", "counted"];
 const CHAOS = {
-  claim: "no lost operations, no duplicate executions, no manual recovery",
+  claim: {
+    claim: "no lost operations, no duplicate executions, no manual recovery",
+    verdict: "see the count.",
+    because: "",
+  },
   look: "Every three seconds something else breaks in each twin for three seconds: a kill, a freeze, a cut connection, lost answers. The customer goes on asking, and gives up without an answer.",
+  means:
+    "Red is what somebody would have to find and mend by hand: open one to see how it came about. A ghost was done although its customer had no answer; who asks again is told.",
 };
 const ENDS = ["counted", "failed"];
 
@@ -13,6 +19,7 @@ export class StoryCard {
     this.stories = stories;
     this.card = document.getElementById("story");
     this.told = null;
+    this.raged = this.seen = "";
     this.choose(stories[0].name);
   }
 
@@ -23,6 +30,7 @@ export class StoryCard {
   /** Show a story, as it was told last if it was. */
   choose(name) {
     this.chosen = this.stories.find((story) => story.name === name) ?? this.chosen;
+    this.seen = this.raged;
     for (const link of document.querySelectorAll("#stories a")) {
       if (link.hash === `#${this.name}`) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
@@ -47,8 +55,11 @@ export class StoryCard {
   }
 
   /** Take the story that the lab tells or has told; one that begins is shown, whoever has started it. */
-  update(told, busy) {
-    this.chaos = busy.startsWith("chaos") ? busy : "";
+  update(told, busy, raged) {
+    this.raged = raged;
+    if (!raged) this.seen = "";
+    // What it has come to stays until another story is chosen, or begins.
+    this.chaos = busy.startsWith("chaos") ? busy : raged !== this.seen ? raged : "";
     const begins = told && this.told?.name !== told.name;
     this.told = told;
     if (begins && told.name !== this.name) this.choose(told.name);
@@ -60,11 +71,13 @@ export class StoryCard {
     const over = Boolean(told) && Object.values(told.sides).every((side) => ENDS.includes(side.phase));
     const { title, claim, look, means } = this.chaos ? { ...CHAOS, title: this.chaos.replace("c", "C") } : this.chosen;
     write(this.card.querySelector("h2"), title);
-    write(this.card.querySelector(".claim"), `“${claim}”`);
+    write(this.card.querySelector("q"), claim.claim);
+    write(this.card.querySelector(".claim b"), claim.verdict);
+    write(this.card.querySelector(".claim span"), claim.because);
     write(this.card.querySelector(".look span"), look);
     const asTold =
       over && Object.entries(told.sides).every(([key, side]) => side.verdict === this.chosen.expected[key]);
-    this.card.querySelector(".means").hidden = !asTold;
+    this.card.querySelector(".means").hidden = this.chaos ? this.chaos !== this.raged : !asTold;
     write(this.card.querySelector(".means span"), means);
     this.card.classList.toggle("over", over);
     write(document.getElementById("tell"), over ? "Start it again" : "Start this story");
