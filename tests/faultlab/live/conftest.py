@@ -99,7 +99,7 @@ def open_page(served_lab: tuple[Lab, str], chromium: Browser) -> Iterator[Open]:
             context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
             page = context.new_page()
             page.goto(url + address)
-            expect(page.locator(".process").first).to_be_attached()
+            expect(page.locator(".process").first).to_be_attached(timeout=STORY_MS)
             return LabPage(page, lab, url)
 
         yield opened

@@ -5,7 +5,7 @@ const PHASES = ["begins", "held", "broken", "healed", "counted"];
 const CHAOS = {
   claim: {
     claim: "no lost operations, no duplicate executions, no manual recovery",
-    verdict: "see the count.",
+    verdict: "see the count",
     because: "",
   },
   look: "Every three seconds something else breaks in each twin for three seconds: a kill, a freeze, a cut connection, lost answers. The customer goes on asking, and gives up without an answer.",
