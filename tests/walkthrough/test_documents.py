@@ -68,7 +68,7 @@ def newcomer(tmp_path: Path, new_database: str) -> Iterator[Reader]:
     }
     with bash(tmp_path, env) as shell:
         assert shell.run("pip install flask-sqlalchemy psycopg2-binary") == ""
-        yield Reader(shell, tmp_path, numbers(ports) | {FLASK_PORT: ports.flask_todo})
+        yield Reader(shell, tmp_path, numbers(ports) | {FLASK_PORT: ports.flask_todo}, containers=False)
 
 
 @pytest.mark.parametrize("name", ["README.md", "flask-todo-restate/README.md", "flask-todo-restate/ARTICLE.md"])
@@ -88,25 +88,42 @@ def test_without_a_stack(tmp_path: Path, name: str) -> None:
     assert reader.executed == 0
 
 
-def test_five_steps(newcomer: Reader, new_database: str) -> None:
-    """After flask-restate's five steps each write is made once, whatever is clicked twice or killed."""
-    newcomer.follow(FLASK_RESTATE / "README.md")
+def test_take_it_home(newcomer: Reader, new_database: str, tmp_path: Path) -> None:
+    """With flask-restate each write is made once, whatever is clicked twice or killed. Taken out, it leaves nothing."""
+    there, _, back = (FLASK_RESTATE / "README.md").read_text().partition("\n## The way out\n")
+    page, run = tmp_path / "page.md", newcomer.shell.run
 
     def subscribers() -> list[str]:
-        return [email for (email,) in execute(new_database, "SELECT email FROM subscriber ORDER BY id")]
+        return [email.partition("@")[0] for (email,) in execute(new_database, "SELECT email FROM subscriber")]
 
-    run = newcomer.shell.run
-    assert subscribers() == ["ada@example.org", "bob@example.org"]
+    page.write_text(there)
+    newcomer.follow(page)
+    assert sorted(subscribers()) == ["ada", "bob", "eve"]
     assert "todo" not in run("pip list").lower()
     server = json.loads((REPOSITORY / "flask-todo-restate" / "package.json").read_text())["dependencies"]
     (version,) = server.values()
-    assert f"npm install --silent @restatedev/restate-server@{version}\n" in (FLASK_RESTATE / "README.md").read_text()
+    assert f"npm install --silent @restatedev/restate-server@{version}\n" in there
+    assert f'/restate:{version}"\n' in there
 
     # Two processes serve, which are made after the first connection to the database.
-    run("kill $endpoint; wait $endpoint; RESTATE_SERVICE_WORKERS=2 python endpoint.py >endpoint.log 2>&1 &")
+    run("kill $endpoint; wait $endpoint; RESTATE_SERVICE_WORKERS=2 python endpoint.py >endpoint.log 2>&1 & endpoint=$!")
     subscribe = "curl -s http://127.0.0.1:$FLASK_TODO_PORT/subscribe -d email=%@example.org -d key=%"
     run(f"seq 60 | xargs -P 24 -I% sh -c 'until {subscribe} | grep subscribed; do true; done'")
-    assert len(subscribers()) == 62
+    assert len(subscribers()) == 63
+    run("kill $endpoint; wait $endpoint")
+
+    page.write_text(back)
+    newcomer.follow(page)
+    assert sorted(subscribers())[60:] == ["ada", "bob", "dan", "eve", "fay", "gus"]
+    assert execute(new_database, "SELECT to_regclass('operation')") == [(None,)]
+    assert {path.name for path in tmp_path.glob("*.py")} == {
+        "app.py",
+        "conftest.py",
+        "outcomes.py",
+        "test_app.py",
+        "try_errors.py",
+    }
+    assert "restate" not in (tmp_path / "app.py").read_text() + run("pip list").lower()
 
 
 @pytest.mark.parametrize(
