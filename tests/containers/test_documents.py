@@ -1,5 +1,7 @@
-"""What both twins' README files say about containers, typed in a fresh copy of the repository."""
+"""What README files say about containers: both twins', typed in a fresh copy of the repository, and flask-restate's."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from tests.containers.project import Project, copy_repository
 from tests.walkthrough.document import Reader, numbers
 from tests.walkthrough.shell import bash
+from todo_stack.paths import REPOSITORY
 from todo_stack.twins import TWINS, Twin
 
 
@@ -22,3 +25,15 @@ def test_readme(twin: Twin, tmp_path: Path) -> None:
         assert reader.executed
     finally:
         project.down("--volumes")
+
+
+def test_handler_of_a_reader(tmp_path: Path, new_database: str) -> None:
+    """The test that flask-restate's README gives its readers runs with a server in a container, too."""
+    env = os.environ | {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        "DATABASE_URL": new_database.replace("postgresql:", "postgresql+psycopg2:"),
+    }
+    with bash(tmp_path, env) as shell:
+        reader = Reader(shell, tmp_path, {}, containers=True)
+        reader.follow(REPOSITORY / "flask-todo-restate" / "flask-restate" / "README.md")
+    assert reader.executed

@@ -6,6 +6,7 @@ import gc
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -35,9 +36,9 @@ Rows = Callable[[str], list[tuple[Any, ...]]]
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The address of a PostgreSQL with empty tables, which the handlers of this process write to."""
-    with PostgresContainer(image("db"), driver=None) as container, pytest.MonkeyPatch.context() as patch:
+    with PostgresContainer(image("db"), driver=None) as container, pytest.MonkeyPatch.context() as changed:
         url = container.get_connection_url()
-        patch.setenv("DATABASE_URL", url)
+        changed.setenv("DATABASE_URL", url)
         database.sessions.cache_clear()
         engine = database.sessions().kw["bind"]
         db.metadatas[None].create_all(engine)
@@ -57,7 +58,9 @@ def rows(url: str) -> Rows:
 def service(url: str) -> Iterator[FlaskRestate]:
     """The extension on a Restate server that always replays."""
     del url
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as changed:
+        # The service's own time-out would win over the server's, which makes it replay.
+        changed.setattr(todo_service, "inactivity_timeout", None)
         harness = restate.create_test_harness(
             restate.app([todo_service]), restate_image=image("restate"), always_replay=True
         )
@@ -82,7 +85,9 @@ def add(service: FlaskRestate, task: str) -> int:
 
 def test_add_todo(service: FlaskRestate, rows: Rows) -> None:
     """Replayed, add_todo adds one todo and leaves one row in the ledger."""
-    todo = service.call(add_todo, TodoRequest(task="one", order=7), str(uuid4()))
+    with patch.object(database.ledger, "once", wraps=database.ledger.once) as once:
+        todo = service.call(add_todo, TodoRequest(task="one", order=7), str(uuid4()))
+    assert once.call_count > 1, "the handler was not replayed"
     assert todo == TodoData(id=todo.id, task="one", completed=False, order=7)
     assert rows('SELECT id, task, completed, "order" FROM todo') == [(todo.id, "one", False, 7)]
     assert rows("SELECT result FROM operation") == [(todo.model_dump(),)]

@@ -26,19 +26,19 @@ def tracked() -> list[Path]:
 
 def pages() -> list[Path]:
     """Return the pages that explain the repository."""
-    return [path for path in tracked() if path.name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    return [path for path in tracked() if path.suffix == ".md" and "vendor" not in path.parts]
 
 
-def test_commands_of_the_readmes_exist() -> None:
-    """Every make target that a README or CONTRIBUTING.md names exists."""
+def test_commands_of_the_pages_exist() -> None:
+    """Every make target that a page names exists."""
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
     for page in pages():
         assert set(re.findall(r"(?:^(?: {4})?|`)make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)) <= targets, page
 
 
-def test_files_of_the_readmes_exist() -> None:
-    """Every file that a README or CONTRIBUTING.md links to, shows, or gives to make test, exists."""
+def test_files_of_the_pages_exist() -> None:
+    """Every file that a page links to, shows, or gives to make test, exists."""
     for page in pages():
         assert all((REPOSITORY / name).exists() for name in re.findall(r"ARGS=(tests/[\w/.]+)", page.read_text())), page
         links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
@@ -46,7 +46,7 @@ def test_files_of_the_readmes_exist() -> None:
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
 
 
-def test_tests_of_the_readmes_exist() -> None:
+def test_tests_of_the_pages_exist() -> None:
     """Every test that a page names, with a link to its file, is there."""
     named = [
         (name, page.parent / file)

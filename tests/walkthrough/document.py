@@ -13,6 +13,7 @@ comment above a block, which the page does not show, says more:
 """
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from sybil import Document, Example, Region, Sybil
 
+from tests.support.up import settings_of
 from tests.support.waiting import StillMissingError, until
 from tests.walkthrough.shell import Shell
 from todo_stack.ports import Ports
@@ -133,6 +135,13 @@ class Reader:
 def numbers(ports: Ports) -> dict[int, int]:
     """Return these ports by those that the documents name."""
     return {getattr(Ports(), port.name): getattr(ports, port.name) for port in fields(ports)}
+
+
+def environment(ports: Ports) -> dict[str, str]:
+    """Return an environment in which the commands of the documents use these ports."""
+    # Under make, a make in a block would speak of the folders that it enters.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return inherited | settings_of(ports)
 
 
 def _pattern(expected: str) -> "re.Pattern[str]":

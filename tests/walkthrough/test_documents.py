@@ -1,32 +1,16 @@
 """What the README files tell a reader to type does what they say."""
 
-import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.database import execute
-from tests.support.up import settings_of
-from tests.walkthrough.document import Reader, numbers
+from tests.walkthrough.document import Reader, environment, numbers
 from tests.walkthrough.shell import bash
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.process import Server
-
-FLASK_RESTATE = REPOSITORY / "flask-todo-restate" / "flask-restate"
-FLASK_PORT = 5000
-
-
-def environment(ports: Ports) -> dict[str, str]:
-    """Return an environment in which the commands of the documents use these ports."""
-    # Under make, a make in a block would speak of the folders that it enters.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return inherited | settings_of(ports)
 
 
 @pytest.fixture
@@ -51,26 +35,6 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         make_up.stop()
 
 
-@pytest.fixture
-def newcomer(tmp_path: Path, new_database: str) -> Iterator[Reader]:
-    """Somebody with a new Python environment, a copy of flask-restate, a database, and nothing else of ours."""
-    ports, venv = Ports.free(), tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    shutil.copytree(FLASK_RESTATE, tmp_path / "flask-restate", ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    env = environment(ports) | {
-        # Where this machine has no npm, the environment of the tests has it.
-        "PATH": os.pathsep.join((str(venv / "bin"), os.environ["PATH"], str(Path(sys.executable).parent))),
-        "DATABASE_URL": new_database.replace("postgresql:", "postgresql+psycopg2:"),
-        "RESTATE_SERVICE_URL": ports.service_url,
-        "PIP_CONSTRAINT": str(REPOSITORY / "constraints.txt"),
-        "PIP_QUIET": "2",
-        "npm_config_prefer_offline": "true",
-    }
-    with bash(tmp_path, env) as shell:
-        assert shell.run("pip install flask-sqlalchemy psycopg2-binary") == ""
-        yield Reader(shell, tmp_path, numbers(ports) | {FLASK_PORT: ports.flask_todo})
-
-
 @pytest.mark.parametrize("name", ["README.md", "flask-todo-restate/README.md", "flask-todo-restate/ARTICLE.md"])
 def test_repository(reader: Reader, name: str) -> None:
     """The commands of the repository's README, and of the Restate twin's, print what stands below them."""
@@ -86,27 +50,6 @@ def test_without_a_stack(tmp_path: Path, name: str) -> None:
         reader = Reader(shell, tmp_path, {}, containers=False if "flask-todo" in name else None)
         reader.follow(REPOSITORY / name)
     assert reader.executed == 0
-
-
-def test_five_steps(newcomer: Reader, new_database: str) -> None:
-    """After flask-restate's five steps each write is made once, whatever is clicked twice or killed."""
-    newcomer.follow(FLASK_RESTATE / "README.md")
-
-    def subscribers() -> list[str]:
-        return [email for (email,) in execute(new_database, "SELECT email FROM subscriber ORDER BY id")]
-
-    run = newcomer.shell.run
-    assert subscribers() == ["ada@example.org", "bob@example.org"]
-    assert "todo" not in run("pip list").lower()
-    server = json.loads((REPOSITORY / "flask-todo-restate" / "package.json").read_text())["dependencies"]
-    (version,) = server.values()
-    assert f"npm install --silent @restatedev/restate-server@{version}\n" in (FLASK_RESTATE / "README.md").read_text()
-
-    # Two processes serve, which are made after the first connection to the database.
-    run("kill $endpoint; wait $endpoint; RESTATE_SERVICE_WORKERS=2 python endpoint.py >endpoint.log 2>&1 &")
-    subscribe = "curl -s http://127.0.0.1:$FLASK_TODO_PORT/subscribe -d email=%@example.org -d key=%"
-    run(f"seq 60 | xargs -P 24 -I% sh -c 'until {subscribe} | grep subscribed; do true; done'")
-    assert len(subscribers()) == 62
 
 
 @pytest.mark.parametrize(
