@@ -16,7 +16,7 @@ from flask_todo_restate.services.payment import payment_object
 from flask_todo_restate.services.reminder import reminder_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
-from todo_shared import printable_logs
+from todo_shared import printable_logs, tracing
 from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
 
@@ -36,6 +36,8 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     printable_logs.install()
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    tracing.instrument()
+    tracing.start("flask-todo-restate service")
     serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger)
 
 

@@ -119,6 +119,7 @@ class Laboratory:
             self.links[INGRESS] = self._link(INGRESS, Http1Protocol, ports.restate_ingress)
             self.links[SERVICE] = self._link(SERVICE, Http2Protocol, ports.restate_service)
             overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
+            overrides["restate"] = dict(environment or {})
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
         self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
         self.stack = Stack([which], data=data, ports=ports, log=log or no_log, overrides=overrides, cancelled=cancelled)

@@ -78,12 +78,13 @@ def test_only_what_is_chosen_is_inherited() -> None:
     ours = {
         "LOG_LEVEL": "warning",
         "WRITE_BUDGET": "3",
+        "OTEL_TRACES_SAMPLER": "traceidratio",
         "RESTATE_SERVICE_WORKERS": "2",
         "RETRY_MAX_INTERVAL_SECONDS": "1",
     }
     restate = {"RESTATE_WORKER__INVOKER__HTTP_PROXY": NOBODY, "RESTATE_LOG_FORMAT": "json"}
     chosen = {**ours, **restate, "PATH": "/bin", "HOME": "/home/somebody", "LD_PRELOAD": "faketime.so"}
-    set_here = {"DATABASE_URL": "x", "PORT": "1", "SECRET_KEY": "x", "RESTATE_ENDPOINT": "x"}
+    set_here = {"DATABASE_URL": "x", "PORT": "1", "SECRET_KEY": "x", "RESTATE_ENDPOINT": "x", "OTEL_SERVICE_NAME": "x"}
     assert inherited({**chosen, **HOSTILE, **set_here}) == chosen
 
 

@@ -27,6 +27,7 @@ WRONG: list[tuple[type[BaseSettings], str, str]] = [
     (Settings, "WEB_THREADS", "0"),
     (Settings, "DB_CONNECT_TIMEOUT_SECONDS", "1"),
     (Settings, "LOG_LEVEL", "loud"),
+    (Settings, "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318"),
     (OutsideSettings, "OUTSIDE_WORLD_URL", "127.0.0.1:5080"),
     *((OutsideSettings, "WEBHOOK_HOSTS", value) for value in ("a", "http://a:1", "a:x", "a:1;b:2")),
     (OutsideSettings, "MAIL_TO", "nobody"),

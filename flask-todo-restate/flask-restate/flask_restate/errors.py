@@ -16,6 +16,8 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalEr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.http import parse_date
 
+from flask_restate import tracing
+
 SLOW_INTERVAL = timedelta(minutes=1)
 """How often a call that met a bug in our code is retried. Only a new version of the service fixes it."""
 
@@ -128,4 +130,4 @@ def translated(action: Callable[[], T]) -> Callable[[], T]:
         except Exception as error:
             raise translate(error) from None
 
-    return step
+    return tracing.step(step)

@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from flask_restate import tracing
 from flask_restate.errors import DATABASE_UNAVAILABLE, sqlstate, translated
 from flask_restate.extension import OPERATION_HEADER
 
@@ -87,8 +88,8 @@ class Ledger:
         def step() -> T:
             return self.apply(operation_id, checked, adapter)
 
-        # The SDK needs the annotation to journal the result.
-        step.__annotations__["return"] = hint
+        # The SDK needs the annotation to journal the result; a trace shows the name.
+        step.__annotations__["return"], step.__name__ = hint, name
         return translated(step)
 
     def apply(self, operation_id: str, change: Callable[[Session], T], adapter: TypeAdapter[T] | None = None) -> T:
@@ -115,6 +116,7 @@ class Ledger:
                 session.rollback()
                 made = select(self._table.c.result).where(self._table.c.operation_id == operation_id)
                 if found := session.execute(made).one_or_none():
+                    tracing.tell("ledger hit")
                     return types.validate_json(json.dumps(found.result))
                 raise
 

@@ -11,6 +11,7 @@ from restate.exceptions import RetryableError, SdkInternalBaseException
 from restate.extensions import current_context
 from restate.server_context import DisconnectedException, ServerInvocationContext
 
+from flask_restate import tracing
 from flask_restate.errors import translate
 from flask_restate.settings import RetrySettings
 
@@ -48,7 +49,7 @@ def _options(retries: RetrySettings | None) -> dict[str, Any]:
             # No limit: the default of 70 would be used up in a minute, and the call stay paused.
             max_attempts=2**31,
         ),
-        "invocation_context_managers": [_answers],
+        "invocation_context_managers": [tracing.handler, _answers] if tracing.ON else [_answers],
     }
 
 

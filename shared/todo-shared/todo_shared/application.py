@@ -15,7 +15,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, openapi, outages, printable_logs, static_files, way
+from todo_shared import edge, errors, openapi, outages, printable_logs, static_files, tracing, way
 from todo_shared.features.outside import outside_settings
 from todo_shared.list_view import View
 from todo_shared.models import db
@@ -90,6 +90,7 @@ def build_app(
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
+    tracing.instrument(app)
     errors.register(app)
     way.register(app)
     app.context_processor(lambda: {"view": View.asked()})

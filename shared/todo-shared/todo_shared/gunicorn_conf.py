@@ -2,6 +2,10 @@
 
 import resource
 
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from todo_shared import tracing
 from todo_shared.settings import Settings, load
 
 _settings = load(Settings)
@@ -29,3 +33,8 @@ control_socket_disable = True
 keepalive = 75
 # Less than the 10 s that container engines wait before they kill a process, and more than WRITE_BUDGET.
 graceful_timeout = 4
+
+
+def post_fork(_server: Arbiter, worker: Worker) -> None:
+    """Send the traces of each process."""
+    tracing.start(worker.app.wsgi().config["TITLE"])

@@ -114,6 +114,9 @@ class DatabaseSettings(BaseSettings):
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
+    otel_exporter_otlp_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
+    """Where traces are sent, as OTLP over HTTP, such as http://127.0.0.1:4318; without it none are made."""
+
     @model_validator(mode="after")
     def refuse_development_secrets(self) -> Self:
         """Refuse the secrets of this repository, which everybody knows, where the application is served over HTTPS."""

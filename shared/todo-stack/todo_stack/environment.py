@@ -38,13 +38,16 @@ _OURS = frozenset(
 _RESTATE = "RESTATE_"
 """Restate's settings begin so, and the Restate twin's; nothing else obeys them."""
 
+_OTEL = "OTEL_"
+"""The settings of OpenTelemetry begin so, but each server has its own name."""
+
 _LIBPQ = "PG"
 _OF_A_DATABASE = {"DATABASE_PASSWORD", "MIGRATION_DATABASE_URL"}
 """What counts, as libpq's variables do, only with a database of one's own."""
 
 _SET_HERE = SETTINGS | {
     *("DATABASE_URL", "HOST", "SECRET_KEY", "OUTSIDE_WORLD_URL", "WEBHOOK_HOSTS"),
-    *("RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY"),
+    *("RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY", "OTEL_SERVICE_NAME"),
 }
 """What a process gets from us or not at all, whatever the environment says."""
 
@@ -54,7 +57,7 @@ def inherited(environment: Mapping[str, str], *, libpq: bool = False) -> dict[st
 
     A proxy for the internet, a locale or a time zone, options of Python, gunicorn or Flask are not among it.
     """
-    prefixes = (_RESTATE, _LIBPQ) if libpq else (_RESTATE,)
+    prefixes = (_RESTATE, _OTEL, *([_LIBPQ] if libpq else []))
     names = (_FOR_ANY_PROGRAM | _OURS) - _SET_HERE - (set() if libpq else _OF_A_DATABASE)
     return {
         name: value

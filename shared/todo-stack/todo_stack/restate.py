@@ -40,6 +40,9 @@ def server(
         # With this key it signs what it sends to the service endpoint.
         "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(identity_file),
     }
+    if endpoint := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        # Only with this it passes on to the service whose trace a call belongs to.
+        ours["RESTATE_TRACING_ENDPOINT"] = f"otlp+{endpoint.rstrip('/')}/v1/traces"
     return Server(
         "restate",
         [str(_find_binary()), "--no-logo"],

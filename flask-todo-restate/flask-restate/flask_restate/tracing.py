@@ -1,0 +1,58 @@
+"""Spans of handlers and steps, in the trace of the request that called, if OTEL_EXPORTER_OTLP_ENDPOINT is set.
+
+The application sets OpenTelemetry's provider, and lets the instrumentation of requests send `traceparent` to the
+ingress. Restate passes that on, with a span of its own for each attempt, if it has RESTATE_TRACING_ENDPOINT. Where the
+endpoint is not set, or OpenTelemetry is not installed, nothing of it is imported.
+"""
+
+import functools
+import importlib.util
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar, cast
+
+from restate.extensions import current_context
+from restate.server_context import ServerInvocationContext
+
+T = TypeVar("T")
+
+ON = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") and importlib.util.find_spec("opentelemetry"))
+
+if ON:
+    from opentelemetry import propagate, trace
+
+    _tracer = trace.get_tracer(__name__)
+
+
+@asynccontextmanager
+async def handler() -> AsyncIterator[None]:
+    """Make the span of a handler: one for each attempt, below Restate's span of it."""
+    context = cast(ServerInvocationContext, current_context())
+    called, request = context.handler, context.request()
+    with _tracer.start_as_current_span(
+        f"{called.service_tag.name}/{called.name}",
+        propagate.extract(request.attempt_headers),
+        trace.SpanKind.SERVER,
+        {"restate.invocation.id": request.id},
+    ):
+        yield
+
+
+def step(action: Callable[[], T]) -> Callable[[], T]:
+    """Return a step that is a span of its own, with the name of the function; as it is if there are no spans."""
+    if not ON:
+        return action
+
+    @functools.wraps(action)
+    def traced() -> T:
+        with _tracer.start_as_current_span(action.__name__):
+            return action()
+
+    return traced
+
+
+def tell(event: str) -> None:
+    """Add something that has happened to the current span."""
+    if ON:
+        trace.get_current_span().add_event(event)
