@@ -22,8 +22,11 @@ print("opentelemetry" in sys.modules, hasattr(psycopg2.connect, "__wrapped__"))
 
 @pytest.mark.parametrize(
     ("endpoint", "expected"),
-    [({}, "False False"), ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, "False False")]
-    + [({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "True True")],
+    [
+        ({}, "False False"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, "False False"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "True True"),
+    ],
     ids=["not set", "empty", "set"],
 )
 def test_off_is_free(tmp_path: Path, endpoint: dict[str, str], expected: str) -> None:

@@ -101,6 +101,16 @@ class OperationState:
     reason: str = ""  # Why it was rejected.
 
 
+class _Adapter(HTTPAdapter):
+    """Sends what Restate understands."""
+
+    def add_headers(self, request: requests.PreparedRequest, **_: object) -> None:
+        """Say of a trace only whether it is sampled: for more than that, such as a random id, Restate forgets it."""
+        if trace := request.headers.get("traceparent"):
+            ids, flags = trace.rsplit("-", 1)
+            request.headers["traceparent"] = f"{ids}-{int(flags, 16) & 1:02x}"
+
+
 class FlaskRestate:
     """The extension. Settings in `app.config`: RESTATE_ENDPOINT, the address of the ingress (by default the one in the
     environment), and RESTATE_WRITE_BUDGET, how many seconds a request may wait for the result of its call.
@@ -121,7 +131,7 @@ class FlaskRestate:
         # Proxies that are set in the shell are for the internet.
         session.trust_env = False
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
+            session.mount(scheme, _Adapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
 
     def call(self, handler: Handles[Message, Result], message: Message, key: str, object_key: str = "") -> Result:
         """Call a handler, given as the SDK's decorator returns it, and return its result.

@@ -23,9 +23,9 @@ VERSION = 2
 """
 _KNOWN = {"1", str(VERSION)}
 
-_BEFORE_THE_SECRETS = frozenset({"lock", "secret_key", "pgpass", "compare", "bench", "browser"})
-"""What a folder of ours can contain before it has its mark: results of make compare, bench and test, or what a first
-start had made when it was interrupted. Beside data there are always the lock and the secret key, made first."""
+_BEFORE_THE_SECRETS = frozenset({"lock", "secret_key", "pgpass", "compare", "bench", "browser", "lab", "trace"})
+"""What a folder of ours can contain before it has its mark: results of make compare, bench, lab, trace and test, or
+what a first start had made when it was interrupted. Beside data there are always the lock and the secret key."""
 
 
 @contextlib.contextmanager
