@@ -79,8 +79,8 @@ test: $(READY) $(WEB_TOOLS) ## run the tests against real servers; ARGS='-k dele
 browser: $(READY) ## find a Chromium for the browser tests, or install one; make test does that, too
 	@$(BROWSER)
 
-pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins and the lab in .github/images anew
-	$(BIN)/pytest tests/browser/test_pictures.py tests/faultlab/live/test_stories.py -k picture --pictures
+pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins, the lab and the trace in .github/images anew
+	$(BIN)/pytest tests/browser/test_pictures.py tests/faultlab/live/test_stories.py tests/trace -k picture --pictures
 
 chaos: $(READY) ## break the twins and the control at random for DURATION seconds (60), then count the rows; SEED repeats a run
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -90,6 +90,9 @@ fuzz: $(READY) ## send REQUESTS (100000) at random to each twin, good and bad, t
 
 lab: $(READY) ## break both twins live, side by side, on http://127.0.0.1:5070, and watch the count
 	@exec $(BIN)/python -m tests.faultlab.live $(ARGS)
+
+trace: $(READY) ## follow one add that is killed after COMMIT in each twin, by its spans, and draw them as a page
+	@exec $(BIN)/python -m tests.trace $(ARGS)
 
 compare: $(READY) ## break the twins and the control at every seam and draw the results; ONLY='plain/add/*' runs a part
 	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
@@ -152,4 +155,4 @@ clean: ## remove what setup installed and all caches, but no data
 	find shared flask-todo flask-todo-restate tests -name __pycache__ -prune -exec rm -rf {} +
 	find shared flask-todo flask-todo-restate -name '*.egg-info' -prune -exec rm -rf {} +
 
-.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser pictures lab compare chaos fuzz bench bench-peers readme pins uv lint format types clean
+.PHONY: help setup up-basic up-restate deploy docker up kill stop pause start reset test browser pictures lab trace compare chaos fuzz bench bench-peers readme pins uv lint format types clean

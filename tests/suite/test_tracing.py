@@ -5,9 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from opentelemetry.trace import SpanKind
 
 from flask_restate.identity import public_key
 from tests.suite.test_settings import GOOD, KEY
+from todo_shared.tracing import of_requests
 
 EACH_PROCESS = """
 import psycopg2, sys
@@ -35,3 +41,16 @@ def test_off_is_free(tmp_path: Path, endpoint: dict[str, str], expected: str) ->
     command = [sys.executable, "-c", EACH_PROCESS]
     process = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
     assert process.stdout.strip() == expected
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(ALWAYS_ON, ["statement", "request"]), (ALWAYS_OFF, [])], ids=str)
+def test_what_runs_by_itself_is_no_trace(chosen: Sampler, expected: list[str]) -> None:
+    """A trace begins with a request, if that is to be sampled; a job that looks into the database begins none."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.sampler = of_requests(chosen)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("test")
+    with tracer.start_as_current_span("request", kind=SpanKind.SERVER):
+        tracer.start_span("statement", kind=SpanKind.CLIENT).end()
+    tracer.start_span("statement of a job", kind=SpanKind.CLIENT).end()
+    assert [span.name for span in exporter.get_finished_spans()] == expected

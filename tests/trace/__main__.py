@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.faultlab.live.__main__ import remove_data
 from tests.support.logs import log_to
 from tests.trace.followed import follow_both
-from tests.trace.page import render
+from tests.trace.picture.page import render
 from todo_stack import data_folder
 from todo_stack.errors import StackError, StopRequested
 from todo_stack.files import write_whole

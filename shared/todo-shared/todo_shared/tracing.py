@@ -50,7 +50,7 @@ def start(service: str) -> None:
 
     name = os.environ.get("OTEL_SERVICE_NAME") or service
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
-    provider.sampler = _of_requests(provider.sampler)
+    provider.sampler = of_requests(provider.sampler)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
 
@@ -70,7 +70,7 @@ def _trace_commits() -> None:
     wrap_function_wrapper(PGDialect_psycopg2, "do_commit", commit)
 
 
-def _of_requests(chosen: "Sampler") -> "Sampler":
+def of_requests(chosen: "Sampler") -> "Sampler":
     """Return a sampler that begins traces with requests and handlers, of which it takes those that `chosen` takes.
 
     What runs by itself, such as looking for reminders that are due, would be a trace of its own each second.

@@ -10,7 +10,7 @@ from tests.support import page
 from tests.support.run_environment import machine, versions
 from tests.support.write_path import PACKAGES
 from tests.trace.followed import Followed
-from tests.trace.waterfall import Scale, rows
+from tests.trace.picture.waterfall import Scale, rows
 
 WHERE = {
     "client": "client",
@@ -29,7 +29,7 @@ def render(both: Sequence[Followed]) -> str:
         title="One add, killed after COMMIT, followed from the click",
         answer=[
             "Here the process that writes is killed when PostgreSQL has committed and before it knows,",
-            "and each line is a span that a real process has sent.",
+            "and each bar, but for the hatched ones, is a span that a process has sent.",
         ],
         facts={
             "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M %Z}",

@@ -10,7 +10,7 @@ from tests.trace.sink import SpanRecord
 
 QUIET_MS = 10
 """Where nothing begins or ends for longer than this, time is drawn as if it had been so long."""
-NEVER_SENT = "never sent"
+NEVER_SENT = "span never sent"
 COMMIT = "COMMIT"
 
 
@@ -48,8 +48,8 @@ class Row:
 
     @property
     def milliseconds(self) -> str:
-        """How long it took, for people."""
-        return f"{sum(bar.milliseconds for bar in self.bars):,.1f}"
+        """How long it took, for people; nothing if that is not known."""
+        return "" if self.state == "lost" else f"{sum(bar.milliseconds for bar in self.bars):,.1f}"
 
 
 def rows(followed: Followed) -> list[Row]:
@@ -80,7 +80,7 @@ def _begin(span: SpanRecord) -> int:
 
 def _lost(followed: Followed, caller: str, children: list[Row]) -> Row:
     """Return what is known of a span that was never sent: what it did, by its children and by the wire."""
-    note = "known by what it did; its process was killed before it could send its own"
+    note = "its process was killed before"
     at_work = "web" if caller == "client" else "service"
     commit = Row(
         COMMIT, "database", [Bar(followed.commit, followed.killed)], 0, "done; its answer never came", "lost", []
