@@ -26,6 +26,7 @@ from hypercorn.typing import ASGIFramework
 from restate.server import install_shutdown_hook
 from restate.server_types import RestateAppT
 
+from flask_restate import tracing
 from flask_restate.ledger import Ledger
 from flask_restate.settings import EndpointSettings
 
@@ -109,6 +110,7 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> Non
 
     hypercorn.asyncio.run.TCPServer = _TCPServer  # type: ignore[attr-defined]  # imported there, not exported
     await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stopped)
+    tracing.flush()
     # Steps that are still running are threads, and asyncio and Python would wait for them.
     os._exit(0)
 
