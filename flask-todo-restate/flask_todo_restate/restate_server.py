@@ -38,7 +38,7 @@ def main() -> None:
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     tracing.instrument()
     tracing.start("flask-todo-restate service")
-    serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger)
+    serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger, at_end=tracing.stop)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from hypercorn.typing import ASGIFramework
 from restate.server import install_shutdown_hook
 from restate.server_types import RestateAppT
 
-from flask_restate import tracing
 from flask_restate.ledger import Ledger
 from flask_restate.settings import EndpointSettings
 
@@ -48,10 +47,18 @@ class _TCPServer(TCPServer):
         await self.idle_task.stop()
 
 
-def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger: Ledger | None = None) -> None:
+def serve(
+    app: RestateAppT,
+    settings: EndpointSettings,
+    *,
+    threads: int,
+    ledger: Ledger | None = None,
+    at_end: Callable[[], object] = int,
+) -> None:
     """Serve until SIGTERM or SIGINT, then end within seconds even with calls in flight: Restate repeats those.
 
     `threads` is how many steps each process runs at once: as many as its pool has connections. The ledger is purged.
+    `at_end` is called in each process when it serves no more, and has a second; what is registered with atexit is not.
     Raises SystemExit: the port is not available, or a worker has ended.
     """
     for logger in ("restate.server", "restate.server_context", log.name):
@@ -68,7 +75,7 @@ def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger:
         if ledger:
             retention = timedelta(days=settings.ledger_retention_days)
             threading.Thread(target=ledger.keep_purged, args=(retention,), daemon=True).start()
-        asyncio.run(_serve(app, listener, threads))
+        asyncio.run(_serve(app, listener, threads, at_end))
 
     if settings.restate_service_workers == 1:
         work()
@@ -78,7 +85,7 @@ def serve(app: RestateAppT, settings: EndpointSettings, *, threads: int, ledger:
         _supervise(work, settings.restate_service_workers)
 
 
-async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> None:
+async def _serve(app: RestateAppT, listener: socket.socket, threads: int, at_end: Callable[[], object]) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     # Steps run in the loop's default executor.
     loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
@@ -110,7 +117,7 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int) -> Non
 
     hypercorn.asyncio.run.TCPServer = _TCPServer  # type: ignore[attr-defined]  # imported there, not exported
     await hypercorn.asyncio.serve(cast(ASGIFramework, app), config, shutdown_trigger=stopped)
-    tracing.flush()
+    at_end()
     # Steps that are still running are threads, and asyncio and Python would wait for them.
     os._exit(0)
 

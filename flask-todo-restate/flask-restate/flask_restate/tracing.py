@@ -56,9 +56,3 @@ def tell(event: str) -> None:
     """Add something that has happened to the current span."""
     if ON:
         trace.get_current_span().add_event(event)
-
-
-def flush() -> None:
-    """Send the spans that still wait to be sent, within a second."""
-    if ON and (send := getattr(trace.get_tracer_provider(), "force_flush", None)):
-        send(1000)

@@ -38,3 +38,8 @@ graceful_timeout = 4
 def post_fork(_server: Arbiter, worker: Worker) -> None:
     """Send the traces of each process."""
     tracing.start(worker.app.wsgi().config["TITLE"])
+
+
+def worker_exit(_server: Arbiter, _worker: Worker) -> None:
+    """Send what of the traces is left."""
+    tracing.stop()

@@ -4,6 +4,7 @@ Without that, nothing of OpenTelemetry is imported. Its own settings, OTEL_*, ar
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 NOT_TRACED = "/healthz,/readyz,/metrics,/static/"
 """What is asked for every few seconds, or says nothing about a write."""
+
+LAST_SECONDS = 1.0
 
 
 def wanted() -> bool:
@@ -49,10 +52,21 @@ def start(service: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     name = os.environ.get("OTEL_SERVICE_NAME") or service
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}), shutdown_on_exit=False)
     provider.sampler = of_requests(provider.sampler)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+
+
+def stop() -> None:
+    """Send the spans that still wait, but let nobody who is away keep this process for longer than a second."""
+    if not wanted():
+        return
+    from opentelemetry import trace
+
+    sending = threading.Thread(target=getattr(trace.get_tracer_provider(), "shutdown", int), daemon=True)
+    sending.start()
+    sending.join(LAST_SECONDS)
 
 
 def _trace_commits() -> None:
