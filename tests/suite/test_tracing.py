@@ -43,7 +43,9 @@ def test_off_is_free(tmp_path: Path, endpoint: dict[str, str], expected: str) ->
     assert process.stdout.strip() == expected
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [(ALWAYS_ON, ["statement", "request"]), (ALWAYS_OFF, [])], ids=str)
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [(ALWAYS_ON, ["statement", "request"]), (ALWAYS_OFF, [])], ids=["on", "off"]
+)
 def test_what_runs_by_itself_is_no_trace(chosen: Sampler, expected: list[str]) -> None:
     """A trace begins with a request, if that is to be sampled; a job that looks into the database begins none."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
