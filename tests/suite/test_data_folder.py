@@ -27,7 +27,7 @@ OURS = {
     "a stack": ["processes.json", "restate-identity.pem", "secret_key"],
     "a stack, with something else": ["secret_key", "up.log"],
     "a start that was interrupted": ["secret_key.new"],
-    "make compare and make bench alone": ["bench", "compare"],
+    "results of other commands alone": ["bench", "compare", "lab", "trace"],
 }
 
 

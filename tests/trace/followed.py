@@ -81,7 +81,8 @@ def _follow(stopped: Laboratory, sink: Sink, stop: threading.Event) -> Followed:
         if stop.is_set():
             raise StopRequested
 
-    with stopped as lab, ThreadPoolExecutor(1) as meanwhile:
+    # In this order: the client waits until its twin has ended.
+    with ThreadPoolExecutor(1) as meanwhile, stopped as lab:
         # The first call makes connections.
         lab.twin.add("warm-up")
         operation = ClientOperation("add", new_name("milk"), new_key())

@@ -1,6 +1,7 @@
 """One real failure: what its spans tell is what happened, and the page shows it."""
 
 import contextlib
+import itertools
 import shutil
 import signal
 import subprocess
@@ -39,15 +40,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[Followed]:
         return follow_both(folder, log, threading.Event())
 
 
-def below(drawn: list[Row], at: int) -> list[Row]:
-    """Return the rows that belong to this one."""
-    end = next((i for i in range(at + 1, len(drawn)) if drawn[i].depth <= drawn[at].depth), len(drawn))
-    return drawn[at + 1 : end]
-
-
-def called(drawn: list[Row], *names: str) -> list[int]:
-    """Return which rows are called so."""
-    return [at for at, row in enumerate(drawn) if row.name.startswith(names)]
+def below(drawn: list[Row], name: str) -> list[Row]:
+    """Return the rows that belong to the one with this name."""
+    (at,) = [at for at, row in enumerate(drawn) if row.name == name]
+    return list(itertools.takewhile(lambda row: row.depth > drawn[at].depth, drawn[at + 1 :]))
 
 
 def test_restate_twin(both: list[Followed]) -> None:
@@ -61,14 +57,13 @@ def test_restate_twin(both: list[Followed]) -> None:
     assert [span.failed for span in attempts] == [True] * (len(attempts) - 1) + [False]
     assert first.begin < followed.commit < followed.killed < first.end < last.begin
     drawn = rows(followed)
-    (killed,), (answered,) = called(drawn, "attempt 1"), called(drawn, f"attempt {len(attempts)}")
     # The COMMIT of attempt 1, its step and its handler died with their process before they could be sent.
-    died, *statements, commit = below(drawn, killed)
+    died, *statements, commit = below(drawn, "attempt 1")
     assert (died.name, died.state) == (NEVER_SENT, "lost")
     assert [row.name for row in statements] == ["INSERT todo", "INSERT operation"]
     assert (commit.name, commit.state) == (COMMIT, "lost")
     # Only the ledger tells the last one that it was done: the change is undone, and there is no COMMIT.
-    assert [(row.name, row.state) for row in below(drawn, answered)] == [
+    assert [(row.name, row.state) for row in below(drawn, f"attempt {len(attempts)}")] == [
         ("TodoService/add_todo", ""),
         ("db_add", ""),
         ("INSERT todo", ""),
