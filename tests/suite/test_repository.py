@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.write_path import restate_version
 from todo_stack.paths import REPOSITORY
 
 
@@ -29,6 +30,12 @@ def pages() -> list[Path]:
     return [path for path in tracked() if path.suffix == ".md" and "vendor" not in path.parts]
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_commands_of_the_pages_exist() -> None:
     """Every make target that a page names exists."""
     makefile = (REPOSITORY / "Makefile").read_text()
@@ -44,6 +51,21 @@ def test_files_of_the_pages_exist() -> None:
         links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
         for link in links + re.findall(r'src(?:set)?="([^"]+)"', page.read_text()):
             assert "://" in link or (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_anchors_of_the_pages_exist() -> None:
+    """Every heading that a page links to, of its own or of another page, is there."""
+    links = [
+        (page, page.parent / file if file else page, anchor)
+        for page in pages()
+        for file, anchor in re.findall(r"\]\(([^):#]*)#([^)]+)\)", page.read_text())
+    ]
+    assert links
+    # An alert says where to read what to do.
+    for file in (path for path in tracked() if path.suffix == ".yml"):
+        told = re.findall(r"([\w/-]+\.md)#([\w-]+)", file.read_text())
+        links += [(file, REPOSITORY / page, anchor) for page, anchor in told]
+    assert [f"{page}: {to.name}#{anchor}" for page, to, anchor in links if anchor not in anchors(to)] == []
 
 
 def test_tests_of_the_pages_exist() -> None:
@@ -85,3 +107,12 @@ def test_without_docker(target: str) -> None:
     assert done.returncode != 0
     assert done.stderr.startswith("This needs Docker with its compose plugin")
     assert "Without Docker: make up-basic" in done.stderr.splitlines()[0]
+
+
+def test_restate_has_one_version() -> None:
+    """The server, its command line and the image are of the same version, pinned."""
+    folder = REPOSITORY / "flask-todo-restate"
+    packages = json.loads((folder / "package.json").read_text())["dependencies"]
+    images = re.findall(r"restatedev/restate:(\S+)", (folder / "compose.yaml").read_text())
+    assert images
+    assert {*packages.values(), *images} == {restate_version(REPOSITORY)}

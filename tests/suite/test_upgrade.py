@@ -146,6 +146,30 @@ def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: C
     assert added_by(durable, begun) == begun
 
 
+def test_moved_by_an_operator(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+    """A paused call can be resumed on the new version. If that has other steps, the old one still finishes it."""
+    stack, admin_url, port = durable.stack, durable.stack.ports.admin_url, Ports.free().restate_service
+    (old,) = restate_admin.deployments(admin_url)
+    stack.servers["db"].kill()
+    titles = pending_adds(durable)
+    begun = durable.unfinished()[0]["id"]
+    run_next_version(port)
+    command(durable, "register", port).run()
+
+    def move(call: str, deployment: str) -> None:
+        restate_admin.order(admin_url, call, "pause")
+        until(lambda: restate_admin.invocation(admin_url, call)["status"] == "paused", "it is paused")
+        restate_admin.order(admin_url, call, f"resume?deployment={deployment}")
+
+    move(begun, "latest")
+    until(lambda: JOURNAL_MISMATCH in str(durable.unfinished()), "its journal is not the new version's")
+    stack.servers["db"].start()
+    until(lambda: [call["id"] for call in durable.unfinished()] == [begun], "only this one is left")
+    move(begun, old)
+    assert durable.settle() == []
+    assert added_by(durable, titles) == titles
+
+
 @contextlib.contextmanager
 def another_program(port: int) -> Iterator[None]:
     """Run a server that has nothing to do with Restate."""
