@@ -1,4 +1,4 @@
-"""What README files say about containers: both twins', typed in a fresh copy of the repository, and flask-restate's."""
+"""What pages say about containers: both twins', typed in a fresh copy of the repository, and flask-restate's."""
 
 import os
 import sys
@@ -14,15 +14,16 @@ from todo_stack.twins import TWINS, Twin
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=str)
-def test_readme(twin: Twin, tmp_path: Path) -> None:
-    """Each block for containers prints what stands below it."""
+def test_pages(twin: Twin, tmp_path: Path) -> None:
+    """Each block for containers prints what stands below it. Who operates the twin goes on where its README ends."""
     copy_repository(tmp_path)
     project = Project(twin, tmp_path)
     try:
-        with bash(tmp_path, project.env) as shell:
-            reader = Reader(shell, tmp_path, numbers(project.ports), containers=True)
-            reader.follow(project.folder / "README.md")
-        assert reader.executed
+        for page in filter(Path.exists, (project.folder / "README.md", project.folder / "OPERATIONS.md")):
+            with bash(tmp_path, project.env) as shell:
+                reader = Reader(shell, tmp_path, numbers(project.ports), containers=True)
+                reader.follow(page)
+            assert reader.executed
     finally:
         project.down("--volumes")
 

@@ -11,6 +11,9 @@ from tests.walkthrough.shell import bash
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.process import Server
+from todo_stack.twins import RESTATE
+
+NEXT_VERSION_PORT = 9081
 
 
 @pytest.fixture
@@ -29,21 +32,28 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     )
     try:
         make_up.start()
+        named = numbers(ports) | {NEXT_VERSION_PORT: Ports.free().restate_service}
         with bash(REPOSITORY, env) as shell:
-            yield Reader(shell, REPOSITORY, numbers(ports), {"make up": "\n".join(lines)})
+            yield Reader(shell, REPOSITORY, named, {"make up": "\n".join(lines)})
     finally:
         make_up.stop()
 
 
-@pytest.mark.parametrize("name", ["README.md", "flask-todo-restate/README.md", "flask-todo-restate/ARTICLE.md"])
+@pytest.mark.parametrize("name", ["README.md", *(f"{RESTATE.title}/{page}.md" for page in ("ARTICLE", "OPERATIONS"))])
 def test_repository(reader: Reader, name: str) -> None:
-    """The commands of the repository's README, and of the Restate twin's, print what stands below them."""
+    """The commands of the repository's README, and of the Restate twin's pages, print what stands below them."""
     reader.containers = None if name == "README.md" else False
     reader.follow(REPOSITORY / name)
     assert reader.executed
 
 
-@pytest.mark.parametrize("name", [".github/CONTRIBUTING.md", "flask-todo/README.md", "flask-todo-restate/DECIDE.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".github/CONTRIBUTING.md",
+        *(f"flask-todo{page}.md" for page in ("/README", "-restate/README", "-restate/DECIDE")),
+    ],
+)
 def test_without_a_stack(tmp_path: Path, name: str) -> None:
     """These pages have no commands but those that are left out with a reason, or executed in containers."""
     with bash(tmp_path, os.environ) as shell:
