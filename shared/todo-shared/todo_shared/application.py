@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alembic.config import Config
 from flask import Blueprint, Flask, Response, jsonify
-from flask.logging import default_handler
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_migrate import Migrate
@@ -15,7 +14,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, openapi, outages, printable_logs, static_files, tracing, way
+from todo_shared import edge, errors, logs, openapi, outages, static_files, tracing, way
 from todo_shared.features.outside import outside_settings
 from todo_shared.list_view import View
 from todo_shared.models import db
@@ -41,13 +40,13 @@ def build_app(
     `checks`, by the name that /readyz reports, are checked in addition to the database. It is 503 only without what the
     application `needs` of these: the others are just named. `migrations` are folders of migrations in addition to ours.
     """
-    printable_logs.install()
+    logs.install()
     # Read now, so that a wrong one ends the start.
     outside_settings()
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
     outages.log.setLevel(app.logger.level)
-    outages.log.addHandler(default_handler)
+    logs.register(app)
     app.config.update(
         TITLE=title,
         SECRET_KEY=settings.secret_key.get_secret_value(),

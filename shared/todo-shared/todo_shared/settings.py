@@ -114,6 +114,9 @@ class DatabaseSettings(BaseSettings):
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
+    log_format: Annotated[Literal["text", "json"] | None, BeforeValidator(_lower)] = None
+    """By default text where people watch, on a terminal, and JSON elsewhere: see todo_shared.logs."""
+
     otel_exporter_otlp_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
     """Where traces are sent, as OTLP over HTTP, such as http://127.0.0.1:4318; without it none are made."""
 
