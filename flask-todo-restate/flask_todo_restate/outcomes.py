@@ -9,6 +9,7 @@ from flask_restate.extension import (
     Handles,
     Message,
     OperationState,
+    OutcomeUnknownError,
     PendingError,
     RejectedError,
     Result,
@@ -32,7 +33,15 @@ class WatchedRestate(FlaskRestate):
             with self.ingress.watched(UnavailableError):
                 result = super().call(handler, message, key, object_key)
         except PendingError as late:
+            g.told, g.invocation_id = "pending", late.operation_id
             self.service.failed(f"{late.handler} takes longer than {current_app.config['RESTATE_WRITE_BUDGET']:g} s")
+            raise
+        except (UnavailableError, OutcomeUnknownError):
+            g.told = "unknown"
+            raise
+        except RejectedError as outcome:
+            # A delete that was tried for long, for one; the database that has no number left has refused.
+            g.told = "unknown" if (outcome.code or 500) >= 500 and outcome.code != 507 else "fail"
             raise
         self.service.ended()
         return result

@@ -11,14 +11,14 @@ import restate
 from restate.extensions import current_context
 
 from flask_restate import OPERATION_HEADER, serve
-from flask_todo_restate.services.database import ledger
+from flask_todo_restate.services.database import ledger, sessions
 from flask_todo_restate.services.meeting import meeting_service, meeting_workflow
 from flask_todo_restate.services.notification import notification_service
 from flask_todo_restate.services.payment import payment_object
 from flask_todo_restate.services.reminder import reminder_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
-from todo_shared import logs, tracing
+from todo_shared import logs, metrics, tracing
 from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
 
@@ -50,10 +50,22 @@ def _ids_of_the_call() -> dict[str, str]:
     return {"invocation_id": call.id, **({"request_id": request[1]} if request else {})}
 
 
+def _measure() -> None:
+    if settings.restate_service_workers > 1:
+        metrics.prepare(settings, settings.restate_service_port)
+        metrics.forget_earlier()
+    if settings.metrics_port:
+        from todo_shared import metrics_server
+
+        server = metrics_server.Server(settings, sessions().kw["bind"], metrics.Asked())
+        (server.start_in_children if metrics.is_shared() else server.start)()
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.getLogger().setLevel(settings.log_level.upper())
     logs.SOURCES.append(_ids_of_the_call)
+    _measure()
     tracing.instrument()
     tracing.start("flask-todo-restate service")
     serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger, at_end=tracing.stop)

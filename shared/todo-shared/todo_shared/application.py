@@ -14,7 +14,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, logs, openapi, outages, static_files, tracing, way
+from todo_shared import edge, errors, logs, metrics, openapi, outages, static_files, tracing, way
 from todo_shared.features.outside import outside_settings
 from todo_shared.list_view import View
 from todo_shared.models import db
@@ -61,6 +61,7 @@ def build_app(
     )
     db.init_app(app)
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
+    _measure(app, settings)
     edge.register(app, settings.trusted_hosts)
     static_files.register(app)
     CSRFProtect(app)
@@ -96,6 +97,16 @@ def build_app(
     app.after_request(_keep_pages_out_of_caches)
     _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})}, needs)
     return app
+
+
+def _measure(app: Flask, settings: Settings) -> None:
+    asked = app.extensions["metrics"] = metrics.Asked()
+    if metrics.is_shared():
+        from todo_shared import metrics_server
+
+        metrics_server.count_requests(app)
+        with app.app_context():
+            metrics_server.Server(settings, db.engine, asked).start_in_children()
 
 
 def _keep_pages_out_of_caches(response: Response) -> Response:

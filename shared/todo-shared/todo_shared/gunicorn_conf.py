@@ -5,11 +5,12 @@ import resource
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from todo_shared import logs, tracing
+from todo_shared import logs, metrics, tracing
 from todo_shared.settings import Settings, load
 
 logs.install()
 _settings = load(Settings)
+metrics.prepare(_settings, _settings.port)
 _open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 bind = f"{_settings.host}:{_settings.port}"
@@ -45,3 +46,13 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 def worker_exit(_server: Arbiter, _worker: Worker) -> None:
     """Send what of the traces is left."""
     tracing.stop()
+
+
+def when_ready(_server: Arbiter) -> None:
+    """Begin to count; the port is ours, and no worker runs yet."""
+    metrics.forget_earlier()
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker that has ended has counted, and nothing else of it."""
+    metrics.forget_gauges(worker.pid)

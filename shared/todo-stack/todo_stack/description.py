@@ -129,6 +129,8 @@ class StackDescription:
             # The only private address that webhooks may have.
             "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
+        if name in (twin.title, twin.writer):
+            settings["METRICS_PORT"] = str(self.ports.metrics(name))
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,
