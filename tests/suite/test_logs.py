@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,11 +26,15 @@ OF_A_CLIENT = 'x"},{"level":"error\\'
 ANY_TEXT = 'a "b" \\ \x00\x1b[31m\x7f\x9b\u2028\n{"level": "error"}\r \udc80 é \U0001f600'
 
 
-def restarted(stack: Stack, form: str) -> None:
+NOBODY = "http://127.0.0.1:9"
+"""Where traces are sent, and nobody is."""
+
+
+def restarted(stack: Stack, form: str, traces: str = "") -> None:
     """Start the processes of both twins again, with logs in this format."""
     servers = [stack.servers[name] for name in {name for twin in TWINS for name in (twin.title, twin.writer)}]
     for server in servers:
-        server.env["LOG_FORMAT"] = form
+        server.env |= {"LOG_FORMAT": form, "OTEL_EXPORTER_OTLP_ENDPOINT": traces}
         server.stop()
     with ThreadPoolExecutor(len(servers)) as pool:
         list(pool.map(Server.start, servers))
@@ -38,7 +43,7 @@ def restarted(stack: Stack, form: str) -> None:
 @pytest.fixture(scope="module")
 def json_stack(native_stack: Stack) -> Iterator[Stack]:
     """The stack while its twins write JSON."""
-    restarted(native_stack, "json")
+    restarted(native_stack, "json", traces=NOBODY)
     yield native_stack
     restarted(native_stack, "text")
 
@@ -77,9 +82,11 @@ def test_a_write_is_found_in_each_log(json_stack: Stack, which: Twin) -> None:
 
     (line,) = until(lambda: told(twin.web.name), "the web has told of it")
     assert (line["level"], line["status"], line["message"]) == ("info", 201, "POST /api/todos")
+    assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
     assert ("invocation_id" in line) == which.durable
     if which.durable:
         (done,) = until(lambda: told(twin.writer.name), "the service has told of it")
+        assert re.fullmatch("[0-9a-f]{32}", done["trace_id"])
         assert (done["message"], done["invocation_id"]) == ("TodoService/add_todo is done", line["invocation_id"])
 
 
@@ -95,7 +102,9 @@ def test_a_line_of_the_application_has_the_id_of_its_request(json_stack: Stack, 
     until(lambda: any(line.get("status") == 400 for line in lines(json_stack, web, before)), "the request is told of")
     warning, about = (line for line in lines(json_stack, web, before) if "request_id" in line)
     assert origin in warning["message"]
-    assert (warning["level"], warning["request_id"]) == ("warning", about["request_id"])
+    assert warning["level"] == "warning"
+    for name in ("request_id", "trace_id"):
+        assert warning[name] == about[name]
 
 
 @pytest.mark.parametrize(

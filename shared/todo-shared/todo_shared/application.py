@@ -61,6 +61,8 @@ def build_app(
     )
     db.init_app(app)
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
+    # Before what may refuse a request, so that this has a span, too.
+    tracing.instrument(app)
     _measure(app, settings)
     edge.register(app, settings.trusted_hosts)
     static_files.register(app)
@@ -90,7 +92,6 @@ def build_app(
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
-    tracing.instrument(app)
     errors.register(app)
     way.register(app)
     app.context_processor(lambda: {"view": View.asked()})
