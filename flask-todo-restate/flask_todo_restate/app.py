@@ -3,7 +3,7 @@
 from flask import Flask
 
 from flask_restate.ledger import MIGRATIONS
-from flask_todo_restate import outcomes
+from flask_todo_restate import measured, outcomes, waiting
 from flask_todo_restate.api import api
 from flask_todo_restate.routes import todo_routes
 from flask_todo_restate.settings import WebSettings
@@ -22,5 +22,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     app = build_app(__name__, "flask-todo-restate", settings, checks, needs=["restate"], migrations=[MIGRATIONS])
     app.config.update(RESTATE_ENDPOINT=settings.restate_endpoint, RESTATE_WRITE_BUDGET=settings.write_budget)
     add_routes(app, todo_routes, api, promises=True)
-    outcomes.init_app(app, settings.restate_admin_url, settings.dashboard_url)
+    outcomes.init_app(app)
+    pending = waiting.init_app(app, settings.restate_admin_url, settings.dashboard_url)
+    measured.ask(app.extensions["metrics"], pending)
     return app

@@ -38,18 +38,18 @@ MAX_LISTED = 50
 TIMEOUT_SECONDS = (0.5, 3.0)
 MAX_MESSAGES = 1000
 
-_HANDLERS = ", ".join(f"'{name}'" for name in WHAT)
+HANDLERS = ", ".join(f"'{name}'" for name in WHAT)
 _STATE = ("status", "retry_count", "last_failure", "last_failure_error_code", "last_failure_related_command_name")
 _OF_THE_OTHER = ", ".join(f"CASE WHEN other.id IS NULL THEN call.{x} ELSE other.{x} END AS {x}" for x in _STATE)
-_PENDING = "status NOT IN ('completed', 'scheduled')"
+PENDING = "status NOT IN ('completed', 'scheduled')"
 # What a call waits for in another one, such as the steps of a meeting, is told of that one: of the latest.
 _CALLS = f"""
     WITH other AS (
       SELECT *, row_number() OVER (PARTITION BY invoked_by_id ORDER BY created_at DESC) AS place
-      FROM sys_invocation WHERE {_PENDING} AND invoked_by_id IS NOT NULL
+      FROM sys_invocation WHERE {PENDING} AND invoked_by_id IS NOT NULL
     ), call AS (
       SELECT *, count(*) OVER () AS total FROM sys_invocation
-      WHERE {_PENDING} AND target_handler_name IN ({_HANDLERS}) AND created_at < now() - INTERVAL '1 second'
+      WHERE {PENDING} AND target_handler_name IN ({HANDLERS}) AND created_at < now() - INTERVAL '1 second'
       ORDER BY created_at DESC LIMIT {MAX_LISTED}
     )
     SELECT call.id, call.target_handler_name, call.created_at, call.total, {_OF_THE_OTHER}
@@ -66,7 +66,7 @@ _ID = re.compile("inv_[A-Za-z0-9]+")
 _PLACE = re.compile(r" \([^()]*:(\d+|None)\)$")
 # The status that another server has answered with, and Retry-After.
 _TOLD_TO_WAIT = re.compile(r"\d{3} ")
-_UNREACHABLE = "RT0010"
+UNREACHABLE = "RT0010"
 """Restate's code for a service endpoint that does not answer."""
 
 
@@ -164,7 +164,7 @@ class Pending:
         # It tells the strip and the log. The admin API may answer all the same.
         with self._app.app_context(), suppress(requests.RequestException):
             self._check()
-        rows = self._query(_CALLS)
+        rows = self.query(_CALLS)
         missing = set(list(self._missing)[:MAX_LISTED])
         self._read_messages((missing | {row["id"] for row in rows}) - self._messages.keys())
         self._missing -= missing
@@ -176,17 +176,18 @@ class Pending:
             row.get("last_failure_error_code") for row in rows if row.get("last_failure") and row["status"] != "paused"
         ]
         if codes:
-            return _UNREACHABLE not in codes
-        return True if self._query(_DONE) else None
+            return UNREACHABLE not in codes
+        return True if self.query(_DONE) else None
 
     def _read_messages(self, ids: Iterable[str]) -> None:
         if quoted := ", ".join(f"'{operation_id}'" for operation_id in ids):
-            for row in self._query(_MESSAGES.format(quoted)):
+            for row in self.query(_MESSAGES.format(quoted)):
                 self._messages[row["id"]] = _message(row["entry_json"])
         for oldest in list(self._messages)[:-MAX_MESSAGES]:
             self._messages.pop(oldest, None)
 
-    def _query(self, sql: str) -> list[dict[str, Any]]:
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Return the rows of Restate's own tables. Raises requests.RequestException, LookupError or ValueError."""
         headers = {"accept": "application/json"}
         answer = self._session.post(self._url, json={"query": sql}, headers=headers, timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
@@ -218,7 +219,7 @@ def plain(row: Mapping[str, Any]) -> str:
     """Return why the last attempt failed, in words for users; Restate's dashboard has all of it."""
     if row["status"] == "paused":
         return "it is paused until somebody resumes it"
-    if row.get("last_failure_error_code") == _UNREACHABLE:
+    if row.get("last_failure_error_code") == UNREACHABLE:
         return "the service does not answer"
     if not (failure := row.get("last_failure", "")):
         return ""

@@ -5,24 +5,30 @@ flask_todo_restate.restate_server:app` also works; flask_restate.server says wha
 """
 
 import logging
+import re
 
 import restate
+from restate.extensions import current_context
 
-from flask_restate import serve
-from flask_todo_restate.services.database import ledger
+from flask_restate import OPERATION_HEADER, serve
+from flask_todo_restate.services.database import ledger, sessions
 from flask_todo_restate.services.meeting import meeting_service, meeting_workflow
 from flask_todo_restate.services.notification import notification_service
 from flask_todo_restate.services.payment import payment_object
 from flask_todo_restate.services.reminder import reminder_object
 from flask_todo_restate.services.todo_service import todo_service
 from flask_todo_restate.settings import ServiceSettings
-from todo_shared import printable_logs, tracing
+from todo_shared import logs, metrics, tracing
 from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
+
+OPERATION_ID = re.compile(r"\w+/(?:\d+/)?\w+/(.+)\.[0-9a-f]{16}")
+"""An operation's id: the handler's address, the key of the request, and what stands for its content."""
 
 OUTSIDE_CALLS = 16
 """Steps that may wait for others at the same time without keeping those waiting that use a connection."""
 
+logs.install()
 settings = load(ServiceSettings)
 outside_settings()
 
@@ -32,10 +38,34 @@ app = restate.app(
 )
 
 
+def _ids_of_the_call() -> dict[str, str]:
+    try:
+        context = current_context()
+    except LookupError:
+        context = None
+    if context is None:
+        return {}
+    call = context.request()
+    request = OPERATION_ID.fullmatch(call.headers.get(OPERATION_HEADER, ""))
+    return {"invocation_id": call.id, **({"request_id": request[1]} if request else {})}
+
+
+def _measure() -> None:
+    if settings.restate_service_workers > 1:
+        metrics.prepare(settings, settings.restate_service_port)
+        metrics.forget_earlier()
+    if settings.metrics_port:
+        from todo_shared import metrics_server
+
+        server = metrics_server.Server(settings, sessions().kw["bind"], metrics.Asked())
+        (server.start_in_children if metrics.is_shared() else server.start)()
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    printable_logs.install()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(settings.log_level.upper())
+    logs.SOURCES.append(_ids_of_the_call)
+    _measure()
     tracing.instrument()
     tracing.start("flask-todo-restate service")
     serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger, at_end=tracing.stop)

@@ -4,8 +4,9 @@ from flask import Blueprint, redirect
 from flask.typing import ResponseReturnValue
 
 from flask_todo_restate.features import WRITES
-from flask_todo_restate.outcomes import restate, typed_before
+from flask_todo_restate.outcomes import restate
 from flask_todo_restate.services import todo_service
+from flask_todo_restate.waiting import typed_before
 from todo_shared import pages
 from todo_shared.features.routes import add_pages
 from todo_shared.forms import AddForm, DeleteForm, UpdateForm

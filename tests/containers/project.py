@@ -37,6 +37,8 @@ class Project:
             "PORT": str(self.ports.web(twin)),
             "OUTSIDE_WORLD_PORT": str(self.ports.outside_world),
             "POSTGRES_PORT": str(self.ports.postgres),
+            "METRICS_PORT": str(self.ports.metrics(twin.title)),
+            "SERVICE_METRICS_PORT": str(self.ports.restate_app_metrics),
             "RESTATE_ADMIN_PORT": str(self.ports.restate_admin),
             "RESTATE_INGRESS_PORT": str(self.ports.restate_ingress),
             "RESTATE_SERVICE_PORT": str(self.ports.restate_service),

@@ -90,7 +90,8 @@ class ContainerStack:
         self.twins = TWINS
         self._projects = projects
         plain, restate = projects[PLAIN], projects[RESTATE]
-        self.ports = dataclasses.replace(restate.ports, flask_todo=plain.ports.flask_todo)
+        of_plain = {port: getattr(plain.ports, port) for port in PLAIN.ports}
+        self.ports = dataclasses.replace(restate.ports, **of_plain)
 
         def container(service: str, project: Project) -> Container:
             return engine.containers.get(project.containers()[service]["Id"])

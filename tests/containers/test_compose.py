@@ -1,6 +1,7 @@
 """The compose files, from a fresh copy of the repository: they start, keep what they have, hide what they should."""
 
 import contextlib
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -63,6 +64,15 @@ def test_internal_networks(project: Project) -> None:
     if "restate" in reach:
         assert reach["restate_app"] <= internal
         assert not reach["db"] & reach["restate"]
+
+
+def test_each_line_of_our_logs_is_json(project: Project) -> None:
+    """What collects the logs can read each line, from the first one on."""
+    requests.get(f"{project.url}/healthz", timeout=30).raise_for_status()
+    for service in {"web", "restate_app"} & project.servers:
+        lines = project.run("docker", "compose", "logs", "--no-log-prefix", service).splitlines()
+        assert lines
+        assert {"time", "level", "message"} <= set.intersection(*(set(json.loads(line)) for line in lines)), service
 
 
 def test_nobody_is_root(project: Project) -> None:

@@ -14,20 +14,23 @@ PORTS = {
     "restate": [8080, 9070, 5122],
     "restate-ingress": [8080, 9070, 5122],
     "restate-admin": [8080, 9070, 5122],
-    "restate_app": [9080],
+    "restate_app": [9080, 9100],
+    "web": [9100],
+    "web-metrics": [9100],
+    "restate-app-metrics-1": [9100],
     "query": [9071],
     "outside_world": [5080],
 }
 """The ports of the Restate twin's containers, by each name that they have in some network."""
 
 REACHED = {
-    "web": {"db:5432", "restate:8080", "restate-ingress:8080", "query:9071"},
-    "restate_app": {"db:5432", "outside_world:5080"},
+    "web": {"db:5432", "restate:8080", "restate-ingress:8080", "query:9071", "web-metrics:9100"},
+    "restate_app": {"db:5432", "outside_world:5080", "restate-app-metrics-1:9100"},
     "outside_world": set(),
     "query": {"restate:9070", "restate-admin:9070"},
     "db": set(),
 }
-"""What each of them reaches."""
+"""What each of them reaches. Metrics have an address of their own: its own, and nobody else's."""
 
 ALLOWED = {"owner": {"SELECT", "INSERT", "CREATE"}, "writer": {"SELECT", "INSERT"}, "reader": {"SELECT"}}
 """What each role may do."""

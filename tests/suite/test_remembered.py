@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_restate.extension import OperationState, PendingError
-from flask_todo_restate import outcomes, remembered
+from flask_todo_restate import outcomes, remembered, waiting
 from tests.suite.test_outage_log import Clock
 from tests.suite.test_pending import PENDING
 from tests.support.applications import make_both
@@ -109,9 +109,9 @@ def test_slow_answers_have_one_deadline(app: Flask, monkeypatch: pytest.MonkeyPa
         clock.now += min(timeout, 0.2)
         return OperationState("pending")
 
-    monkeypatch.setattr(outcomes, "time", clock)
+    monkeypatch.setattr(waiting, "time", clock)
     monkeypatch.setattr(outcomes.restate, "status", status)
     before = clock.now
     assert len(texts(client, PENDING)) == 8
     assert len(asked) == 3
-    assert clock.now - before == pytest.approx(outcomes.ASK_SECONDS)
+    assert clock.now - before == pytest.approx(waiting.ASK_SECONDS)

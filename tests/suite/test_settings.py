@@ -28,6 +28,8 @@ WRONG: list[tuple[type[BaseSettings], str, str]] = [
     (Settings, "DB_CONNECT_TIMEOUT_SECONDS", "1"),
     (Settings, "LOG_LEVEL", "loud"),
     (Settings, "OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318"),
+    (Settings, "LOG_FORMAT", "xml"),
+    (Settings, "METRICS_PORT", "0"),
     (OutsideSettings, "OUTSIDE_WORLD_URL", "127.0.0.1:5080"),
     *((OutsideSettings, "WEBHOOK_HOSTS", value) for value in ("a", "http://a:1", "a:x", "a:1;b:2")),
     (OutsideSettings, "MAIL_TO", "nobody"),

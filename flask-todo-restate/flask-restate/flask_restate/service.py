@@ -1,5 +1,6 @@
 """A Restate service that never drops a call, and does not retry for ever where that cannot help."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -16,6 +17,8 @@ from flask_restate.errors import translate
 from flask_restate.settings import RetrySettings
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 def durable_service(name: str, retries: RetrySettings | None = None) -> restate.Service:
@@ -96,9 +99,12 @@ async def _answers() -> AsyncIterator[None]:
     if context.handler.arity > 1 and not context.request().body:
         # The SDK would pass None to the handler.
         raise restate.TerminalError("A JSON message is needed.", status_code=400)
+    target = f"{context.handler.service_tag.name}/{context.handler.name}"
     try:
         yield
+        log.info("%s is done", target)
     except restate.TerminalError as error:
+        log.info("%s ends with %d: %s", target, error.status_code, error.message)
         if error.message.startswith("Unable to parse an input argument."):
             # The SDK would answer 500.
             raise restate.TerminalError("The message does not have the required form.", status_code=400) from error

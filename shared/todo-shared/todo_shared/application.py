@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alembic.config import Config
 from flask import Blueprint, Flask, Response, jsonify
-from flask.logging import default_handler
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_migrate import Migrate
@@ -15,7 +14,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from todo_shared import edge, errors, openapi, outages, printable_logs, static_files, tracing, way
+from todo_shared import edge, errors, logs, metrics, openapi, outages, static_files, tracing, way
 from todo_shared.features.outside import outside_settings
 from todo_shared.list_view import View
 from todo_shared.models import db
@@ -41,13 +40,13 @@ def build_app(
     `checks`, by the name that /readyz reports, are checked in addition to the database. It is 503 only without what the
     application `needs` of these: the others are just named. `migrations` are folders of migrations in addition to ours.
     """
-    printable_logs.install()
+    logs.install()
     # Read now, so that a wrong one ends the start.
     outside_settings()
     app = Flask(name, template_folder=str(HERE / "templates"), static_folder=str(HERE / "static"))
     app.logger.setLevel(settings.log_level.upper())
     outages.log.setLevel(app.logger.level)
-    outages.log.addHandler(default_handler)
+    logs.register(app)
     app.config.update(
         TITLE=title,
         SECRET_KEY=settings.secret_key.get_secret_value(),
@@ -62,6 +61,9 @@ def build_app(
     )
     db.init_app(app)
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
+    # Before what may refuse a request, so that this has a span, too.
+    tracing.instrument(app)
+    _measure(app, settings)
     edge.register(app, settings.trusted_hosts)
     static_files.register(app)
     CSRFProtect(app)
@@ -90,13 +92,22 @@ def build_app(
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
-    tracing.instrument(app)
     errors.register(app)
     way.register(app)
     app.context_processor(lambda: {"view": View.asked()})
     app.after_request(_keep_pages_out_of_caches)
     _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})}, needs)
     return app
+
+
+def _measure(app: Flask, settings: Settings) -> None:
+    asked = app.extensions["metrics"] = metrics.Asked()
+    if metrics.is_shared():
+        from todo_shared import metrics_server
+
+        metrics_server.count_requests(app)
+        with app.app_context():
+            metrics_server.Server(settings, db.engine, asked).start_in_children()
 
 
 def _keep_pages_out_of_caches(response: Response) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import requests
-from flask import Flask, jsonify, render_template, request
+from flask import Flask, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from pydantic import JsonValue
@@ -127,7 +127,9 @@ def register(app: Flask) -> None:
     @app.errorhandler(requests.RequestException)
     def outside(error: requests.RequestException) -> ResponseReturnValue:
         db.session.rollback()
-        done = "Nothing was done there." if was_not_done(error) else "It is unknown whether it was done there."
+        done = "Nothing was done there."
+        if not was_not_done(error):
+            g.told, done = "unknown", "It is unknown whether it was done there."
         return refused(503, f"Another server does not answer as it should. {done}")
 
     @app.errorhandler(TodoNotFoundError)

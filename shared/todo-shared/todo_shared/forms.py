@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import request
+from flask import g, request
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import generate_csrf
 from pydantic import TypeAdapter, ValidationError
@@ -85,7 +85,8 @@ class TodoForm(FlaskForm):
         """
         if not self.validate():
             raise InvalidFormError(self, self.message)
-        return self.request_id.data or new_request_id()
+        g.request_id = self.request_id.data or new_request_id()
+        return str(g.request_id)
 
 
 class AddForm(TodoForm):

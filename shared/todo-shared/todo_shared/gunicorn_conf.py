@@ -5,10 +5,12 @@ import resource
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from todo_shared import tracing
+from todo_shared import logs, metrics, tracing
 from todo_shared.settings import Settings, load
 
+logs.install()
 _settings = load(Settings)
+metrics.prepare(_settings, _settings.port)
 _open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 bind = f"{_settings.host}:{_settings.port}"
@@ -18,6 +20,7 @@ threads = _settings.web_threads
 # Half of the files that may be open, which are 256 in a shell of macOS. Who comes then waits; a worker that can open no
 # more would end, with all requests that it has.
 worker_connections = 1000 if _open_files == resource.RLIM_INFINITY else min(1000, _open_files // 2)
+logger_class = "todo_shared.gunicorn_logger.FormattedLogger"
 loglevel = _settings.log_level
 accesslog = "-" if _settings.log_level in ("debug", "info") else None
 # The application is created once, before workers are forked, so a wrong setting ends the start with one line.
@@ -43,3 +46,13 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 def worker_exit(_server: Arbiter, _worker: Worker) -> None:
     """Send what of the traces is left."""
     tracing.stop()
+
+
+def when_ready(_server: Arbiter) -> None:
+    """Begin to count; the port is ours, and no worker runs yet."""
+    metrics.forget_earlier()
+
+
+def child_exit(_server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker that has ended has counted, and nothing else of it."""
+    metrics.forget_gauges(worker.pid)

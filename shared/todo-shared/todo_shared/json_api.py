@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import TypeVar
 
-from flask import jsonify, request, url_for
+from flask import g, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -59,9 +59,10 @@ def read_idempotency_key() -> str:
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return str(uuid.uuid4())
-    if not KEY_PATTERN.fullmatch(key):
+        key = str(uuid.uuid4())
+    elif not KEY_PATTERN.fullmatch(key):
         raise BadRequest("An Idempotency-Key must have 1 to 255 visible ASCII characters.")
+    g.request_id = key
     return key
 
 

@@ -33,8 +33,3 @@ class PrintableRecord(logging.LogRecord):
     @exc_text.setter
     def exc_text(self, text: str | None) -> None:
         self._exc_text = text and _indented(text)
-
-
-def install() -> None:
-    """Let all loggers of this process make such records."""
-    logging.setLogRecordFactory(PrintableRecord)

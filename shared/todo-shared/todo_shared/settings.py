@@ -114,8 +114,17 @@ class DatabaseSettings(BaseSettings):
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
+    log_format: Annotated[Literal["text", "json"] | None, BeforeValidator(_lower)] = None
+    """By default text where people watch, on a terminal, and JSON elsewhere: see todo_shared.logs."""
+
     otel_exporter_otlp_endpoint: str = Field(default="", pattern="^(https?://.*)?$")
     """Where traces are sent, as OTLP over HTTP, such as http://127.0.0.1:4318; without it none are made."""
+
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where Prometheus scrapes /metrics; without it nothing is measured."""
+
+    metrics_host: str = "127.0.0.1"
+    """Address to listen on for that. It is for nobody else: only containers need another one."""
 
     @model_validator(mode="after")
     def refuse_development_secrets(self) -> Self:

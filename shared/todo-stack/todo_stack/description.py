@@ -116,6 +116,8 @@ class StackDescription:
         settings = {
             # Lines are to be seen when they are written.
             "PYTHONUNBUFFERED": "1",
+            # Their lines are seen by people, each behind the name of its process.
+            "LOG_FORMAT": self.environment.get("LOG_FORMAT", "text"),
             # It would add the variables of a file .env in this folder or one above.
             "FLASK_SKIP_DOTENV": "1",
             # The durable twin's web leaves all writing to the service.
@@ -127,6 +129,8 @@ class StackDescription:
             # The only private address that webhooks may have.
             "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
+        if name in (twin.title, twin.writer):
+            settings["METRICS_PORT"] = str(self.ports.metrics(name))
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,

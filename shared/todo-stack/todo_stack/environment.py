@@ -48,6 +48,7 @@ _OF_A_DATABASE = {"DATABASE_PASSWORD", "MIGRATION_DATABASE_URL"}
 _SET_HERE = SETTINGS | {
     *("DATABASE_URL", "HOST", "SECRET_KEY", "OUTSIDE_WORLD_URL", "WEBHOOK_HOSTS"),
     *("RESTATE_SERVICE_URL", "RESTATE_IDENTITY_KEY", "OTEL_SERVICE_NAME"),
+    *("METRICS_HOST", "METRICS_PORT"),
 }
 """What a process gets from us or not at all, whatever the environment says."""
 

@@ -43,6 +43,9 @@ class Ports:
     restate_admin: int = _port(9070, "RESTATE_ADMIN_URL")
     restate_node: int = _port(5122, "RESTATE_NODE_PORT")
     outside_world: int = _port(5080, "OUTSIDE_WORLD_PORT")
+    flask_todo_metrics: int = _port(9140, "FLASK_TODO_METRICS_PORT")
+    flask_todo_restate_metrics: int = _port(9150, "FLASK_TODO_RESTATE_METRICS_PORT")
+    restate_app_metrics: int = _port(9180, "RESTATE_APP_METRICS_PORT")
 
     @classmethod
     def from_environment(cls, twins: Collection[Twin], environment: Mapping[str, str]) -> Self:
@@ -94,6 +97,10 @@ class Ports:
     def web_url(self, twin: Twin) -> str:
         """Return the address of a twin's web, without a slash at its end."""
         return f"http://{HOST}:{self.web(twin)}"
+
+    def metrics(self, server: str) -> int:
+        """Return the port at which a server of a twin, by its name, is scraped."""
+        return int(getattr(self, f"{server.replace('-', '_')}_metrics"))
 
     def check(self, wanted: Collection[str]) -> None:
         """Make sure that these ports (by field name) can be had; the error has the setting, and who has the port."""

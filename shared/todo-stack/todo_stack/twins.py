@@ -42,7 +42,7 @@ PLAIN = Twin(
     database="todos",
     writer="flask-todo",
     servers=("db", "flask-todo"),
-    ports=("flask_todo",),
+    ports=("flask_todo", "flask_todo_metrics"),
 )
 
 RESTATE = Twin(
@@ -55,7 +55,10 @@ RESTATE = Twin(
     database="todos_restate",
     writer="restate_app",
     servers=("db", "restate_app", "restate", "flask-todo-restate"),
-    ports=("flask_todo_restate", "restate_service", "restate_ingress", "restate_admin", "restate_node"),
+    ports=(
+        *("flask_todo_restate", "restate_service", "restate_ingress", "restate_admin", "restate_node"),
+        *("flask_todo_restate_metrics", "restate_app_metrics"),
+    ),
 )
 
 TWINS = (PLAIN, RESTATE)

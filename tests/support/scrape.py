@@ -1,0 +1,42 @@
+"""What a twin's servers tell Prometheus."""
+
+from collections.abc import Callable
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from tests.support.waiting import until
+from todo_stack.ports import HOST
+
+TIMEOUT_SECONDS = 10
+"""As long as Prometheus waits, unless it is told otherwise."""
+
+
+class Scrape:
+    """The answer of one server at one moment."""
+
+    def __init__(self, port: int) -> None:
+        """Ask for it."""
+        answer = requests.get(f"http://{HOST}:{port}/metrics", timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        self.text = answer.text
+        self._samples = [sample for family in text_string_to_metric_families(self.text) for sample in family.samples]
+
+    def of(self, name: str, **labels: str) -> list[Sample]:
+        """Return the samples with this name and these labels."""
+        return [each for each in self._samples if each.name == name and labels.items() <= each.labels.items()]
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return the sum of these samples."""
+        return sum(sample.value for sample in self.of(name, **labels))
+
+
+def scraped(port: int, condition: Callable[[Scrape], object], what: str) -> Scrape:
+    """Scrape until the condition holds, and return that answer."""
+
+    def scrape() -> Scrape | None:
+        found = Scrape(port)
+        return found if condition(found) else None
+
+    return until(scrape, what) or Scrape(port)
