@@ -3,7 +3,7 @@
 import contextlib
 import gzip
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -112,7 +112,7 @@ def _recorded(span: Span, resource: dict[str, Any]) -> SpanRecord:
     )
 
 
-def _values(attributes: "list[KeyValue]") -> dict[str, Any]:
+def _values(attributes: Iterable[KeyValue]) -> dict[str, Any]:
     return {each.key: _value(each.value) for each in attributes}
 
 
