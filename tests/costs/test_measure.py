@@ -35,6 +35,7 @@ def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
 
 
 @pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
+@pytest.mark.whole
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     """Each counted add is a row more, each counted deletion a row less, and each counted payment one charge."""
     twin = twins[number]
@@ -55,6 +56,7 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     assert (len(paid.milliseconds), execute(twin.database, charges)) == (20, [(20, 20)])
 
 
+@pytest.mark.whole
 def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
     """Both twins are measured at every kind of request, in both loops and at one rate, and all three at adding."""
     steps: list[int] = []
@@ -74,6 +76,7 @@ def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("twins")
+@pytest.mark.whole
 def test_other_operations_of_the_control(stack: Stack) -> None:
     """The control is measured at what it does beside the add, and all that it is asked to pay is paid."""
     (peer,) = (one for one in PEERS if one.name == LEDGER_ONLY.key)
@@ -92,6 +95,7 @@ def test_other_operations_of_the_control(stack: Stack) -> None:
     assert payments == paid >= speeds.CLIENTS
 
 
+@pytest.mark.whole
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
     steps: list[str] = []

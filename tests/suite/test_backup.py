@@ -63,6 +63,7 @@ def restart(twin: RunningTwin, ids: list[str]) -> None:
         assert twin.settle() == []
 
 
+@pytest.mark.whole
 def test_older_database(twin: RunningTwin, tmp_path: Path) -> None:
     """Under a newer journal confirmed writes are gone. Called again, todos are there once, and payments twice."""
     world = OutsideWorldClient(twin.world.url, RESTATE.key)
@@ -97,6 +98,7 @@ def test_older_database(twin: RunningTwin, tmp_path: Path) -> None:
     assert twin.call("GET", f"/{paid}/meeting").json()["status"] == "refused"
 
 
+@pytest.mark.whole
 def test_older_journal(twin: RunningTwin, data: Path, tmp_path: Path) -> None:
     """Under a newer database nothing is made twice; what was promised since is lost, and a reminder has no timer."""
     name, db = new_name("older journal"), twin.stack.servers["db"]

@@ -63,6 +63,7 @@ HOSTILE = {**PROXIES, **LIBPQ, **OF_PROGRAMS, **OF_ANOTHER_DATABASE, **OF_THE_MA
 TITLE = "Buy 🥛 in Zürich"
 
 
+@pytest.mark.whole
 def test_hostile_environment(tmp_path: Path) -> None:
     """Both twins start, and store what is beyond LATIN1, whatever the shell has set for other programs."""
     for module in ("sitecustomize", "click", "requests"):

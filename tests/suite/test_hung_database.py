@@ -57,6 +57,7 @@ def backend(connection: Connection) -> int:
     return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
+@pytest.mark.whole
 def test_twin_gives_it_up(twin: RunningTwin) -> None:
     """The plain twin says that it failed, the Restate twin that it is pending; afterwards both go on as before."""
     outcome, verdict = {

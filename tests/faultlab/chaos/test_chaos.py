@@ -39,6 +39,7 @@ def test_chaos(twin: Twin, tmp_path: Path) -> None:
     assert result.verdicts[Verdict.EXACTLY_ONCE] > 0
 
 
+@pytest.mark.whole
 def test_asked_to_end(tmp_path: Path) -> None:
     """Asked to end in the middle of a fault, it stops everything and leaves neither process nor data."""
     arguments = f"-m tests.faultlab.chaos --twin restate --seed {SEED} --data".split()

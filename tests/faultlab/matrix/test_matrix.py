@@ -134,6 +134,7 @@ class Harmless(FaultInjector):
             message.release()
 
 
+@pytest.mark.whole
 def test_without_the_faults_it_fails(tmp_path: Path) -> None:
     """If the faults are taken away, cells come to other verdicts than predicted: the matrix can fail."""
     every = [case for case in every_case() if case.seam.twin in TWINS]
