@@ -130,7 +130,8 @@ class StackDescription:
             "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
         if name in (twin.title, twin.writer):
-            settings["METRICS_PORT"] = str(self.ports.metrics(name))
+            # By its package: the control of the fault lab is the plain twin under another title.
+            settings["METRICS_PORT"] = str(self.ports.metrics(twin.package if name == twin.title else name))
         if twin.durable:
             settings |= {
                 "RESTATE_ENDPOINT": self.ports.ingress_url,
