@@ -26,7 +26,11 @@ TAKEN, SIZE, OTHER_TAKEN, OTHER_SIZE = (
     f'todo_db_pool_{name}{{job="web",pid="{pid}"}}' for pid in (1, 2) for name in ("checked_out", "size")
 )
 
+UP, OTHER_UP = 'up{job="web",instance="a"}', 'up{job="other",instance="b"}'
+DATABASE, ITS_RESTATE = (f'todo_up{{job="web",instance="a",part="{part}"}}' for part in ("database", "restate"))
+
 FIRING = {
+    "PartDown": [({ITS_RESTATE: "1 0x20", DATABASE: "1x20"}, 3), ({UP: "1 0x20", DATABASE: "1 _x20"}, 3)],
     "WritesFail": [
         ({OK: "0+94x20", FAILS: "0+3x20", UNKNOWN: "0+3x20"}, 12),
         ({FAILS: "0+1x20"}, 12),
@@ -38,6 +42,11 @@ FIRING = {
 """By alert: the values of each minute, and the minute in which it fires."""
 
 SILENT = {
+    "PartDown": [
+        ({UP: "1x20", DATABASE: "1x20", ITS_RESTATE: "1 0 1x20"}, 4),
+        # A job of somebody else.
+        ({OTHER_UP: "0x20", UP: "1x20", DATABASE: "1x20"}, 4),
+    ],
     "WritesFail": [
         ({OK: "0+96x20", FAILS: "0+4x20"}, 15),
         # What clients did wrong is not ours.
