@@ -6,3 +6,11 @@ Their clients have threads and connections, which a fork would leave behind or s
 from todo_shared.gunicorn_conf import *  # noqa: F403 - whatever the twins have
 
 preload_app = False
+
+
+def post_fork(_server: object, _worker: object) -> None:  # type: ignore[no-redef]  # another one
+    """Trace nothing: these applications have no title of their own."""
+
+
+def worker_exit(_server: object, _worker: object) -> None:  # type: ignore[no-redef]  # another one
+    """And so nothing is left to send."""

@@ -24,6 +24,7 @@ from todo_stack.twins import TWINS
 from todo_stack.unprivileged import remove
 
 PORT = 5070
+SIGNAL_SECONDS = 0.5
 
 
 @click.command()
@@ -51,7 +52,9 @@ def main(port: int, data: Path, look: float) -> None:
             last_first.enter_context(served(lab, token, listener))
             console.print(f"\n    http://{HOST}:{port}/?token={token}\n", style="bold", soft_wrap=True)
             console.print("Ctrl-C ends everything.")
-            stop.wait()
+            # A signal may come to another thread: then this one, which alone handles it, learns of it when it wakes.
+            while not stop.wait(SIGNAL_SECONDS):
+                pass
     except StopRequested:
         pass
     except (StackError, OSError) as error:

@@ -58,7 +58,7 @@ class Lab:
             for one in running:
                 one.result()
             for lab in self._laboratories:
-                side = self.sides[lab.which.key] = Side(lab, self._broadcast.take)
+                side = self.sides[lab.which.key] = Side(lab, self._broadcast.take, self.stop)
                 started.callback(side.close)
             self._running = started.pop_all()
         for target in (self._pump_wire, self._pump_state, self._pump_customers):

@@ -24,7 +24,7 @@ from tests.support import restate_admin
 from tests.support.history import Outcome, Verdict
 from tests.support.running_twin import new_key
 from tests.support.waiting import StillMissingError, until
-from todo_stack.errors import StackError
+from todo_stack.errors import StackError, StopRequested
 
 KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind")
 """What the customer can ask for."""
@@ -41,14 +41,14 @@ DEEDS = ("kill", "freeze", "stop", "start")
 class Side:
     """One twin. Any thread may call its methods."""
 
-    def __init__(self, lab: Laboratory, tell: Callable[[Mapping[str, Any]], None]) -> None:
-        """Take a laboratory that runs; `tell` is called for each message that passes, on the thread of the wire."""
+    def __init__(self, lab: Laboratory, tell: Callable[[Mapping[str, Any]], None], stop: threading.Event) -> None:
+        """Take a laboratory that runs; `tell` is called for each message that passes; `stop` ends what is waited for."""
         self.lab = lab
         self.key = lab.which.key
         self.recorder = Recorder(())
         self.operations: list[SubmittedOperation] = []
         self.count = Count(lab)
-        self._tell = tell
+        self._tell, self._stop = tell, stop
         self._lock, self._one_deed_at_a_time = threading.RLock(), threading.RLock()
         self._stock: defaultdict[str, deque[SubmittedOperation]] = defaultdict(deque)
         self._clients = ThreadPoolExecutor(64, thread_name_prefix=f"{self.key} client")
@@ -156,10 +156,12 @@ class Side:
         self._clients.submit(operate)
 
     def wait_for(self, operation: SubmittedOperation, verdict: Verdict | None, seconds: float) -> str:
-        """Return the verdict once an operation is counted: as this one, if it is named."""
+        """Return the verdict once an operation is counted: as this one, if it is named. May raise StopRequested."""
         words = [one.value for one in Verdict if verdict in (None, one)]
 
         def counted() -> str:
+            if self._stop.is_set():
+                raise StopRequested
             return next((word for word in words if word == self.count.word(operation)), "")
 
         return until(counted, f"{operation.kind} to be counted: {words[0]}", seconds)
@@ -196,7 +198,7 @@ class Side:
     def until_quiet(self, seconds: float) -> None:
         """Return when nothing goes on, or when the time is over."""
         with contextlib.suppress(StillMissingError):
-            until(lambda: not self._going_on, "the end of everything", seconds)
+            until(lambda: not self._going_on or self._stop.is_set(), "the end of everything", seconds)
 
     def _ask_for_result(self, operation: SubmittedOperation) -> None:
         ask_for_result(self.lab.twin, operation)
