@@ -42,7 +42,7 @@ class Side:
     """One twin. Any thread may call its methods."""
 
     def __init__(self, lab: Laboratory, tell: Callable[[Mapping[str, Any]], None], stop: threading.Event) -> None:
-        """Take a laboratory that runs; `tell` is called for each message that passes; `stop` ends what is waited for."""
+        """Take a laboratory that runs; `tell` is called for each message that passes, and `stop` ends all waiting."""
         self.lab = lab
         self.key = lab.which.key
         self.recorder = Recorder(())
