@@ -9,6 +9,8 @@ from todo_stack.twins import PLAIN, RESTATE
 
 only_restate = pytest.mark.parametrize("project", [RESTATE], ids=str, indirect=True)
 
+METRICS = "metrics of the running version"
+
 PORTS = {
     "db": [5432],
     "restate": [8080, 9070, 5122],
@@ -17,7 +19,7 @@ PORTS = {
     "restate_app": [9080, 9100],
     "web": [9100],
     "web-metrics": [9100],
-    "restate-app-metrics-1": [9100],
+    METRICS: [9100],
     "query": [9071],
     "outside_world": [5080],
 }
@@ -25,7 +27,7 @@ PORTS = {
 
 REACHED = {
     "web": {"db:5432", "restate:8080", "restate-ingress:8080", "query:9071", "web-metrics:9100"},
-    "restate_app": {"db:5432", "outside_world:5080", "restate-app-metrics-1:9100"},
+    "restate_app": {"db:5432", "outside_world:5080", f"{METRICS}:9100"},
     "outside_world": set(),
     "query": {"restate:9070", "restate-admin:9070"},
     "db": set(),
@@ -49,13 +51,21 @@ def in_container(project: Project, service: str, *command: str) -> subprocess.Co
     return subprocess.run(docker, capture_output=True, text=True, timeout=120, check=False)
 
 
+def settings(project: Project, service: str) -> list[list[str]]:
+    """Return the names and values of the environment of a service's container."""
+    return [each.split("=", 1) for each in project.containers()[service]["Config"]["Env"]]
+
+
 @only_restate
 @pytest.mark.parametrize("service", REACHED)
 def test_each_reaches_what_it_needs(project: Project, service: str) -> None:
     """No container can connect to a port that it does not need."""
-    targets = [f"{name} {port}" for name, ports in PORTS.items() if name != service for port in ports]
+    (metrics,) = (value for name, value in settings(project, "restate_app") if name == "METRICS_HOST")
+    names = {name: metrics if name == METRICS else name for name in PORTS}
+    targets = [f"{names[name]} {port}" for name, ports in PORTS.items() if name != service for port in ports]
     attempt = 'for t in "$@"; do set -- $t; timeout 1 bash -c "</dev/tcp/$1/$2" 2>/dev/null && echo $1:$2; done; true'
-    assert set(in_container(project, service, "bash", "-c", attempt, "-", *targets).stdout.split()) == REACHED[service]
+    reached = in_container(project, service, "bash", "-c", attempt, "-", *targets).stdout.split()
+    assert set(reached) == {each.replace(METRICS, metrics) for each in REACHED[service]}
 
 
 @only_restate
