@@ -164,4 +164,5 @@ class Server:
                 with contextlib.suppress(OSError):
                     start_http_server(cast(int, self._settings.metrics_port), self._settings.metrics_host, registry)
                     serves = True
+            # The interval itself: a pool tells nobody when it is full, and a port tells nobody when it is free.
             time.sleep(INTERVAL_SECONDS)
