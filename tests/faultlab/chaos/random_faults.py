@@ -60,16 +60,19 @@ class RandomFaults:
     settings: ChaosSettings
     injected: list[InjectedFault] = field(default_factory=list)
 
-    def run(self) -> None:
+    def run(self, enough: Callable[[], bool] = lambda: True) -> None:
         """Break and mend until the time is over; a fault that has begun is mended, even where that takes longer.
 
+        Where that is not `enough` it goes on, at most as long again: on a busy machine little succeeds in the time.
         Raises StopRequested if that was asked for meanwhile.
         """
         began = time.monotonic()
         end = began + self.settings.seconds
+        latest = end + self.settings.seconds
         for kind, target, inject in self._choices():
             self._last(min(self.settings.off_seconds, max(end - time.monotonic(), 0)))
-            if time.monotonic() >= end:
+            now = time.monotonic()
+            if now >= latest or (now >= end and enough()):
                 return
             fault = InjectedFault(kind, target, time.monotonic() - began)
             self.injected.append(fault)

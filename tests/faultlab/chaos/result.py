@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faultlab.chaos.random_faults import InjectedFault
+from tests.faultlab.chaos.workload import UNDOES
 from tests.faultlab.legend import LEGEND, Share
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.control import LEDGER_ONLY, operations_of
@@ -77,14 +78,25 @@ def find_violations(twin: Twin, history: list[SubmittedOperation], seconds: floa
     for verdict in (Verdict.DUPLICATED, Verdict.STUCK, Verdict.HALF_DONE, Verdict.LOST):
         found = [one for one in history if judge(one) is verdict and not _foretold(twin, one, verdict)]
         violations += [f"{verdict.value}: {o.kind} {o.marker}, told {', '.join(map(str, o.answers))}" for o in found]
-    kinds = operations_of(twin)
-    minimum_ok = int(seconds * MINIMUM_OK_PER_SECOND / len(kinds))
-    for kind in kinds:
+    for kind in operations_of(twin):
         try:
-            count([operation for operation in history if operation.kind == kind], minimum_ok=minimum_ok)
+            # Whatever has undone one proves that it had succeeded, and answers for a meeting in its place.
+            of_kind = [one for one in history if kind in (one.kind, UNDOES.get(one.kind))]
+            count(of_kind, minimum_ok=_fewest_ok(twin, seconds))
         except NothingProvedError as error:
             violations.append(f"{kind}: {error}")
     return violations
+
+
+def too_few(twin: Twin, history: Sequence[SubmittedOperation], seconds: float) -> list[str]:
+    """Return the kinds of operations that have not yet succeeded often enough for a run of so many seconds."""
+    kinds = [operation.kind for operation in history if operation.outcome is Outcome.OK]
+    succeeded = Counter([*kinds, *map(UNDOES.get, kinds)])
+    return [kind for kind in operations_of(twin) if succeeded[kind] < _fewest_ok(twin, seconds)]
+
+
+def _fewest_ok(twin: Twin, seconds: float) -> int:
+    return int(seconds * MINIMUM_OK_PER_SECOND / len(operations_of(twin)))
 
 
 def _foretold(twin: Twin, operation: SubmittedOperation, verdict: Verdict) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
-from tests.faultlab.chaos.result import ChaosResult, find_violations
+from tests.faultlab.chaos.result import ChaosResult, find_violations, too_few
 from tests.faultlab.chaos.workload import Workload, WorkloadClient
 from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.submitted import SubmittedOperation, ask_for_result
@@ -33,11 +33,11 @@ def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None =
     Raises StopRequested if the settings' `stop` was set meanwhile, StackError if a server did not start at first.
     """
     with Laboratory(twin, data, log, cancelled=settings.stop, with_outside_world=True) as lab:
-        workload = Workload(lab.twin, settings.seed, settings.seconds)
+        workload = Workload(lab.twin, settings.seed, 2 * settings.seconds)
         faults = RandomFaults(lab, settings)
         try:
             with workload.running():
-                faults.run()
+                faults.run(lambda: not too_few(twin, workload.history, settings.seconds))
             lab.heal()
         except StackError as error:
             return ChaosResult(twin, workload.history, faults.injected, [f"did not come back: {error}"])

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault
-from tests.faultlab.chaos.result import ChaosResult, find_violations
+from tests.faultlab.chaos.result import ChaosResult, find_violations, too_few
 from tests.faultlab.chaos.run import run_chaos
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.control import LEDGER_ONLY
@@ -122,6 +122,14 @@ def test_too_little_of_one_kind() -> None:
     without_deletes = [operation for operation in GOOD if operation.kind != "delete"]
     (violation,) = find_violations(RESTATE, without_deletes, seconds=60)
     assert violation.startswith("delete: only 0 of 0 operations succeeded")
+    assert too_few(RESTATE, without_deletes, seconds=60) == ["delete"]
+
+
+def test_what_was_undone_had_succeeded() -> None:
+    """A meeting that was cancelled was planned before, and the operation that cancelled it stands for both."""
+    cancelled = [operation for operation in GOOD if operation.kind != "plan"]
+    assert find_violations(PLAIN, cancelled, seconds=60) == []
+    assert too_few(PLAIN, cancelled, seconds=60) == []
 
 
 def test_history_on_disk(tmp_path: Path) -> None:
