@@ -187,7 +187,7 @@ def test_started_at_another_address(durable: RunningTwin, native_stack: Stack) -
     # A stack that is started again with another RESTATE_SERVICE_PORT.
     ports = dataclasses.replace(stack.ports, restate_service=Ports.free().restate_service)
     moved = StackDescription((RESTATE,), data=native_stack.data, ports=ports)
-    service, address = moved.service(), stack.ports.service_url
+    service, address = moved.services()[0], stack.ports.service_url
     registered = restate_admin.deployments(admin_url)
     with contextlib.ExitStack() as afterwards:
         afterwards.callback(service.kill)

@@ -63,13 +63,7 @@ def serve(
     """
     for logger in ("restate.server", "restate.server_context", log.name):
         logging.getLogger(logger).addFilter(_is_news)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        where = f"{settings.host}:{settings.restate_service_port} (HOST, RESTATE_SERVICE_PORT)"
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise SystemExit(f"{where}: {why}") from None
+    listener = _listen(settings)
 
     def work() -> None:
         if ledger:
@@ -83,6 +77,21 @@ def serve(
         # The connections of the pool stay with this process.
         os.register_at_fork(after_in_child=ledger.forget_connections if ledger else int)
         _supervise(work, settings.restate_service_workers)
+
+
+def _listen(settings: EndpointSettings) -> socket.socket:
+    if handed_down := settings.restate_service_socket:
+        try:
+            return socket.socket(fileno=int(handed_down.removeprefix("fd://")))
+        except OSError as error:
+            raise SystemExit(f"{handed_down} (RESTATE_SERVICE_SOCKET): {error.strerror}") from None
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        where = f"{settings.host}:{settings.restate_service_port} (HOST, RESTATE_SERVICE_PORT)"
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise SystemExit(f"{where}: {why}") from None
 
 
 async def _serve(app: RestateAppT, listener: socket.socket, threads: int, at_end: Callable[[], object]) -> None:

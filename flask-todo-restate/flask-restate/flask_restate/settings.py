@@ -16,6 +16,10 @@ class EndpointSettings(BaseSettings):
 
     restate_service_port: int = Field(default=9080, ge=1, le=65535)
 
+    restate_service_socket: str = Field(default="", pattern=r"^(fd://\d+)?$")
+    """A listening socket that whoever starts several endpoints hands down to each, such as fd://5, instead of a port:
+    they share it, and one that is dead or frozen accepts nothing."""
+
     restate_service_workers: int = Field(default=1, ge=1, le=64)
     """Number of processes. Restate keeps few connections, and each stays with the process that accepted it."""
 

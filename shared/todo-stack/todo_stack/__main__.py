@@ -15,6 +15,7 @@ from todo_stack.environment import forget_libpq
 from todo_stack.errors import StackError, StopRequested, one_line
 from todo_stack.paths import DATA
 from todo_stack.ports import Ports
+from todo_stack.size import Size
 from todo_stack.stack import Stack
 from todo_stack.supervisor import Supervisor
 from todo_stack.terminal import Terminal
@@ -57,6 +58,7 @@ def up(which: str, data: Path) -> None:
             twins,
             data=data,
             ports=Ports.from_environment(twins, os.environ),
+            size=Size.from_environment(os.environ),
             external_database=external_database,
             log=terminal.log,
             cancelled=stop_requested,

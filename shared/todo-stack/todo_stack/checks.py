@@ -1,6 +1,7 @@
 """Checks: functions without arguments that say whether something holds, as that a server answers; and how to wait."""
 
 import http.client
+import json
 import socket
 import threading
 import time
@@ -15,14 +16,15 @@ _ANSWER_SECONDS = 2.0
 """A healthy server on this machine answers in milliseconds; a slow one is asked again."""
 
 
-def http_ok(url: str) -> Check:
-    """Return a check that GET of this http:// address answers 200."""
+def http_ok(url: str, question: object = None) -> Check:
+    """Return a check that GET of this http:// address answers 200; or POST, with a question as JSON."""
     parts = urlsplit(url)
+    method, body = ("GET", None) if question is None else ("POST", json.dumps(question))
 
     def check() -> bool:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_ANSWER_SECONDS)
         try:
-            connection.request("GET", parts.path or "/")
+            connection.request(method, parts.path or "/", body, {"Content-Type": "application/json"} if body else {})
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False

@@ -9,7 +9,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from flask_restate.identity import public_key
-from todo_stack.checks import Check, http_ok
+from todo_stack import restate
+from todo_stack.checks import Check, all_of, http_ok
 from todo_stack.database_roles import address
 from todo_stack.environment import inherited
 from todo_stack.errors import StackError
@@ -18,6 +19,7 @@ from todo_stack.output import Log, no_log
 from todo_stack.paths import DATA, REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
+from todo_stack.size import Size, numbered, split
 from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS, Twin
 
 
@@ -42,6 +44,8 @@ class StackDescription:
     """What all processes inherit a choice of."""
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
+    size: Size = field(default_factory=Size)
+    """How many of each server there are."""
     with_outside_world: bool = False
     """Whether the third parties that the twins call run, too: most writes call nobody."""
 
@@ -71,18 +75,35 @@ class StackDescription:
         """Return the step that tells the Restate server where the service is. It retries by itself."""
         return self._step("registration", ["flask_restate", "register"], RESTATE)
 
-    def service(self) -> Server:
-        """Return the endpoint at which Restate calls the handlers."""
-        # By HTTP: another process on its port may accept connections, too.
-        healthy = http_ok(f"{self.ports.service_url}/health")
-        env = self._env(RESTATE.writer, RESTATE)
-        return self._server(RESTATE.writer, ["flask_todo_restate.restate_server"], env, healthy)
+    def node(self, number: int) -> Server:
+        """Return a Restate server, the first of which is number 1."""
+        env = self.env(numbered("restate", number), {})
+        return restate.server(
+            *(self.data, self.identity_file, self.ports, env, self.log, self.cancelled),
+            number=number,
+            nodes=self.size.nodes,
+        )
 
-    def web(self, twin: Twin) -> Server:
-        """Return the server of a twin's pages and JSON API."""
+    def services(self) -> list[Server]:
+        """Return the endpoints at which Restate calls the handlers."""
+        return self._several(RESTATE.writer, RESTATE, ["flask_todo_restate.restate_server"], self.size.services)
+
+    def webs(self, twin: Twin) -> list[Server]:
+        """Return the servers of a twin's pages and JSON API."""
         module = ["gunicorn", "--config", f"python:{twin.gunicorn_conf}", f"{twin.application}:create_app()"]
-        env = self._env(twin.title, twin)
-        return self._server(twin.title, module, env, http_ok(f"{self.ports.web_url(twin)}/readyz"))
+        return self._several(twin.title, twin, module, self.size.webs)
+
+    def _several(self, first: str, twin: Twin, module: list[str], count: int) -> list[Server]:
+        """Return servers that share an address, at which whichever is free answers."""
+        # By HTTP: another process on its port may accept connections, too.
+        is_web = first == twin.title
+        healthy = http_ok(f"{self.ports.web_url(twin)}/readyz" if is_web else f"{self.ports.service_url}/health")
+        made = []
+        for name in (numbered(first, number) for number in range(1, count + 1)):
+            env = self._env(name, twin)
+            own = http_ok(f"http://{HOST}:{env['METRICS_PORT']}/metrics")
+            made.append(self._server(name, module, env, all_of(own, healthy) if count > 1 else healthy))
+        return made
 
     def outside_world(self) -> Server:
         """Return the server of the third parties, one for both twins, with a database of its own."""
@@ -102,7 +123,8 @@ class StackDescription:
 
     def env(self, name: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of a server or step: inherited, then these settings, then what overrides them."""
-        return {**self.inherited(), **settings, **self.overrides.get(name, {})}
+        of_kind = self.overrides.get(split(name)[0], {})
+        return {**self.inherited(), **settings, **of_kind, **self.overrides.get(name, {})}
 
     def _step(self, name: str, module: list[str], twin: Twin) -> Step:
         command, env = [sys.executable, "-m", *module], self._env(name, twin)
@@ -113,6 +135,7 @@ class StackDescription:
         return Server(name, command, env, self.log, ready, cwd=REPOSITORY, cancelled=self.cancelled)
 
     def _env(self, name: str, twin: Twin) -> dict[str, str]:
+        kind, number = split(name)
         settings = {
             # Lines are to be seen when they are written.
             "PYTHONUNBUFFERED": "1",
@@ -121,7 +144,7 @@ class StackDescription:
             # It would add the variables of a file .env in this folder or one above.
             "FLASK_SKIP_DOTENV": "1",
             # The durable twin's web leaves all writing to the service.
-            "DATABASE_URL": self.database_url(twin, "reader" if twin.durable and name == twin.title else "writer"),
+            "DATABASE_URL": self.database_url(twin, "reader" if twin.durable and kind == twin.title else "writer"),
             "SECRET_KEY": self._secret_key(),
             "HOST": HOST,
             "PORT": str(self.ports.web(twin)),
@@ -129,13 +152,14 @@ class StackDescription:
             # The only private address that webhooks may have.
             "WEBHOOK_HOSTS": f"{HOST}:{self.ports.outside_world}",
         }
-        if name in (twin.title, twin.writer):
+        if kind in (twin.title, twin.writer):
             # By its package: the control of the fault lab is the plain twin under another title.
-            settings["METRICS_PORT"] = str(self.ports.metrics(twin.package if name == twin.title else name))
+            metered = numbered(twin.package if kind == twin.title else kind, number)
+            settings["METRICS_PORT"] = str(self.ports.metrics(metered))
         if twin.durable:
             settings |= {
-                "RESTATE_ENDPOINT": self.ports.ingress_url,
-                "RESTATE_ADMIN_URL": self.ports.admin_url,
+                "RESTATE_ENDPOINT": ",".join(node.ingress_url for node in self._nodes()),
+                "RESTATE_ADMIN_URL": ",".join(node.admin_url for node in self._nodes()),
                 "DASHBOARD_URL": f"{self.ports.admin_url}/ui",
                 "RESTATE_SERVICE_PORT": str(self.ports.restate_service),
                 "RESTATE_SERVICE_URL": self.ports.service_url,
@@ -144,6 +168,10 @@ class StackDescription:
                 "RESTATE_REGISTER_FORCE": self.environment.get("RESTATE_REGISTER_FORCE", "true"),
             }
         return self.env(name, settings)
+
+    def _nodes(self) -> list[Ports]:
+        """Return the ports of each node."""
+        return [self.ports.shifted(before, *restate.NODE_PORTS) for before in range(self.size.nodes)]
 
     def _secret_key(self) -> str:
         """Return the key that signs sessions and CSRF tokens: kept, so that open pages survive a restart."""

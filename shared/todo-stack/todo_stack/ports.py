@@ -7,14 +7,15 @@ import itertools
 import random
 import socket
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 from urllib.parse import urlsplit
 
 import psutil
 
 from todo_stack.errors import StackError
+from todo_stack.size import split
 from todo_stack.twins import Twin
 
 HOST = "127.0.0.1"
@@ -61,14 +62,18 @@ class Ports:
         return cls(**{port: _parse(name, environment[name]) for port, name in given.items()})
 
     @classmethod
-    def free(cls) -> Self:
-        """Return ports that nobody uses at this moment.
+    def free(cls, in_a_row: int = 1) -> Self:
+        """Return ports that nobody uses at this moment; for several servers of a kind, so many in a row of each.
 
         They are below those that a kernel gives to whoever asks for any, and no other process is given them here, so
         that a server that is stopped and started again finds its port.
         """
         with _one_at_a_time:
-            return cls(*itertools.islice(filter(_can_be_had, _own_block()), len(fields(cls))))
+            return cls(*itertools.islice(_first_of(in_a_row), len(fields(cls))))
+
+    def shifted(self, by: int, *names: str) -> Self:
+        """Return these, but of the named ones those that come so much later: those of another server of the kind."""
+        return replace(self, **{name: getattr(self, name) + by for name in names})
 
     @property
     def ingress_url(self) -> str:
@@ -100,19 +105,24 @@ class Ports:
 
     def metrics(self, server: str) -> int:
         """Return the port at which a server of a twin, by its name, is scraped."""
-        return int(getattr(self, f"{server.replace('-', '_')}_metrics"))
+        kind, number = split(server)
+        return int(getattr(self, f"{kind.replace('-', '_')}_metrics")) + number - 1
 
-    def check(self, wanted: Collection[str]) -> None:
-        """Make sure that these ports (by field name) can be had; the error has the setting, and who has the port."""
+    def check(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Make sure that these ports can be had, each by its field and how much later the port comes.
+
+        The error has the setting, and who has the port.
+        """
         owner: dict[int, str] = {}
-        for name in wanted:
-            port, setting = getattr(self, name), _NAMES[name]
+        for name, by in wanted:
+            port, setting = getattr(self, name) + by, _NAMES[name]
+            which = f"{setting} + {by}" if by else setting
             if port in owner:
                 first = owner[port]
-                raise StackError(f"port {port} is wanted twice, for {first} and for {setting}: set one to another")
-            owner[port] = setting
+                raise StackError(f"port {port} is wanted twice, for {first} and for {which}: set one to another")
+            owner[port] = which
             if reason := _refusal(port):
-                raise StackError(f"port {port} ({setting}) {reason}: end that, or set {setting} to another")
+                raise StackError(f"port {port} ({which}) {reason}: end that, or set {setting} to another")
 
 
 _NAMES: Mapping[str, str] = {port.name: port.metadata["setting"] for port in fields(Ports)}
@@ -131,6 +141,16 @@ def _own_block() -> Iterator[int]:
             while True:
                 yield from range(first + 1, first + _BLOCKS.step)
     raise StackError(f"no block of ports is free from {_BLOCKS.start} to {_BLOCKS.stop}")
+
+
+def _first_of(in_a_row: int) -> Iterator[int]:
+    """Yield the first of so many ports in a row that can be had, again and again."""
+    run: list[int] = []
+    for port in filter(_can_be_had, _own_block()):
+        run = [*run, port] if run and port == run[-1] + 1 else [port]
+        if len(run) == in_a_row:
+            yield run[0]
+            run = []
 
 
 def _can_be_had(port: int) -> bool:

@@ -6,6 +6,7 @@ found as its descendants or, when it was killed and they have lost their parent,
 
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -54,6 +55,8 @@ class Process:
     """Knows descendants that overwrite their environment, and the mark with it."""
     cancelled: threading.Event | None = None
     """Ends every wait for this process with StopRequested once it is set."""
+    listener: socket.socket | None = None
+    """A listening socket that it shares with others of its kind; its environment says which."""
     limit_seconds: float = LIMIT_SECONDS
     _popen: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _output: Output | None = field(default=None, init=False)
@@ -93,6 +96,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in the terminal is for us, and we stop it.
                 start_new_session=True,
+                pass_fds=[self.listener.fileno()] if self.listener else [],
             )
         except OSError as error:
             raise StackError(f"{self.name} cannot be started: {self.command[0]}: {error.strerror}") from None

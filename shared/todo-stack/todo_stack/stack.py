@@ -1,14 +1,24 @@
 """The stack: the servers of one twin or both as one thing that is started, stopped and killed."""
 
 import contextlib
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from todo_stack import data_folder, restate, tree
+from todo_stack.checks import comes_true
 from todo_stack.description import StackDescription
+from todo_stack.errors import StackError
+from todo_stack.ports import HOST
 from todo_stack.postgres import Postgres, check_url
-from todo_stack.process import Process, Server
-from todo_stack.twins import OUTSIDE_WORLD, RESTATE
+from todo_stack.process import LIMIT_SECONDS, Process, Server, Step
+from todo_stack.restate import NODE_PORTS
+from todo_stack.size import split
+from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS
+
+_BACKLOG = 1024
+"""How many connections wait until one of them accepts."""
 
 
 @dataclass(eq=False, repr=False)
@@ -20,7 +30,8 @@ class Stack(StackDescription):
 
     servers: dict[str, Server] = field(default_factory=dict, init=False)
     """By name, those that are called before those that call: `outside_world`, `db`, `restate_app`, `restate`,
-    `flask-todo`, `flask-todo-restate`, as far as they are wanted. It is filled by the first start and kept."""
+    `flask-todo`, `flask-todo-restate`, as far as they are wanted; a second one ends in `_2`. It is filled by the first
+    start and kept."""
     _postgres: Postgres | None = field(default=None, init=False)
     """The server `db` is its; None if an external database is used."""
     _steps: list[Process] = field(default_factory=list, init=False)
@@ -46,11 +57,11 @@ class Stack(StackDescription):
             on_failure.callback(self.stop)
             if count := data_folder.kill_leftovers(self.data):
                 self.log("stack", f"ended {count} processes that an earlier start had left")
-            own_database = [] if self.external_database else ["postgres"]
-            third_parties = [OUTSIDE_WORLD] if self.with_outside_world else []
-            self.ports.check(own_database + third_parties + [port for twin in self.twins for port in twin.ports])
+            self.ports.check(self._wanted_ports())
+            self._check_nodes()
             if not self.servers:
                 self._make_servers()
+            self._share_ports()
             self._start_in_order()
             on_failure.pop_all()
 
@@ -81,6 +92,38 @@ class Stack(StackDescription):
         if process not in self.servers.values():
             self._steps.append(process)
 
+    def _wanted_ports(self) -> Iterator[tuple[str, int]]:
+        """Yield the field of each port, and how much later it comes."""
+        # Webs, and endpoints, share one port; but each is scraped by itself.
+        webs = [f"{twin.package}_metrics" for twin in TWINS]
+        counts = dict.fromkeys(NODE_PORTS, self.size.nodes) | dict.fromkeys(webs, self.size.webs)
+        counts[f"{RESTATE.writer}_metrics"] = self.size.services
+        for name in [*([] if self.external_database else ["postgres"]), *([OUTSIDE_WORLD] * self.with_outside_world)]:
+            yield name, 0
+        for name in (name for twin in self.twins for name in twin.ports):
+            yield from ((name, by) for by in range(counts.get(name, 1)))
+
+    def _check_nodes(self) -> None:
+        """Raise StackError if the journal is of more nodes: those that are wanted may be too few to read it."""
+        kept = len([*self.data.glob("restate"), *self.data.glob("restate_?")])
+        if RESTATE in self.twins and kept > self.size.nodes:
+            raise StackError(f"the journal in {self.data} is of {kept} Restate nodes: start it with NODES={kept}")
+
+    def _share_ports(self) -> None:
+        """Listen for servers of which there are several: whichever is free accepts, and a dead or frozen one does not.
+
+        So their port is there while one is started again. Until the stack stops, this process holds it.
+        """
+        shared = [(self.ports.web(twin), twin.title, self.size.webs) for twin in self.twins]
+        if RESTATE in self.twins:
+            shared.append((self.ports.restate_service, RESTATE.writer, self.size.services))
+        for port, kind, count in shared:
+            if count > 1:
+                listener = self._folder.enter_context(socket.create_server((HOST, port), backlog=_BACKLOG))
+                for server in self._of_kind(kind):
+                    server.listener, address = listener, f"fd://{listener.fileno()}"
+                    server.env |= {"RESTATE_SERVICE_SOCKET": address, "GUNICORN_CMD_ARGS": f"--bind {address}"}
+
     def _make_servers(self) -> None:
         """Make the servers, none of which runs; secrets that are not there yet are made and kept in the data folder."""
         made = [self.outside_world()] if self.with_outside_world else []
@@ -91,39 +134,47 @@ class Stack(StackDescription):
             self._postgres = Postgres(folder, self.ports.postgres, env, self.log, self.cancelled)
             made.append(self._postgres.server)
         if RESTATE in self.twins:
-            made.append(self.service())
-            folder, env = self.data / "restate", self.env("restate", {})
-            made.append(restate.server(folder, self.identity_file, self.ports, env, self.log, self.cancelled))
-        made += [self.web(twin) for twin in self.twins]
+            made += self.services()
+            made += [self.node(number) for number in range(1, self.size.nodes + 1)]
+        made += [web for twin in self.twins for web in self.webs(twin)]
         self.servers.update((server.name, server) for server in made)
+
+    def _of_kind(self, kind: str) -> list[Server]:
+        return [server for name, server in self.servers.items() if split(name)[0] == kind]
 
     def _start_in_order(self) -> None:
         """Start together what depends on nothing, and the rest as soon as what it needs is there; wait for health."""
-        if self.with_outside_world:
-            self.spawn(self.servers[OUTSIDE_WORLD])
-        if RESTATE in self.twins:
-            self.spawn(self.servers["restate"])
+        nodes, services = self._of_kind("restate"), self._of_kind(RESTATE.writer)
+        for server in (*self._of_kind(OUTSIDE_WORLD), *nodes):
+            self.spawn(server)
         if self._postgres:
             self._postgres.prepare()
-            self.spawn(self.servers["db"])
-            self.servers["db"].wait_ready()
+            self.spawn(self._postgres.server)
+            self._postgres.server.wait_ready()
             self._postgres.create_databases(twin.database for twin in self.twins)
         migrations = [self.migration(twin) for twin in self.twins]
         for migration in migrations:
             self.spawn(migration)
         for migration in migrations:
             migration.finish()
-        if RESTATE in self.twins:
-            self.spawn(self.servers[RESTATE.writer])
-        for twin in self.twins:
-            self.spawn(self.servers[twin.title])
-        if RESTATE in self.twins:
-            self.servers["restate"].wait_ready()
-            self.servers[RESTATE.writer].wait_ready()
-            registration = self.registration()
-            self.spawn(registration)
-            registration.finish()
-        for twin in self.twins:
-            self.servers[twin.title].wait_ready()
-        if self.with_outside_world:
-            self.servers[OUTSIDE_WORLD].wait_ready()
+        for server in (*services, *(web for twin in self.twins for web in self._of_kind(twin.title))):
+            self.spawn(server)
+        for server in (*nodes, *services):
+            server.wait_ready()
+        if len(nodes) > 1:
+            self._complete_cluster()
+        if services:
+            self._run(self.registration())
+        for server in self.servers.values():
+            server.wait_ready()
+
+    def _complete_cluster(self) -> None:
+        """Wait until any call can be made, and have everything kept by two nodes, also what began with one."""
+        if not comes_true(restate.answers_for_all(self.ports), LIMIT_SECONDS, cancelled=self.cancelled):
+            raise StackError(f"the {self.size.nodes} Restate nodes do not find together within {LIMIT_SECONDS:g} s")
+        for step in restate.replication(self.ports, self.size.nodes, self.inherited(), self.log, self.cancelled):
+            self._run(step)
+
+    def _run(self, step: Step) -> None:
+        self.spawn(step)
+        step.finish()

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from todo_shared.printable_logs import printable
+from todo_stack.size import split
 from todo_stack.twins import SERVERS
 
 _COLOURS = dict(zip(SERVERS, ("bright_blue", "blue", "cyan", "magenta", "yellow", "green"), strict=True))
@@ -33,7 +34,7 @@ class Terminal:
 
     def log(self, name: str, line: str) -> None:
         """Print a line of a process."""
-        self._print(Text.assemble((f"{name:<{_WIDTH}} | ", _COLOURS.get(name, "dim")), printable(line)))
+        self._print(Text.assemble((f"{name:<{_WIDTH}} | ", _COLOURS.get(split(name)[0], "dim")), printable(line)))
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line of our own."""

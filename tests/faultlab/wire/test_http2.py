@@ -64,7 +64,7 @@ def running_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepServ
         service = Server("service", program, settings, log, tcp_open(port), cwd=REPOSITORY)
         # Killed, it leaves files in TMPDIR. Of big messages the ingress of the twins takes none.
         env = {"TMPDIR": str(folder), "RESTATE_INGRESS__REQUEST_SIZE_LIMIT": "32 MiB"}
-        for server in (service, restate_server.server(folder / "restate", key, ports=ports, env=env, log=log)):
+        for server in (service, restate_server.server(folder, key, ports, env, log)):
             afterwards.callback(server.kill)
             server.start()
         service_url = f"http://{LOOPBACK}:{link.port}"
