@@ -18,8 +18,10 @@ from pydantic import BaseModel
 from restate.handler import Handler, handler_from_callable
 
 from flask_restate import ingress
+from flask_restate.addresses import check_addresses
 from flask_restate.ingress import OPERATION_HEADER, idempotency_key
 from flask_restate.outcomes import (
+    STILL_RUNNING,
     OperationNotFoundError,
     OperationState,
     OutcomeUnknownError,
@@ -59,8 +61,9 @@ CONFIRMATION_SHARE = 0.5
 
 
 class FlaskRestate:
-    """The extension. Settings in `app.config`: RESTATE_ENDPOINT, the address of the ingress (by default the one in the
-    environment), and RESTATE_WRITE_BUDGET, how many seconds a request may wait for the result of its call.
+    """The extension. Settings in `app.config`: RESTATE_ENDPOINT, the address of the ingress, or several of a cluster,
+    separated by commas (by default what the environment has), and RESTATE_WRITE_BUDGET, how many seconds a request may
+    wait for the result of its call.
 
     A call that does not simply succeed raises an exception, which Flask answers by itself. Applications that want
     other words register error handlers.
@@ -71,14 +74,14 @@ class FlaskRestate:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Let the application call Restate."""
+        """Let the application call Restate. Raises ValueError: RESTATE_ENDPOINT has no address, or one is none."""
         app.config.setdefault("RESTATE_ENDPOINT", os.environ.get("RESTATE_ENDPOINT", "http://127.0.0.1:8080"))
         app.config.setdefault("RESTATE_WRITE_BUDGET", 2.0)
-        session = app.extensions["restate"] = requests.Session()
-        # Proxies that are set in the shell are for the internet.
-        session.trust_env = False
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, ingress.Adapter(pool_maxsize=ingress.MAX_IDLE_CONNECTIONS))
+        try:
+            check_addresses(app.config["RESTATE_ENDPOINT"])
+        except ValueError as error:
+            raise ValueError(f"RESTATE_ENDPOINT: {error}") from None
+        app.extensions["restate"] = ingress.new_session()
 
     def call(self, handler: Handles[Message, Result], message: Message, key: str, object_key: str = "") -> Result:
         """Call a handler, given as the SDK's decorator returns it, and return its result.
@@ -118,20 +121,25 @@ class FlaskRestate:
         """
         path = f"/restate/output/{quote(operation_id, safe='')}"
         try:
-            response = ingress.send("GET", path, timeout or current_app.config["RESTATE_WRITE_BUDGET"])
-            if response.status_code == 470:  # Restate's own code: still running
+            # A node that is cut off may not know of a call that the others have: most must say so.
+            response = ingress.get(path, timeout or current_app.config["RESTATE_WRITE_BUDGET"], by_most=_is_unknown)
+            if response.status_code == STILL_RUNNING:
                 return OperationState("pending")
-            if response.status_code in (400, 404) and not is_of_the_handler(response):
+            if _is_unknown(response):
                 raise OperationNotFoundError(f"There is no operation {operation_id}.")
             raise_for_outcome(response)
         except RejectedError as error:
             return OperationState("rejected", reason=error.reason)
         except OutcomeUnknownError:
             return OperationState("unknown")
-        except (requests.RequestException, UnavailableError) as error:
+        except requests.RequestException as error:
             raise StatusUnavailableError from error
         return OperationState("done", json.loads(response.content) if response.content else None)
 
     def check(self) -> None:
-        """Raise requests.RequestException unless the ingress is healthy."""
-        ingress.send("GET", "/restate/health", current_app.config["RESTATE_WRITE_BUDGET"]).raise_for_status()
+        """Raise requests.RequestException unless the ingress is healthy, at one of its addresses."""
+        ingress.get("/restate/health", current_app.config["RESTATE_WRITE_BUDGET"]).raise_for_status()
+
+
+def _is_unknown(response: requests.Response) -> bool:
+    return response.status_code in (400, 404) and not is_of_the_handler(response)

@@ -1,8 +1,9 @@
-"""Sends calls to Restate's ingress: the same one again until it is accepted, with a key that lets it be made once."""
+"""Sends calls to Restate's ingress: the same again, at each of its addresses, with a key that makes it be done once."""
 
 import hashlib
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -13,18 +14,17 @@ from pydantic import BaseModel
 from requests.adapters import HTTPAdapter
 from restate.handler import Handler
 
-from flask_restate.outcomes import UnavailableError, UndecidedError, raise_for_ingress
+from flask_restate.addresses import Addresses, addresses, may_pass, timeout
+from flask_restate.outcomes import UnavailableError, UndecidedError, is_unavailable, raise_for_ingress
 
 HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,255}")
 # Tells the handler which call this is, because the SDK does not show it the idempotency key.
 OPERATION_HEADER = "operation-id"
-# Short, because the ingress is on this machine or network and is tried again while the budget lasts.
-CONNECT_TIMEOUT_SECONDS = 0.5
 # As many as a process can have threads, so that every connection is reused.
 MAX_IDLE_CONNECTIONS = 256
 
 
-class Adapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
     """Sends what Restate understands."""
 
     def add_headers(self, request: requests.PreparedRequest, **_: object) -> None:
@@ -32,6 +32,16 @@ class Adapter(HTTPAdapter):
         if trace := request.headers.get("traceparent"):
             ids, flags = trace.rsplit("-", 1)
             request.headers["traceparent"] = f"{ids}-{int(flags, 16) & 1:02x}"
+
+
+def new_session() -> requests.Session:
+    """Return what sends requests to the ingress."""
+    session = requests.Session()
+    # Proxies that are set in the shell are for the internet.
+    session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
+    return session
 
 
 def path_of(handler: Handler[Any, Any], object_key: str = "") -> str:
@@ -43,42 +53,74 @@ def path_of(handler: Handler[Any, Any], object_key: str = "") -> str:
 def post(path: str, address: str, message: BaseModel, key: str, deadline: float) -> requests.Response:
     """Post the call until the ingress accepts it, and return the answer of the ingress or the handler.
 
-    Raises UnavailableError: the ingress has not accepted the call by the deadline, or has not answered.
+    Raises UnavailableError: the ingress has not accepted the call by the deadline; UndecidedError: it may have.
     """
     body = message.model_dump_json(by_alias=True)
     key = idempotency_key(key, body)
     headers = {"content-type": "application/json", "idempotency-key": key, OPERATION_HEADER: f"{address}/{key}"}
+    is_unanswered = False
 
-    def once() -> requests.Response:
-        left = max(deadline - time.monotonic(), 0.01)
+    def once(endpoint: str, seconds: float) -> requests.Response:
+        nonlocal is_unanswered
         try:
-            response = send("POST", path.format(address), left, body.encode(), headers)
-        except requests.ReadTimeout as error:
-            raise UndecidedError from error
-        except requests.RequestException as error:
-            if isinstance(error, ValueError):
-                raise  # The configured address is no URL.
-            raise UnavailableError from error
-        raise_for_ingress(response)
-        return response
+            return _available(_request("POST", endpoint + path.format(address), seconds, body.encode(), headers))
+        except requests.ReadTimeout:
+            # Frozen, or only waiting for the handler: nobody can tell. At the next address the call joins itself, so
+            # a slow call costs a request more at each, and one that meets a frozen node waits no longer than a share.
+            is_unanswered = True
+            raise
 
     retry = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(UnavailableError) & tenacity.retry_if_not_exception_type(UndecidedError),
+        retry=tenacity.retry_if_exception(may_pass),
         wait=tenacity.wait_exponential_jitter(multiplier=0.02, max=0.2, jitter=0.02),
         stop=lambda _state: time.monotonic() >= deadline,
         reraise=True,
     )
-    return retry(once)
+    try:
+        response = retry(lambda: _endpoints().ask(once, deadline - time.monotonic()))
+    except requests.RequestException as error:
+        if not may_pass(error):
+            raise  # A header that is none, such as one that a hook has set.
+        raise (UndecidedError if is_unanswered else UnavailableError) from error
+    raise_for_ingress(response)
+    return response
 
 
-def send(
-    method: str, path: str, seconds: float, body: bytes | None = None, headers: dict[str, str] | None = None
+def get(path: str, seconds: float, by_most: Callable[[requests.Response], bool] = lambda _: False) -> requests.Response:
+    """Return the answer of the first address that has one; one that is `by_most` needs more than half of them.
+
+    Raises requests.RequestException: there is none in time.
+    """
+    endpoints, alike = _endpoints(), 0
+
+    def once(endpoint: str, share: float) -> requests.Response | None:
+        nonlocal alike
+        response = _request("GET", endpoint + path, share)
+        if not by_most(response):
+            return _available(response)
+        alike += 1
+        return response if alike * 2 > len(endpoints) else None
+
+    return endpoints.ask(once, seconds)
+
+
+def _endpoints() -> Addresses:
+    return addresses(current_app.config["RESTATE_ENDPOINT"])
+
+
+def _request(
+    method: str, url: str, seconds: float, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> requests.Response:
     """Send a request and return the answer, or raise requests.RequestException if none comes in time."""
     session: requests.Session = current_app.extensions["restate"]
-    url = current_app.config["RESTATE_ENDPOINT"].rstrip("/") + path
-    timeout = (min(CONNECT_TIMEOUT_SECONDS, seconds), seconds)
-    return session.request(method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+    return session.request(method, url, data=body, headers=headers, timeout=timeout(seconds), allow_redirects=False)
+
+
+def _available(response: requests.Response) -> requests.Response:
+    """Return the answer, or raise requests.ConnectionError: it says that the ingress is unavailable."""
+    if is_unavailable(response):
+        raise requests.ConnectionError(f"{response.status_code}, {response.text[:200]}")
+    return response
 
 
 def idempotency_key(key: str, body: str) -> str:

@@ -9,6 +9,10 @@ from werkzeug.exceptions import HTTPException, NotFound, ServiceUnavailable
 
 # What the SDK says of a call that an operator cancelled, and the server of one that was not begun, or was killed.
 STOPPED = ("cancelled", "canceled", "killed")
+# Restate's own status.
+STILL_RUNNING = 470
+# What the ingress answers to a call that it would never take.
+REFUSALS = (400, 405, 413, 415, 422)
 
 
 class PendingError(HTTPException):
@@ -75,13 +79,15 @@ def is_of_the_handler(response: requests.Response) -> bool:
     return response.headers.get("x-restate-error-source") == "invocation"
 
 
+def is_unavailable(response: requests.Response) -> bool:
+    """Return whether the ingress itself has answered that it cannot take or tell the call."""
+    return not (response.ok or is_of_the_handler(response) or response.status_code in (STILL_RUNNING, *REFUSALS))
+
+
 def raise_for_ingress(response: requests.Response) -> None:
-    """Raise for the ingress' own answer: it is unavailable, or refuses what nobody would accept."""
-    if response.ok or is_of_the_handler(response):
-        return
-    if response.status_code in (400, 405, 413, 415, 422):
+    """Raise RejectedError if the ingress itself refuses what nobody would accept."""
+    if response.status_code in REFUSALS and not is_of_the_handler(response):
         raise RejectedError(response.status_code, response.text[:200])
-    raise UnavailableError from ConnectionError(f"{response.status_code}, {response.text[:200]}")
 
 
 def raise_for_outcome(response: requests.Response) -> None:
