@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from flask import Flask
 
+from flask_restate.addresses import addresses, timeout
 from flask_todo_restate.background import Background
 
 WHAT = {
@@ -34,8 +35,7 @@ WHAT = {
 """The handlers that users call, in words for them."""
 
 MAX_LISTED = 50
-# For connecting, and for the answer.
-TIMEOUT_SECONDS = (0.5, 3.0)
+TIMEOUT_SECONDS = 3.0
 MAX_MESSAGES = 1000
 
 HANDLERS = ", ".join(f"'{name}'" for name in WHAT)
@@ -128,9 +128,9 @@ class Pending:
     """The calls that are pending, of all browsers."""
 
     def __init__(self, app: Flask, admin_url: str, check: Callable[[], object]) -> None:
-        """Ask the admin API at this address; `check` looks at the ingress at the same time."""
+        """Ask the admin API at this address, or at one of several; `check` looks at the ingress at the same time."""
         self._app, self._check = app, check
-        self._url = f"{admin_url.rstrip('/')}/query"
+        self._admin = addresses(admin_url)
         self._session = requests.Session()
         self._session.trust_env = False
         self._messages: dict[str, Mapping[str, Any]] = {}
@@ -188,10 +188,14 @@ class Pending:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return the rows of Restate's own tables. Raises requests.RequestException, LookupError or ValueError."""
-        headers = {"accept": "application/json"}
-        answer = self._session.post(self._url, json={"query": sql}, headers=headers, timeout=TIMEOUT_SECONDS)
-        answer.raise_for_status()
-        rows: list[dict[str, Any]] = answer.json()["rows"]
+
+        def at(address: str, seconds: float) -> requests.Response:
+            headers, within = {"accept": "application/json"}, timeout(seconds)
+            answer = self._session.post(f"{address}/query", json={"query": sql}, headers=headers, timeout=within)
+            answer.raise_for_status()
+            return answer
+
+        rows: list[dict[str, Any]] = self._admin.ask(at, TIMEOUT_SECONDS).json()["rows"]
         return rows
 
 

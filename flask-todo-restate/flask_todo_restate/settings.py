@@ -1,7 +1,10 @@
 """The Restate twin's settings, in addition to those that both twins share."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from flask_restate.addresses import check_addresses
 from flask_restate.settings import EndpointSettings, RetrySettings
 from todo_shared.settings import DatabaseSettings, Settings
 
@@ -13,11 +16,12 @@ class WebSettings(Settings):
     """Threads in each gunicorn process. The plain twin has fewer. Here, a thread spends nearly all of its time waiting
     for Restate; and the more calls Restate has at once, the more of them it writes to disk together."""
 
-    restate_endpoint: str = Field(default="http://127.0.0.1:8080", pattern="^https?://")
-    """Restate's ingress, which accepts the calls."""
+    restate_endpoint: Annotated[str, AfterValidator(check_addresses)] = "http://127.0.0.1:8080"
+    """Restate's ingress, which accepts the calls; of a cluster, that of several nodes, separated by commas."""
 
-    restate_admin_url: str = Field(default="http://127.0.0.1:9070", pattern="^https?://")
-    """Where Restate tells which calls are pending: POST /query of its admin API. Nothing else of it is needed."""
+    restate_admin_url: Annotated[str, AfterValidator(check_addresses)] = "http://127.0.0.1:9070"
+    """Where Restate tells which calls are pending: POST /query of its admin API. Nothing else of it is needed.
+    Several addresses are separated by commas."""
 
     dashboard_url: str = Field(default="", pattern="^(https?://.*)?$")
     """Restate's dashboard, as browsers reach it, for links to it; without it there are none."""

@@ -1,7 +1,8 @@
 """What a Flask application needs to use Restate: the extension, the service, the ledger and the server."""
 
 from flask_restate.errors import ERRORS, SQLSTATES, Ends, retry_after, translated
-from flask_restate.extension import OPERATION_HEADER, FlaskRestate
+from flask_restate.extension import FlaskRestate
+from flask_restate.ingress import OPERATION_HEADER
 from flask_restate.ledger import Ledger, LedgerMixin, call_id
 from flask_restate.server import serve
 from flask_restate.service import (

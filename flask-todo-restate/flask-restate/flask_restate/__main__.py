@@ -6,9 +6,26 @@ from pathlib import Path
 import click
 
 from flask_restate import deployment
+from flask_restate.addresses import check_addresses
 from flask_restate.identity import public_key
 
-_admin = click.option("--admin-url", envvar="RESTATE_ADMIN_URL", default="http://127.0.0.1:9070", show_default=True)
+
+def _addresses(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    try:
+        return check_addresses(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+_admin = click.option(
+    "--admin-url",
+    envvar="RESTATE_ADMIN_URL",
+    default="http://127.0.0.1:9070",
+    show_default=True,
+    show_envvar=True,
+    callback=_addresses,
+    help="The admin API, or several addresses of it, separated by commas.",
+)
 _service = click.option(
     "--service-url", envvar="RESTATE_SERVICE_URL", default="http://127.0.0.1:9080", show_default=True
 )
