@@ -14,7 +14,7 @@ from todo_stack.errors import StackError
 from todo_stack.output import Log
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
-from todo_stack.process import Server, Step
+from todo_stack.process import Server
 from todo_stack.size import numbered
 from todo_stack.twins import RESTATE
 
@@ -56,13 +56,13 @@ def server(
         "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(identity_file),
     }
     if nodes > 1:
-        ours |= _of_a_cluster(data, all_ports, number, nodes)
+        ours |= _of_a_cluster(all_ports, number, nodes)
     if endpoint := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         # Only with this it passes on to the service whose trace a call belongs to.
         ours["RESTATE_TRACING_ENDPOINT"] = f"otlp+{endpoint.rstrip('/')}/v1/traces"
     return Server(
         name,
-        [str(_find_binary("restate-server")), "--no-logo"],
+        [str(_find_binary()), "--no-logo"],
         {**ours, **env},
         log,
         all_of(http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")),
@@ -71,37 +71,18 @@ def server(
     )
 
 
-def _of_a_cluster(data: Path, ports: Ports, number: int, nodes: int) -> dict[str, str]:
+def _of_a_cluster(ports: Ports, number: int, nodes: int) -> dict[str, str]:
     """Return what a node of a cluster is told in addition."""
     return {
         "RESTATE_NODE_NAME": numbered("todo", number),
         # The first makes the cluster, and the others join it.
         "RESTATE_AUTO_PROVISION": str(number == 1).lower(),
         "RESTATE_DEFAULT_REPLICATION": str(REPLICATION),
-        "RESTATE_METADATA_CLIENT__ADDRESSES": json.dumps(node_addresses(ports, nodes)),
-        # What has been written is kept as a snapshot, with which a node that joins begins. All nodes need the same
-        # store: elsewhere that is an S3 bucket, on one machine it is a folder.
-        "RESTATE_WORKER__SNAPSHOTS__DESTINATION": (data / "restate-snapshots").resolve().as_uri(),
-        "RESTATE_WORKER__SNAPSHOTS__SNAPSHOT_INTERVAL": "10m",
+        "RESTATE_METADATA_CLIENT__ADDRESSES": json.dumps(
+            [f"http://{HOST}:{ports.restate_node + before}" for before in range(nodes)]
+        ),
         "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "256 MiB",
     }
-
-
-def node_addresses(ports: Ports, nodes: int) -> list[str]:
-    """Return the addresses at which the nodes speak with each other."""
-    return [f"http://{HOST}:{ports.restate_node + before}" for before in range(nodes)]
-
-
-def replication(
-    ports: Ports, nodes: int, env: Mapping[str, str], log: Log, cancelled: threading.Event | None
-) -> list[Step]:
-    """Return the steps that have everything kept by two nodes, also what began with one.
-
-    A node that joins begins with a snapshot: what one node had alone, it may have removed from its log.
-    """
-    restatectl = [str(_find_binary("restatectl")), "--address", ",".join(node_addresses(ports, nodes))]
-    orders = ["snapshots create", f"config set --yes --replication {REPLICATION}"]
-    return [Step("restatectl", [*restatectl, *order.split()], dict(env), log, cancelled=cancelled) for order in orders]
 
 
 def answers_for_all(ports: Ports) -> Check:
@@ -109,11 +90,11 @@ def answers_for_all(ports: Ports) -> Check:
     return http_ok(f"{ports.admin_url}/query", {"query": "SELECT count(*) FROM sys_invocation"})
 
 
-def _find_binary(program: str) -> Path:
-    """Return a program for this machine, never the Node script that only starts it."""
+def _find_binary() -> Path:
+    """Return the server binary for this machine, never the Node script that only starts it."""
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine())
     packages = REPOSITORY / RESTATE.title / "node_modules" / "@restatedev"
-    binary = packages / f"{program}-{sys.platform}-{machine}" / "bin" / program
+    binary = packages / f"restate-server-{sys.platform}-{machine}" / "bin" / "restate-server"
     if not binary.is_file():
-        raise StackError(f"{program} is missing ({binary}): type 'make -B setup'")
+        raise StackError(f"the Restate server is missing ({binary}): type 'make -B setup'")
     return binary

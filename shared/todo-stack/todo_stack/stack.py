@@ -12,7 +12,7 @@ from todo_stack.description import StackDescription
 from todo_stack.errors import StackError
 from todo_stack.ports import HOST
 from todo_stack.postgres import Postgres, check_url
-from todo_stack.process import LIMIT_SECONDS, Process, Server, Step
+from todo_stack.process import LIMIT_SECONDS, Process, Server
 from todo_stack.restate import NODE_PORTS
 from todo_stack.size import split
 from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS
@@ -104,10 +104,16 @@ class Stack(StackDescription):
             yield from ((name, by) for by in range(counts.get(name, 1)))
 
     def _check_nodes(self) -> None:
-        """Raise StackError if the journal is of more nodes: those that are wanted may be too few to read it."""
+        """Raise StackError if the journal is of more nodes, which hold parts of it, or of one.
+
+        What one node has done it removes from its log, and so others could not follow without its snapshots.
+        """
         kept = len([*self.data.glob("restate"), *self.data.glob("restate_?")])
-        if RESTATE in self.twins and kept > self.size.nodes:
-            raise StackError(f"the journal in {self.data} is of {kept} Restate nodes: start it with NODES={kept}")
+        if RESTATE in self.twins and kept and (kept > self.size.nodes or (kept == 1 and self.size.nodes > 1)):
+            raise StackError(
+                f"the journal in {self.data} is of {kept} Restate node{'s' * (kept > 1)}, and not of {self.size.nodes}:"
+                f" start it with NODES={kept}, or another one with TODO_DATA=<another folder>"
+            )
 
     def _share_ports(self) -> None:
         """Listen for servers of which there are several: whichever is free accepts, and a dead or frozen one does not.
@@ -162,19 +168,15 @@ class Stack(StackDescription):
         for server in (*nodes, *services):
             server.wait_ready()
         if len(nodes) > 1:
-            self._complete_cluster()
+            self._wait_for_cluster()
         if services:
-            self._run(self.registration())
+            registration = self.registration()
+            self.spawn(registration)
+            registration.finish()
         for server in self.servers.values():
             server.wait_ready()
 
-    def _complete_cluster(self) -> None:
-        """Wait until any call can be made, and have everything kept by two nodes, also what began with one."""
-        if not comes_true(restate.answers_for_all(self.ports), LIMIT_SECONDS, cancelled=self.cancelled):
+    def _wait_for_cluster(self) -> None:
+        """Wait until the nodes have found together, and any call can be made."""
+        if not comes_true(restate.answers_for_all(self.ports), LIMIT_SECONDS, cancelled=self.cancelled, poll=0.5):
             raise StackError(f"the {self.size.nodes} Restate nodes do not find together within {LIMIT_SECONDS:g} s")
-        for step in restate.replication(self.ports, self.size.nodes, self.inherited(), self.log, self.cancelled):
-            self._run(step)
-
-    def _run(self, step: Step) -> None:
-        self.spawn(step)
-        step.finish()
