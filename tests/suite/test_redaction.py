@@ -112,3 +112,11 @@ def test_webhook(sink: Sink, twin: RunningTwin) -> None:
     until(lambda: twin.call("GET", f"/{todo}/watcher").json()["called_at"], "the watcher is called or given up")
     all_sent(sink, twin)
     assert [span.name for span in sink.spans() if mark in span.text] == []
+
+
+def test_other_calls(sink: Sink, durable: RunningTwin) -> None:
+    """Of the address that is called the span has the origin."""
+    all_sent(sink, durable)
+    urls = {"http.url", "url.full"}
+    called = {span.attributes[name] for span in sink.spans() for name in urls & span.attributes.keys()}
+    assert called == {durable.stack.ports.ingress_url}

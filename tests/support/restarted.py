@@ -13,7 +13,7 @@ def restarted(stack: Stack, names: Collection[str], settings: Mapping[str, str])
     """Let these servers run with these settings besides their own; in the end they run as before."""
     servers = [stack.servers[name] for name in names]
     before = [server.env for server in servers]
-    _start(servers, [env | settings for env in before])
+    _start(servers, [{**env, **settings} for env in before])
     try:
         yield
     finally:
@@ -21,8 +21,8 @@ def restarted(stack: Stack, names: Collection[str], settings: Mapping[str, str])
 
 
 def _start(servers: list[Server], environments: list[dict[str, str]]) -> None:
-    for server, env in zip(servers, environments, strict=True):
-        server.stop()
-        server.env = env
     with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(Server.stop, servers))
+        for server, env in zip(servers, environments, strict=True):
+            server.env = env
         list(pool.map(Server.start, servers))
