@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanKind, Status
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 ERROR_TYPE = "exception.type"
@@ -52,9 +52,10 @@ def redacted(span: ReadableSpan) -> ReadableSpan:
             # There is no such page, and the name is the method and the path that the client has asked for.
             name = name.partition(" ")[0]
     events = [Event(event.name, _kept(event.attributes), event.timestamp) for event in span.events]
-    errors = [
-        str(event.attributes[ERROR_TYPE]) for event in events if event.attributes and ERROR_TYPE in event.attributes
-    ]
+    code, reason = span.status.status_code, None
+    if code is StatusCode.ERROR:
+        errors = [kept[ERROR_TYPE] for event in events if ERROR_TYPE in (kept := event.attributes or {})]
+        reason = str(errors[-1]).rpartition(".")[2] if errors else None
     return ReadableSpan(
         name=name,
         context=span.context,
@@ -64,7 +65,7 @@ def redacted(span: ReadableSpan) -> ReadableSpan:
         events=events,
         links=span.links,
         kind=span.kind,
-        status=Status(span.status.status_code, errors[-1].rpartition(".")[2] if errors else None),
+        status=Status(code, reason),
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
