@@ -5,7 +5,6 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +12,10 @@ import pytest
 import requests
 
 from tests.support.logs import printed
+from tests.support.restarted import restarted
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.waiting import until
 from todo_shared import logs
-from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import TWINS, Twin
 
@@ -30,22 +29,12 @@ NOBODY = "http://127.0.0.1:9"
 """Where traces are sent, and nobody is."""
 
 
-def restarted(stack: Stack, form: str, traces: str = "") -> None:
-    """Start the processes of both twins again, with logs in this format."""
-    servers = [stack.servers[name] for name in {name for twin in TWINS for name in (twin.title, twin.writer)}]
-    for server in servers:
-        server.env |= {"LOG_FORMAT": form, "OTEL_EXPORTER_OTLP_ENDPOINT": traces}
-        server.stop()
-    with ThreadPoolExecutor(len(servers)) as pool:
-        list(pool.map(Server.start, servers))
-
-
 @pytest.fixture(scope="module")
 def json_stack(native_stack: Stack) -> Iterator[Stack]:
     """The stack while its twins write JSON."""
-    restarted(native_stack, "json", traces=NOBODY)
-    yield native_stack
-    restarted(native_stack, "text")
+    servers = {name for twin in TWINS for name in (twin.title, twin.writer)}
+    with restarted(native_stack, servers, {"LOG_FORMAT": "json", "OTEL_EXPORTER_OTLP_ENDPOINT": NOBODY}):
+        yield native_stack
 
 
 def lines(stack: Stack, server: str, after: int) -> list[dict[str, Any]]:

@@ -43,6 +43,25 @@ def test_off_is_free(tmp_path: Path, endpoint: dict[str, str], expected: str) ->
     assert process.stdout.strip() == expected
 
 
+WITHOUT_PACKAGES = """
+import sys
+sys.modules[sys.argv[1]] = None
+from flask_restate import FlaskRestate, durable_service, serve, tracing, translated
+durable_service("a service")
+tracing.tell("an event")
+print(tracing.ON, translated(lambda: "done")())
+"""
+
+
+@pytest.mark.parametrize("missing", ["opentelemetry", "opentelemetry.trace"])
+def test_flask_restate_needs_no_opentelemetry(missing: str) -> None:
+    """Without its packages, or with a few of them that others have brought, there are no spans and all else works."""
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    command = [sys.executable, "-c", WITHOUT_PACKAGES, missing]
+    process = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert process.stdout.strip() == "False done"
+
+
 @pytest.mark.parametrize(
     ("chosen", "expected"), [(ALWAYS_ON, ["statement", "request"]), (ALWAYS_OFF, [])], ids=["on", "off"]
 )

@@ -4,7 +4,7 @@ import contextlib
 import gzip
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -36,6 +36,8 @@ class SpanRecord:
     """Why it failed, if it says so."""
     attributes: dict[str, Any]
     events: tuple[str, ...]
+    text: str = field(repr=False)
+    """All that was sent of it."""
 
 
 class Sink:
@@ -58,10 +60,11 @@ class Sink:
         with self._lock:
             self._spans += spans
 
-    def spans(self, trace_id: str) -> list[SpanRecord]:
-        """Return what has come of a trace, in the order in which it began."""
+    def spans(self, trace_id: str = "") -> list[SpanRecord]:
+        """Return what has come of a trace, or of all, in the order in which it began."""
         with self._lock:
-            return sorted((span for span in self._spans if span.trace_id == trace_id), key=lambda span: span.begin)
+            chosen = [span for span in self._spans if trace_id in ("", span.trace_id)]
+        return sorted(chosen, key=lambda span: span.begin)
 
 
 @contextlib.contextmanager
@@ -109,6 +112,7 @@ def _recorded(span: Span, resource: dict[str, Any]) -> SpanRecord:
         message=span.status.message,
         attributes=_values(span.attributes),
         events=tuple(event.name for event in span.events),
+        text=str(span),
     )
 
 

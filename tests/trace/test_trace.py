@@ -126,6 +126,20 @@ def test_picture(
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE
 
 
+@pytest.mark.whole
+def test_whole_run(tmp_path: Path) -> None:
+    """`make trace` leaves the page, and nothing that runs."""
+    command = [sys.executable, "-m", "tests.trace", "--data", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    page_file = tmp_path / "index.html"
+    assert str(page_file) in done.stdout
+    page = page_file.read_text()
+    for part in (Verdict.GHOST.value, Verdict.EXACTLY_ONCE.value, "attempt 1", "ledger hit", "</html>"):
+        assert part in page
+    assert _of(tmp_path) == []
+
+
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_it_can_be_stopped(tmp_path: Path, asked: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end all that was started."""

@@ -6,10 +6,9 @@ endpoint is not set, or OpenTelemetry is not installed, nothing of it is importe
 """
 
 import functools
-import importlib.util
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar, cast
 
 from restate.extensions import current_context
@@ -17,12 +16,14 @@ from restate.server_context import ServerInvocationContext
 
 T = TypeVar("T")
 
-ON = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") and importlib.util.find_spec("opentelemetry"))
+ON = False
 
-if ON:
-    from opentelemetry import propagate, trace
+if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    with suppress(ImportError):
+        from opentelemetry import propagate, trace
 
-    _tracer = trace.get_tracer(__name__)
+        _tracer = trace.get_tracer(__name__)
+        ON = True
 
 
 @asynccontextmanager

@@ -124,7 +124,7 @@ def _row(span: SpanRecord, followed: Followed) -> Row:
     elif "ledger hit" in span.events:
         row.note = "ledger hit: the result of attempt 1"
     elif span.failed:
-        row.note = span.message.splitlines()[0].partition(": ")[2]
+        row.note = span.message
     elif status := span.attributes.get("http.status_code"):
         row.note = f"answered {status}"
     return row
@@ -138,7 +138,8 @@ def _name(span: SpanRecord) -> str:
     words = str(span.attributes.get("db.statement", "")).split()
     tables = [after for word, after in pairwise(words) if word in ("INTO", "FROM", "UPDATE")]
     if "http.url" in span.attributes and not more:
-        return f"{first} /{'/'.join(str(span.attributes['http.url']).split('/')[3:])}"
+        # The span tells the ingress only by its address. There is nobody else whom a web calls for an add.
+        return f"{first} to Restate"
     return " ".join([span.name, *(tables or words[1:])]) if words else span.name
 
 
