@@ -22,6 +22,7 @@ from todo_stack.data_folder import mark_of
 from todo_stack.database_roles import SUPERUSER
 from todo_stack.output import Log, no_log
 from todo_stack.ports import HOST, Ports
+from todo_stack.size import ONE, Size, split
 from todo_stack.stack import Stack
 from todo_stack.twins import OUTSIDE_WORLD, PLAIN, RESTATE, Twin
 
@@ -92,15 +93,17 @@ class Laboratory:
         cancelled: threading.Event | None = None,
         *,
         with_outside_world: bool = False,
+        size: Size = ONE,
     ) -> None:
         """Describe the laboratory of one twin; nothing runs yet.
 
         `environment` adds to the settings of the twin's processes. Once `cancelled` is set, whatever waits for a
-        server to start ends with StopRequested. The outside world runs only if it is wanted.
+        server to start ends with StopRequested. The outside world runs only if it is wanted. Of a cluster, the web has
+        a link to each node.
         """
         self.log = EventLog()
         self.which = which
-        ports = Ports.free()
+        ports = Ports.free(max(size.nodes, size.services, size.webs))
         settings = {**TIMEOUTS, **ROOM, **(environment or {})}
         self._proxies = contextlib.ExitStack()
 
@@ -116,13 +119,17 @@ class Laboratory:
         writer = dict(settings)
         overrides = {which.writer: writer}
         if which.durable:
-            self.links[INGRESS] = self._link(INGRESS, Http1Protocol, ports.restate_ingress)
+            ingresses = [INGRESS, *(f"{INGRESS} {number}" for number in range(2, size.nodes + 1))]
+            for before, name in enumerate(ingresses):
+                self.links[name] = self._link(name, Http1Protocol, ports.restate_ingress + before)
             self.links[SERVICE] = self._link(SERVICE, Http2Protocol, ports.restate_service)
-            overrides[which.title] = {**settings, "RESTATE_ENDPOINT": self._url(INGRESS)}
+            overrides[which.title] = {**settings, "RESTATE_ENDPOINT": ",".join(map(self._url, ingresses))}
             overrides["restate"] = dict(environment or {})
             overrides["registration"] = {"RESTATE_SERVICE_URL": self._url(SERVICE)}
         self.links[database_link(which)] = self._link(database_link(which), PostgresProtocol, ports.postgres)
-        self.stack = Stack([which], data=data, ports=ports, log=log or no_log, overrides=overrides, cancelled=cancelled)
+        self.stack = Stack(
+            [which], data=data, ports=ports, size=size, log=log or no_log, overrides=overrides, cancelled=cancelled
+        )
         direct = self.stack.database_url(which, "writer")
         writer["DATABASE_URL"] = re.sub("@[^@/]*/", f"@{HOST}:{self.database.port}/", direct)
         self.twin = RunningTwin(which, self.stack, self._url(CLIENT))
@@ -150,6 +157,11 @@ class Laboratory:
     def server(self, process: str) -> RunningServer:
         """Return the server that seams and faults call so."""
         return self.servers[PROCESSES[self.which][process]]
+
+    @property
+    def webs(self) -> list[RunningServer]:
+        """The web servers, which share a port."""
+        return [server for name, server in self.servers.items() if split(name)[0] == self.which.title]
 
     @property
     def processes(self) -> list[str]:

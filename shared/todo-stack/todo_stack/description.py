@@ -19,7 +19,7 @@ from todo_stack.output import Log, no_log
 from todo_stack.paths import DATA, REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server, Step
-from todo_stack.size import Size, numbered, split
+from todo_stack.size import ONE, Size, numbered, split
 from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS, Twin
 
 
@@ -44,7 +44,7 @@ class StackDescription:
     """What all processes inherit a choice of."""
     cancelled: threading.Event | None = None
     """Once set, every start ends with StopRequested."""
-    size: Size = field(default_factory=Size)
+    size: Size = ONE
     """How many of each server there are."""
     with_outside_world: bool = False
     """Whether the third parties that the twins call run, too: most writes call nobody."""
@@ -81,7 +81,7 @@ class StackDescription:
         return restate.server(
             *(self.data, self.identity_file, self.ports, env, self.log, self.cancelled),
             number=number,
-            nodes=self.size.nodes,
+            size=self.size,
         )
 
     def services(self) -> list[Server]:

@@ -15,7 +15,7 @@ from todo_stack.output import Log
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server
-from todo_stack.size import numbered
+from todo_stack.size import ONE, Size, numbered
 from todo_stack.twins import RESTATE
 
 REPLICATION = 2
@@ -33,9 +33,9 @@ def server(
     cancelled: threading.Event | None = None,
     *,
     number: int = 1,
-    nodes: int = 1,
+    size: Size = ONE,
 ) -> Server:
-    """Return one node of so many, not yet started, with its own folder in `data`.
+    """Return a node, not yet started, with its own folder in `data`.
 
     Restate's own settings in `env` win over ours.
     """
@@ -55,8 +55,12 @@ def server(
         # With this key it signs what it sends to the service endpoint.
         "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(identity_file),
     }
-    if nodes > 1:
-        ours |= _of_a_cluster(all_ports, number, nodes)
+    if size.nodes > 1:
+        ours |= _of_a_cluster(all_ports, number, size.nodes)
+    if size.services > 1:
+        # A connection stays with the service process that has accepted it: with few calls on each there are many, and
+        # all get their share.
+        ours["RESTATE_WORKER__INVOKER__HTTP2_STREAMS_PER_CONNECTION_LIMIT"] = "2"
     if endpoint := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         # Only with this it passes on to the service whose trace a call belongs to.
         ours["RESTATE_TRACING_ENDPOINT"] = f"otlp+{endpoint.rstrip('/')}/v1/traces"

@@ -37,6 +37,9 @@ class Size:
         return size
 
 
+ONE = Size()
+
+
 def numbered(name: str, number: int) -> str:
     """Return the name of the server of a kind that has this number, beginning with 1."""
     return name if number == 1 else f"{name}_{number}"

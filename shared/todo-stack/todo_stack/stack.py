@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from todo_stack import data_folder, restate, tree
+from todo_stack import connections, data_folder, restate, tree
 from todo_stack.checks import comes_true
 from todo_stack.description import StackDescription
 from todo_stack.errors import StackError
@@ -158,6 +158,7 @@ class Stack(StackDescription):
             self.spawn(self._postgres.server)
             self._postgres.server.wait_ready()
             self._postgres.create_databases(twin.database for twin in self.twins)
+        self._check_connections()
         migrations = [self.migration(twin) for twin in self.twins]
         for migration in migrations:
             self.spawn(migration)
@@ -175,6 +176,17 @@ class Stack(StackDescription):
             registration.finish()
         for server in self.servers.values():
             server.wait_ready()
+
+    def _check_connections(self) -> None:
+        """Raise StackError if the pools may take more than PostgreSQL gives; of somebody else's, only say so."""
+        kinds = {kind for twin in self.twins for kind in (twin.title, twin.writer)}
+        servers = [server for kind in kinds for server in self._of_kind(kind)]
+        problem = connections.too_many(self.database_url(self.twins[0]), servers)
+        if problem and not self.external_database:
+            raise StackError(problem)
+        if problem:
+            # There may be a pooler in between.
+            self.log("stack", problem)
 
     def _wait_for_cluster(self) -> None:
         """Wait until the nodes have found together, and any call can be made."""

@@ -1,11 +1,13 @@
 """make chaos: breaks both twins and the control at random for a while, and counts what became of their operations.
 
     python -m tests.faultlab.chaos --duration 60 --seed 1 [--twin plain|restate|ledger]
+    NODES=3 SERVICES=2 WEBS=2 python -m tests.faultlab.chaos    # the Restate twin on a cluster
 
 It fails, and keeps the whole history, if something was lost, duplicated or stuck that must not be, if the twin does not
 work again after the last fault, or if too little succeeded for the run to prove anything.
 """
 
+import os
 import random
 import shutil
 import signal
@@ -24,7 +26,8 @@ from tests.faultlab.chaos.run import run_chaos
 from tests.support.control import COMPARED
 from tests.support.logs import log_to
 from todo_stack.errors import StackError, StopRequested
-from todo_stack.twins import Twin
+from todo_stack.size import ONE, Size
+from todo_stack.twins import RESTATE, Twin
 
 
 @click.command()
@@ -46,8 +49,13 @@ def main(duration: float, seed: int | None, twin: tuple[str, ...], data: Path | 
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=data))
     console.print(f"seed {seed}, {duration:g} s for each twin")
     try:
-        twins = [which for which in COMPARED if not twin or which.key in twin]
-        results = [run_twin(which, folder, duration, seed, console, stop) for which in twins]
+        size = Size.from_environment(os.environ)
+        if size.nodes > 1:
+            # A cluster without a second of each other server would only show that those are missing.
+            size = Size(size.nodes, max(size.services, 2), max(size.webs, 2))
+        wanted = twin or ([RESTATE.key] if size != ONE else [])
+        twins = [which for which in COMPARED if not wanted or which.key in wanted]
+        results = [run_twin(which, folder, duration, seed, console, stop, size) for which in twins]
     except StopRequested:
         console.print("stopped", style="bold")
         shutil.rmtree(folder)
@@ -65,11 +73,14 @@ def main(duration: float, seed: int | None, twin: tuple[str, ...], data: Path | 
 
 
 def run_twin(
-    twin: Twin, folder: Path, seconds: float, seed: int, console: Console, stop: threading.Event
+    twin: Twin, folder: Path, seconds: float, seed: int, console: Console, stop: threading.Event, size: Size
 ) -> ChaosResult:
     """Run chaos for one twin; print each fault, and keep the output of the servers in the folder."""
     settings = ChaosSettings(
-        seed, seconds, report=lambda fault: console.print(f"{twin.key:<8}{fault.at:6.1f} s  {fault}"), stop=stop
+        *(seed, seconds),
+        size=size,
+        report=lambda fault: console.print(f"{twin.key:<8}{fault.at:6.1f} s  {fault}"),
+        stop=stop,
     )
     with log_to(folder / f"{twin.key}.log") as log:
         return run_chaos(

@@ -12,6 +12,7 @@ from tests.faultlab.laboratory import LONGER_THAN_EVERY_TIMEOUT_SECONDS, Laborat
 from tests.faultlab.wire.messages import Direction
 from tests.faultlab.wire.proxy import Proxy
 from todo_stack.errors import StopRequested
+from todo_stack.size import ONE, Size
 
 SHORT_PAUSE_SECONDS = 1.0
 """Shorter than every time-out: no server is taken for dead."""
@@ -50,6 +51,8 @@ class ChaosSettings:
     """Called with each fault once it is mended."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Once it is set, a run ends with StopRequested."""
+    size: Size = ONE
+    """How many of each server there are."""
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """The result of a run of chaos: which parts of it must not be, and how it is written and printed."""
 
+import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -57,6 +59,19 @@ class ChaosResult:
     def verdicts(self) -> Counter[Verdict]:
         """How many operations have each verdict, of those whose effects were counted."""
         return Counter(judge(operation) for operation in self.operations if operation.truth is not None)
+
+    def longest_gaps(self) -> dict[str, float]:
+        """Return for each fault how many seconds passed at most between two successes, of which it was a part."""
+        successes = sorted(one.completed_at or 0 for one in self.operations if one.outcome is Outcome.OK)
+        gaps: dict[str, float] = {}
+        for fault in self.faults:
+            around = [
+                after - before
+                for before, after in itertools.pairwise(successes)
+                if before < (fault.ended_at or math.inf) and fault.began_at < after
+            ]
+            gaps[str(fault)] = max([*around, gaps.get(str(fault), 0.0)])
+        return gaps
 
     def write(self, file: Path) -> None:
         """Write the history, operations and faults, as one JSON object a line in the order of their beginnings."""
@@ -138,9 +153,14 @@ def print_results(console: Console, results: Sequence[ChaosResult]) -> None:
     add("submitted more than once", (sum(map(_was_resubmitted, result.operations)) for result in results))
     table.add_section()
     injected = [Counter(map(str, result.faults)) for result in results]
+    gaps = [result.longest_gaps() for result in results]
     for name in sorted(set().union(*injected)):
-        add(name, (by_twin[name] for by_twin in injected))
-    add("all faults", (by_twin.total() for by_twin in injected), "bold")
+        add(name, (f"{n[name]}, {gap[name]:.1f} s" if n[name] else "-" for n, gap in zip(injected, gaps, strict=True)))
+    add(
+        "all faults, longest time without a success",
+        (f"{n.total()}, {max(gap.values(), default=0):.1f} s" for n, gap in zip(injected, gaps, strict=True)),
+        "bold",
+    )
     console.print(table)
     for result in results:
         for violation in result.violations:

@@ -32,7 +32,7 @@ def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None =
 
     Raises StopRequested if the settings' `stop` was set meanwhile, StackError if a server did not start at first.
     """
-    with Laboratory(twin, data, log, cancelled=settings.stop, with_outside_world=True) as lab:
+    with Laboratory(twin, data, log, cancelled=settings.stop, with_outside_world=True, size=settings.size) as lab:
         workload = Workload(lab.twin, settings.seed, 2 * settings.seconds)
         faults = RandomFaults(lab, settings)
         try:
@@ -81,7 +81,8 @@ def _wait_for_quiet(lab: Laboratory, history: Sequence[SubmittedOperation], stop
     _missing(none_pending, "the end of each pending operation", deadline, stop)
     wait_for_reminders(lab.twin, history)
     # What the web has accepted it finishes now, and takes nothing more.
-    lab.twin.web.stop()
+    for web in lab.webs:
+        web.stop()
     missing = _missing(lambda: not busy(), "quiet", deadline, stop)
     for operation in history:
         operation.settled = operation.outcome is not Outcome.PENDING and not missing
