@@ -36,6 +36,21 @@ WRONG: list[tuple[type[BaseSettings], str, str]] = [
     *((Settings, "TRUSTED_HOSTS", value) for value in ("https://todo.example", "a b", "todo.example:443", "*")),
     *((ServiceSettings, KEY, value) for value in ("nonsense", "publickeyv1_abc", "publickeyv1_0OIl")),
     (ServiceSettings, "RESTATE_SERVICE_WORKERS", "0"),
+    *(
+        (WebSettings, name, value)
+        for name in ("RESTATE_ENDPOINT", "RESTATE_ADMIN_URL")
+        for value in (
+            "",
+            " , ",
+            "a:8080",
+            "http://a,b:8080",
+            "http://a:x",
+            "http://a b",
+            "http://",
+            "ftp://a",
+            "http://a?b",
+        )
+    ),
     (TodoServiceSettings, "RETRY_MAX_INTERVAL_SECONDS", "soon"),
 ]
 

@@ -10,6 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.faultlab.wire.http1 import Http1Protocol
+from tests.faultlab.wire.messages import Answer, Match
+from tests.faultlab.wire.proxy import Proxy
 from tests.suite.next_version import CONTRACT, EXPAND, MARK
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, restate_twin
@@ -118,6 +121,29 @@ def test_deployed_with_calls_in_flight(durable: RunningTwin, run_next_version: C
     by_version = dict(durable.rows("SELECT task, added_by FROM todo"))
     assert {by_version[task] for task in begun} == {None}
     assert {by_version[title + MARK] for title in later} == {"the next version"}
+
+
+def the_first(match: Match) -> Match:
+    """Return what matches one message, on whichever link."""
+    is_first = iter([True])
+    return lambda message: match(message) and next(is_first, False)
+
+
+def test_deployed_through_another_node(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
+    """A deployment goes on where a node is away, also if that has done as it was told and only its answers are lost."""
+    ports, new_port = durable.stack.ports, Ports.free().restate_service
+    run_next_version(new_port)
+    with contextlib.ExitStack() as links:
+        nodes = [
+            links.enter_context(Proxy("to a node", Http1Protocol, upstream=(HOST, ports.restate_admin))) for _ in "ab"
+        ]
+        lost = (Answer("POST /deployments", mentioning='"force": false}'), Answer("DELETE /deployments"))
+        points = [node.cut(first, times=None) for first in map(the_first, lost) for node in nodes]
+        addresses = ",".join(f"http://{HOST}:{node.port}" for node in nodes)
+        command(durable, "deploy", new_port, RESTATE_ADMIN_URL=addresses).run()
+    assert sum(point.hits.qsize() for point in points) == len(lost)
+    assert set(restate_admin.deployments(ports.admin_url).values()) == {f"http://{HOST}:{new_port}"}
+    durable.add(new_name("afterwards"))
 
 
 def test_replaced_with_calls_in_flight(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
