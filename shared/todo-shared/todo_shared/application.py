@@ -102,7 +102,7 @@ def build_app(
 
 def _measure(app: Flask, settings: Settings) -> None:
     asked = app.extensions["metrics"] = metrics.Asked()
-    if metrics.is_shared():
+    if metrics.folder():
         from todo_shared import metrics_server
 
         metrics_server.count_requests(app)
