@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -67,6 +68,34 @@ def test_what_waits(durable: RunningTwin, mine: Browser) -> None:
     assert after.value("todo_ledger_rows") == before.value("todo_ledger_rows") + 1
 
 
+def test_what_follows_waits(durable: RunningTwin) -> None:
+    """A webhook that fails for good is told with its age; a call that is to be made next week is not."""
+    assert durable.settle() == []
+    path = f"/{durable.add(new_name('watched'))['id']}"
+    assert durable.call("PUT", f"{path}/reminder", json={"in_seconds": 7 * 86_400}).ok
+    assert durable.call("PUT", f"{path}/watcher", json={"url": durable.hook("gone")}).ok
+    with durable.world.told("hooks", "error", reference=f"{durable.which.key}{path}"):
+        assert durable.call("PATCH", path, json={"completed": True}).status_code == 200
+        waits = scraped(port_of(durable), lambda scrape: scrape.value("todo_pending_writes"), "the webhook waits")
+    assert waits.value("todo_pending_writes") == 1
+    assert 1 <= waits.value("todo_pending_oldest_seconds") < 60
+    assert waits.value("todo_stuck_calls") == 0
+    assert durable.settle() == []
+    assert Scrape(port_of(durable)).value("todo_pending_writes") == 0
+
+
+def test_mail_is_overdue(twin: RunningTwin) -> None:
+    """A mail that is refused is told with its age, and no more when it is sent; one of next week is not."""
+    name, port = "todo_reminder_overdue_seconds", port_of(twin)
+    refused, later = (f"/{twin.add(new_name('reminded'))['id']}" for _ in range(2))
+    assert twin.call("PUT", f"{later}/reminder", json={"in_seconds": 7 * 86_400}).ok
+    assert [overdue.value for overdue in Scrape(port).of(name)] == [0]
+    with twin.world.told("mail", "error", reference=f"{twin.which.key}{refused}"):
+        assert twin.call("PUT", f"{refused}/reminder", json={"in_seconds": 0}).ok
+        assert scraped(port, lambda scrape: scrape.value(name) > 1, "it is overdue").value(name) < 60
+    scraped(port, lambda scrape: scrape.value(name) == 0, "it is mailed")
+
+
 def test_without_restate(durable: RunningTwin) -> None:
     """With Restate away a client cannot know; the scrape does not tell what waits, and says why not."""
     before, restate = Scrape(port_of(durable)), durable.stack.servers["restate"]
@@ -81,15 +110,20 @@ def test_without_restate(durable: RunningTwin) -> None:
 
 
 def test_our_own_code_fails(durable: RunningTwin) -> None:
-    """A call is stuck if our own code fails, and not if it waits for a database."""
+    """A call is stuck if our own code fails, and not if it waits for a database; both are late since they were due."""
+    due = list[datetime]()
     with endpoint_beside(durable, ["tests.suite.failing_service"]):
         for name in ("KeyError", "OperationalError"):
-            url = f"{durable.stack.ports.ingress_url}/restate/send/FailingService/in_step"
-            requests.post(url, json={"name": name}, timeout=10).raise_for_status()
+            url = f"{durable.stack.ports.ingress_url}/restate/send/FailingService/in_step?delay=2s"
+            answer = requests.post(url, json={"name": name}, timeout=10)
+            due.append(datetime.fromisoformat(answer.json()["executionTime"]))
+        until(lambda: len(durable.unfinished()) == len(due), "both are due")
         until(lambda: all("last_failure_error_code" in call for call in durable.unfinished()), "both have failed")
         stuck = "todo_stuck_calls"
-        found = scraped(port_of(durable), lambda scrape: scrape.value(stuck, reason="failing"), "one is stuck")
-    assert found.value(stuck) == 1
+        found = scraped(port_of(durable), lambda scrape: scrape.value("todo_pending_writes") == 2, "both are late")
+        age = (datetime.now(UTC) - due[0]).total_seconds()
+    assert found.value(stuck) == found.value(stuck, reason="failing") == 1
+    assert 1 <= found.value("todo_pending_oldest_seconds") < age + 0.5
 
 
 def test_pool(twin: RunningTwin) -> None:
