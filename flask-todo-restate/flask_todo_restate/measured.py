@@ -9,11 +9,15 @@ from todo_shared.metrics import Asked, Measured
 
 # Neither a database nor a server that asks to wait: see flask_restate.errors, which writes these.
 _LASTS = r"'^\[[^]]*\] (TemporaryError\(|[0-9]{3} )'"
-_LATE = f"target_handler_name IN ({HANDLERS}) AND created_at < now() - INTERVAL '1 second'"
+# A reminder of next week is not late.
+_SINCE = "coalesce(scheduled_start_at, created_at)"
+# What users wait for, and what else has failed so far: nobody sees that a webhook or an undoing is repeated for ever.
+_LATE = f"""{_SINCE} < now() - INTERVAL '1 second'
+    AND (target_handler_name IN ({HANDLERS}) OR last_failure IS NOT NULL)"""
 _FAILS = f"""status != 'paused' AND last_failure IS NOT NULL AND NOT regexp_like(last_failure, {_LASTS})
     AND coalesce(last_failure_error_code, '') != '{UNREACHABLE}'"""
 _CALLS = f"""
-    SELECT count(CASE WHEN {_LATE} THEN 1 END) AS late, min(CASE WHEN {_LATE} THEN created_at END) AS since,
+    SELECT count(CASE WHEN {_LATE} THEN 1 END) AS late, min(CASE WHEN {_LATE} THEN {_SINCE} END) AS since,
       count(CASE WHEN status = 'paused' THEN 1 END) AS paused, count(CASE WHEN {_FAILS} THEN 1 END) AS failing,
       now() AS now
     FROM sys_invocation WHERE {PENDING}
@@ -37,7 +41,7 @@ def ask(asked: Asked, pending: Pending) -> None:
     def calls() -> Iterator[Measured]:
         (row,) = pending.query(_CALLS)
         age = (_moment(row["now"]) - _moment(row["since"])).total_seconds() if row.get("since") else 0
-        yield Measured("todo_pending_writes", "Writes that were promised and are not made yet.", row["late"])
+        yield Measured("todo_pending_writes", "Writes that wait, and what follows from others and fails.", row["late"])
         yield Measured("todo_pending_oldest_seconds", "How long the oldest of them has waited.", age)
         for reason in ("paused", "failing"):
             about = "Calls that wait for somebody: they are paused, or our own code fails."

@@ -51,14 +51,17 @@ def _ids_of_the_call() -> dict[str, str]:
 
 
 def _measure() -> None:
-    if settings.restate_service_workers > 1:
-        metrics.prepare(settings, settings.restate_service_port)
-        metrics.forget_earlier()
-    if settings.metrics_port:
+    metrics.prepare(settings)
+    if metrics.folder():
         from todo_shared import metrics_server
 
         server = metrics_server.Server(settings, sessions().kw["bind"], metrics.Asked())
-        (server.start_in_children if metrics.is_shared() else server.start)()
+        (server.start_in_children if settings.restate_service_workers > 1 else server.start)()
+
+
+def _end() -> None:
+    tracing.stop()
+    metrics.remove()
 
 
 def main() -> None:
@@ -68,7 +71,7 @@ def main() -> None:
     _measure()
     tracing.instrument()
     tracing.start("flask-todo-restate service")
-    serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger, at_end=tracing.stop)
+    serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger, at_end=_end)
 
 
 if __name__ == "__main__":

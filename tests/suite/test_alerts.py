@@ -20,7 +20,7 @@ ADDS = 'todo_writes_total{{job="web",operation="add_todo",outcome="{}",status="{
 OK, FAILS, UNKNOWN, REFUSED = (
     ADDS.format(*told) for told in (("ok", 201), ("fail", 503), ("unknown", 503), ("fail", 422))
 )
-OLDEST = 'todo_pending_oldest_seconds{job="web"}'
+OLDEST, OVERDUE = 'todo_pending_oldest_seconds{job="web"}', 'todo_reminder_overdue_seconds{job="web"}'
 PAUSED, FAILING = (f'todo_stuck_calls{{job="web",reason="{reason}"}}' for reason in ("paused", "failing"))
 TAKEN, SIZE, OTHER_TAKEN, OTHER_SIZE = (
     f'todo_db_pool_{name}{{job="web",pid="{pid}"}}' for pid in (1, 2) for name in ("checked_out", "size")
@@ -35,7 +35,7 @@ FIRING = {
         ({OK: "0+94x20", FAILS: "0+3x20", UNKNOWN: "0+3x20"}, 12),
         ({FAILS: "0+1x20"}, 12),
     ],
-    "WritesWait": [({OLDEST: "0+60x20"}, 3)],
+    "WritesWait": [({OLDEST: "0+60x20", OVERDUE: "0x20"}, 3), ({OLDEST: "0x20", OVERDUE: "0+60x20"}, 3)],
     "CallsStuck": [({PAUSED: "0 1x20"}, 7), ({FAILING: "0 2x20"}, 7)],
     "PoolExhausted": [({TAKEN: "8x20", SIZE: "8x20", OTHER_TAKEN: "0x20", OTHER_SIZE: "8x20"}, 3)],
 }
@@ -55,7 +55,7 @@ SILENT = {
         ({OK: "0+94x20", FAILS: "0+6x20"}, 4),
         ({}, 15),
     ],
-    "WritesWait": [({OLDEST: "0 60 100 0x20"}, 3)],
+    "WritesWait": [({OLDEST: "0 60 100 0x20", OVERDUE: "0 60 0x20"}, 3)],
     "CallsStuck": [({PAUSED: "0x20", FAILING: "0x20"}, 15), ({PAUSED: "0 1x2 0 1x20"}, 7)],
     "PoolExhausted": [({TAKEN: "7x20", SIZE: "8x20"}, 15), ({TAKEN: "8x1 7 8x20", SIZE: "8x20"}, 4)],
 }
@@ -109,10 +109,16 @@ def test_names_are_told(durable: RunningTwin) -> None:
     durable.add(new_name("told"))
     scrapes = [Scrape(durable.stack.ports.metrics(server.name)) for server in (durable.web, durable.writer)]
     named = set(re.findall(r"\btodo_\w+", RULES.read_text()))
-    assert named
-    assert [name for name in named if not any(scrape.of(name) for scrape in scrapes)] == []
-    (write,) = {tuple(each.labels) for scrape in scrapes for each in scrape.of("todo_writes_total")}
-    assert {"outcome", "status"} <= set(write)
+    examples = (
+        series for alerts in (FIRING, SILENT) for cases in alerts.values() for case, _ in cases for series in case
+    )
+    ours = {series for series in examples if series.startswith("todo_")}
+    # Prometheus itself adds job and instance.
+    labels = {series.partition("{")[0]: set(re.findall(r"(\w+)=", series)) - {"job", "instance"} for series in ours}
+    assert named == labels.keys()
+    for name in named:
+        told = {tuple(sorted(each.labels)) for scrape in scrapes for each in scrape.of(name)}
+        assert (name, told) == (name, {tuple(sorted(labels[name]))})
     for scrape in scrapes:
         promtool("check", "metrics", text=scrape.text)
 

@@ -1,53 +1,25 @@
-"""/metrics: what clients were told, by how many workers ever; what waits; and an answer whatever is down."""
+"""/metrics: what clients were told; what waits; and an answer whatever is down."""
 
-import os
-import signal
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 import requests
 from flask import Flask, g
-from sqlalchemy import make_url
 
 from tests.support import restate_admin
 from tests.support.applications import make_both
 from tests.support.browser import Browser
 from tests.support.running_twin import RunningTwin
-from tests.support.scrape import Scrape, scraped
+from tests.support.scrape import Scrape, port_of, scraped, told, told_since
 from tests.support.service_endpoint import endpoint_beside
 from tests.support.table_lock import todos_locked
 from tests.support.user import new_name
 from tests.support.waiting import until
-from tests.support.web_beside import web_beside
-from todo_shared import metrics
 from todo_shared.metrics_server import OPERATIONS, outcome
-from todo_shared.settings import DatabaseSettings, SettingsError
-from todo_stack.ports import Ports
 from todo_stack.twins import PLAIN, RESTATE
-
-WRITES = "todo_writes_total"
-REQUESTS = 40
-
-
-def port_of(twin: RunningTwin) -> int:
-    """Return where the twin's web is scraped."""
-    return twin.stack.ports.metrics(twin.which.title)
-
-
-def told(scrape: Scrape) -> dict[tuple[str, str], float]:
-    """Return how often the client of an add was told what, with which status."""
-    adds = scrape.of(WRITES, operation="add_todo")
-    return {(add.labels["outcome"], add.labels["status"]): add.value for add in adds}
-
-
-def told_since(twin: RunningTwin, before: Scrape) -> dict[tuple[str, str], float]:
-    """Return the same, counted since an earlier scrape, without what was not told."""
-    counts = {key: count - told(before).get(key, 0) for key, count in told(Scrape(port_of(twin))).items()}
-    return {key: count for key, count in counts.items() if count}
 
 
 def test_what_clients_were_told(twin: RunningTwin) -> None:
@@ -96,6 +68,34 @@ def test_what_waits(durable: RunningTwin, mine: Browser) -> None:
     assert after.value("todo_ledger_rows") == before.value("todo_ledger_rows") + 1
 
 
+def test_what_follows_waits(durable: RunningTwin) -> None:
+    """A webhook that fails for good is told with its age; a call that is to be made next week is not."""
+    assert durable.settle() == []
+    path = f"/{durable.add(new_name('watched'))['id']}"
+    assert durable.call("PUT", f"{path}/reminder", json={"in_seconds": 7 * 86_400}).ok
+    assert durable.call("PUT", f"{path}/watcher", json={"url": durable.hook("gone")}).ok
+    with durable.world.told("hooks", "error", reference=f"{durable.which.key}{path}"):
+        assert durable.call("PATCH", path, json={"completed": True}).status_code == 200
+        waits = scraped(port_of(durable), lambda scrape: scrape.value("todo_pending_writes"), "the webhook waits")
+    assert waits.value("todo_pending_writes") == 1
+    assert 1 <= waits.value("todo_pending_oldest_seconds") < 60
+    assert waits.value("todo_stuck_calls") == 0
+    assert durable.settle() == []
+    assert Scrape(port_of(durable)).value("todo_pending_writes") == 0
+
+
+def test_mail_is_overdue(twin: RunningTwin) -> None:
+    """A mail that is refused is told with its age, and no more when it is sent; one of next week is not."""
+    name, port = "todo_reminder_overdue_seconds", port_of(twin)
+    refused, later = (f"/{twin.add(new_name('reminded'))['id']}" for _ in range(2))
+    assert twin.call("PUT", f"{later}/reminder", json={"in_seconds": 7 * 86_400}).ok
+    assert [overdue.value for overdue in Scrape(port).of(name)] == [0]
+    with twin.world.told("mail", "error", reference=f"{twin.which.key}{refused}"):
+        assert twin.call("PUT", f"{refused}/reminder", json={"in_seconds": 0}).ok
+        assert scraped(port, lambda scrape: scrape.value(name) > 1, "it is overdue").value(name) < 60
+    scraped(port, lambda scrape: scrape.value(name) == 0, "it is mailed")
+
+
 def test_without_restate(durable: RunningTwin) -> None:
     """With Restate away a client cannot know; the scrape does not tell what waits, and says why not."""
     before, restate = Scrape(port_of(durable)), durable.stack.servers["restate"]
@@ -110,15 +110,20 @@ def test_without_restate(durable: RunningTwin) -> None:
 
 
 def test_our_own_code_fails(durable: RunningTwin) -> None:
-    """A call is stuck if our own code fails, and not if it waits for a database."""
+    """A call is stuck if our own code fails, and not if it waits for a database; both are late since they were due."""
+    due = list[datetime]()
     with endpoint_beside(durable, ["tests.suite.failing_service"]):
         for name in ("KeyError", "OperationalError"):
-            url = f"{durable.stack.ports.ingress_url}/restate/send/FailingService/in_step"
-            requests.post(url, json={"name": name}, timeout=10).raise_for_status()
+            url = f"{durable.stack.ports.ingress_url}/restate/send/FailingService/in_step?delay=2s"
+            answer = requests.post(url, json={"name": name}, timeout=10)
+            due.append(datetime.fromisoformat(answer.json()["executionTime"]))
+        until(lambda: len(durable.unfinished()) == len(due), "both are due")
         until(lambda: all("last_failure_error_code" in call for call in durable.unfinished()), "both have failed")
         stuck = "todo_stuck_calls"
-        found = scraped(port_of(durable), lambda scrape: scrape.value(stuck, reason="failing"), "one is stuck")
-    assert found.value(stuck) == 1
+        found = scraped(port_of(durable), lambda scrape: scrape.value("todo_pending_writes") == 2, "both are late")
+        age = (datetime.now(UTC) - due[0]).total_seconds()
+    assert found.value(stuck) == found.value(stuck, reason="failing") == 1
+    assert 1 <= found.value("todo_pending_oldest_seconds") < age + 0.5
 
 
 def test_pool(twin: RunningTwin) -> None:
@@ -132,45 +137,6 @@ def test_pool(twin: RunningTwin) -> None:
     assert {done.result().status_code for done in work} <= {201, 202, 503}
     assert twin.settle() == []
     scraped(port, lambda scrape: scrape.value(taken) == 0, "the connections are given back")
-
-
-def test_workers_count_together(twin: RunningTwin) -> None:
-    """Two workers are one sum, from which nothing is missing when both were killed and others have taken over."""
-    port = Ports.free().metrics(twin.which.title)
-    with web_beside(twin, {"WEB_WORKERS": "2", "METRICS_PORT": str(port)}) as beside:
-
-        def pids(scrape: Scrape) -> set[int]:
-            return {int(size.labels["pid"]) for size in scrape.of("todo_db_pool_size")}
-
-        def counted(scrape: Scrape) -> float:
-            return scrape.value("todo_http_requests_total", route="/healthz")
-
-        def ask_often(_: int) -> None:
-            requests.get(f"{beside.url}/healthz", timeout=30).raise_for_status()
-
-        def asked_often() -> None:
-            with ThreadPoolExecutor(8) as pool:
-                list(pool.map(ask_often, range(REQUESTS)))
-
-        first = pids(scraped(port, lambda scrape: len(pids(scrape)) == 2, "both workers are there"))
-        asked_often()
-        assert counted(Scrape(port)) == REQUESTS
-        for pid in first:
-            os.kill(pid, signal.SIGKILL)
-        second = scraped(port, lambda scrape: len(pids(scrape) - first) == 2, "both are replaced")
-        assert pids(second).isdisjoint(first)
-        assert counted(second) == REQUESTS
-        asked_often()
-        assert counted(Scrape(port)) == 2 * REQUESTS
-
-
-def test_processes_of_the_service(durable: RunningTwin) -> None:
-    """Each process of the service endpoint tells of its own pool."""
-    port = Ports.free().restate_app_metrics
-    settings = {"RESTATE_SERVICE_WORKERS": "2", "METRICS_PORT": str(port)}
-    with endpoint_beside(durable, ["flask_todo_restate.restate_server"], environment=settings):
-        scrape = scraped(port, lambda scrape: len(scrape.of("todo_db_pool_size")) == 2, "both processes are there")
-    assert scrape.value("todo_up", part="database") == 1
 
 
 @pytest.mark.parametrize(
@@ -227,13 +193,3 @@ def test_free_without_a_port() -> None:
         env = {"DATABASE_URL": url, "SECRET_KEY": key, "PORT": "1"}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout == "False\n"
-
-
-def test_folder_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is counted goes into no folder that somebody else has put there."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    settings = DatabaseSettings.model_validate({"database_url": make_url("postgresql://u@h/d"), "metrics_port": 1})
-    (tmp_path / "theirs").mkdir()
-    (tmp_path / f"todo-metrics-{os.getuid()}-5040").symlink_to(tmp_path / "theirs")
-    with pytest.raises(SettingsError, match="METRICS_PORT"):
-        metrics.prepare(settings, 5040)

@@ -6,6 +6,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from tests.support.running_twin import RunningTwin
 from tests.support.waiting import until
 from todo_stack.ports import HOST
 
@@ -40,3 +41,25 @@ def scraped(port: int, condition: Callable[[Scrape], object], what: str) -> Scra
         return found if condition(found) else None
 
     return until(scrape, what) or Scrape(port)
+
+
+def port_of(twin: RunningTwin) -> int:
+    """Return where the twin's web is scraped."""
+    return twin.stack.ports.metrics(twin.which.title)
+
+
+def told(scrape: Scrape) -> dict[tuple[str, str], float]:
+    """Return how often the client of an add was told what, with which status."""
+    adds = scrape.of("todo_writes_total", operation="add_todo")
+    return {(add.labels["outcome"], add.labels["status"]): add.value for add in adds}
+
+
+def told_since(twin: RunningTwin, before: Scrape) -> dict[tuple[str, str], float]:
+    """Return the same, counted since an earlier scrape, without what was not told."""
+    counts = {key: count - told(before).get(key, 0) for key, count in told(Scrape(port_of(twin))).items()}
+    return {key: count for key, count in counts.items() if count}
+
+
+def pids(scrape: Scrape) -> set[int]:
+    """Return the processes that are measured."""
+    return {int(size.labels["pid"]) for size in scrape.of("todo_db_pool_size")}

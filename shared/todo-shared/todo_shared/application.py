@@ -15,6 +15,7 @@ from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from todo_shared import edge, errors, logs, metrics, openapi, outages, static_files, tracing, way
+from todo_shared.features import reminder
 from todo_shared.features.outside import outside_settings
 from todo_shared.list_view import View
 from todo_shared.models import db
@@ -102,7 +103,9 @@ def build_app(
 
 def _measure(app: Flask, settings: Settings) -> None:
     asked = app.extensions["metrics"] = metrics.Asked()
-    if metrics.is_shared():
+    about = "For how long the oldest mail has been due that was not sent."
+    asked.statements["todo_reminder_overdue_seconds"] = about, reminder.OVERDUE
+    if metrics.folder():
         from todo_shared import metrics_server
 
         metrics_server.count_requests(app)

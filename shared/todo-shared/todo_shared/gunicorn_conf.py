@@ -10,7 +10,7 @@ from todo_shared.settings import Settings, load
 
 logs.install()
 _settings = load(Settings)
-metrics.prepare(_settings, _settings.port)
+metrics.prepare(_settings)
 _open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 bind = f"{_settings.host}:{_settings.port}"
@@ -46,11 +46,6 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 def worker_exit(_server: Arbiter, _worker: Worker) -> None:
     """Send what of the traces is left."""
     tracing.stop()
-
-
-def when_ready(_server: Arbiter) -> None:
-    """Begin to count; the port is ours, and no worker runs yet."""
-    metrics.forget_earlier()
 
 
 def child_exit(_server: Arbiter, worker: Worker) -> None:

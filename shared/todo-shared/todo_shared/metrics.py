@@ -3,17 +3,13 @@
 import atexit
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from todo_shared.settings import DatabaseSettings, SettingsError
-
-# Prometheus' client reads it, too, when it is imported: several processes count together through files.
-_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+from todo_shared.settings import DatabaseSettings
 
 
 class Measured(NamedTuple):
@@ -35,43 +31,35 @@ class Asked:
     """By the name of what is asked. These raise OSError, LookupError or ValueError if there is no answer."""
 
 
-def prepare(settings: DatabaseSettings, port: int) -> None:
-    """Let the processes that are forked from this one count together, if METRICS_PORT is set.
+_folder: tuple[Path, int] | None = None
+"""Where the processes of this program count together, and the process that made it."""
 
-    `port` is the one that it serves on: it names a folder that no other process has. Raises SettingsError: that folder
-    is somebody else's.
+
+def prepare(settings: DatabaseSettings) -> None:
+    """Let this process and those that are forked from it count together, if METRICS_PORT is set.
+
+    Each start has a folder of its own, which nobody else can open. What is killed leaves it behind.
     """
-    if settings.metrics_port is None:
-        return
-    folder = Path(tempfile.gettempdir()) / f"todo-metrics-{os.getuid()}-{port}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise SettingsError(f"METRICS_PORT: {folder} is somebody else's. Please remove it.")
-    os.environ[_FOLDER] = str(folder)
-    atexit.register(_remove, folder, os.getpid())
+    global _folder
+    if settings.metrics_port is not None:
+        _folder = Path(tempfile.mkdtemp(prefix="todo-metrics-")), os.getpid()
+        # Prometheus' client reads it when it is imported.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder[0])
+        atexit.register(remove)
 
 
-def _remove(folder: Path, owner: int) -> None:
-    # The processes that were forked from the owner end, too.
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
+def folder() -> Path | None:
+    """Return where this process counts together with others; None if it is not measured."""
+    return _folder and _folder[0]
 
 
-def is_shared() -> bool:
-    """Return whether several processes count together, of which this is one."""
-    return _FOLDER in os.environ
-
-
-def forget_earlier() -> None:
-    """Remove what earlier processes have counted, once nobody else can have the port."""
-    if is_shared():
-        for file in Path(os.environ[_FOLDER]).iterdir():
-            file.unlink(missing_ok=True)
+def remove() -> None:
+    """Remove the folder at the end of the process that made it. Those that were forked from it end, too."""
+    if _folder and _folder[1] == os.getpid():
+        shutil.rmtree(_folder[0], ignore_errors=True)
 
 
 def forget_gauges(pid: int) -> None:
     """Remove what a process that has ended was at last; what it has counted stays."""
-    if is_shared():
-        for file in Path(os.environ[_FOLDER]).glob(f"gauge_live*_{pid}.db"):
-            file.unlink(missing_ok=True)
+    for file in _folder[0].glob(f"gauge_live*_{pid}.db") if _folder else ():
+        file.unlink(missing_ok=True)

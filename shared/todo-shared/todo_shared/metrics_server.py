@@ -1,16 +1,19 @@
 """What Prometheus scrapes at METRICS_PORT: counts of requests and writes, the pool, and what others are asked for.
 
-Each worker counts in files of its own, and one of them serves the sum; when that one ends, another takes over.
+Each process counts in files of its own, and one of them serves the sum; when that one ends, another takes over. Nothing
+that goes wrong here is an error of what is measured.
 """
 
-import contextlib
+import fcntl
 import functools
 import logging
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import cast
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO, cast
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -22,12 +25,13 @@ from sqlalchemy import Engine, QueuePool, create_engine, text
 from todo_shared import metrics
 from todo_shared.metrics import Asked, Measured
 from todo_shared.models.database import DATABASE_ERRORS, committing, engine_options
+from todo_shared.outages import Outage
 from todo_shared.settings import DatabaseSettings
 
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-"""How often the pool is looked at, and the port is tried that another worker has."""
+"""How often the pool is looked at, and what one process alone may do is tried by the others."""
 
 PATIENCE_SECONDS = 2
 """How long the database may take for each answer to a scrape: Prometheus waits for ten seconds in all."""
@@ -62,6 +66,20 @@ SECONDS = Histogram(
 )
 
 
+counting = Outage("counting for /metrics")
+
+
+@contextmanager
+def _harmless(outage: Outage) -> Iterator[None]:
+    # Whatever it is: once a file is lost, the client does not say so with errors of one kind.
+    try:
+        yield
+    except Exception as error:
+        outage.failed(f"{type(error).__name__}: {error}")
+    else:
+        outage.ended()
+
+
 def outcome(status: int) -> str:
     """Return what the client of this request's write is told: ok, fail, pending or unknown."""
     if "told" in g:  # By the twin, which knows better.
@@ -80,13 +98,18 @@ def count_requests(app: Flask) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        method = request.method if request.method in METHODS else "other"
-        REQUESTS.labels(method, request.url_rule.rule if request.url_rule else "none", response.status_code).inc()
-        operation = OPERATIONS.get(str(request.endpoint).rpartition(".")[2])
-        if operation and method not in ("GET", "HEAD", "OPTIONS"):
-            WRITES.labels(operation, outcome(response.status_code), response.status_code).inc()
-            SECONDS.labels(operation).observe(time.perf_counter() - g.begun)
+        with _harmless(counting):
+            _count(response.status_code)
         return response
+
+
+def _count(status: int) -> None:
+    method = request.method if request.method in METHODS else "other"
+    REQUESTS.labels(method, request.url_rule.rule if request.url_rule else "none", status).inc()
+    operation = OPERATIONS.get(str(request.endpoint).rpartition(".")[2])
+    if operation and method not in ("GET", "HEAD", "OPTIONS"):
+        WRITES.labels(operation, outcome(status), status).inc()
+        SECONDS.labels(operation).observe(time.perf_counter() - g.begun)
 
 
 class _Others(Collector):
@@ -131,12 +154,14 @@ class _Others(Collector):
 
 
 class Server:
-    """Serves what all processes of a program have counted."""
+    """Serves what all processes of a program have counted, which is measured: metrics.prepare() was called."""
 
     def __init__(self, settings: DatabaseSettings, engine: Engine, asked: Asked) -> None:
         """Describe it; `engine` is the one whose pool is measured."""
         self._settings, self._engine = settings, engine
         self._others = _Others(settings, asked)
+        self._serving = Outage(f"serving /metrics at {settings.metrics_host}:{settings.metrics_port} (METRICS_PORT)")
+        self._serves = False
 
     def start(self) -> None:
         """Measure this process from now on, and serve unless another process does. It takes a thread."""
@@ -147,22 +172,40 @@ class Server:
         os.register_at_fork(after_in_child=self.start)
 
     def _run(self) -> None:
-        registry, shared = CollectorRegistry(), metrics.is_shared()
-        # By process: the pool of one may be exhausted while another has connections left.
-        gauge = functools.partial(Gauge, multiprocess_mode="liveall", registry=None if shared else registry)
-        size = gauge("todo_db_pool_size", "Connections that a process can have.")
-        taken = gauge("todo_db_pool_checked_out", "Connections that a process uses at this moment.")
-        if shared:
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has none
-        registry.register(self._others)
-        serves = False
         while True:
-            pool = cast(QueuePool, self._engine.pool)
-            size.set(pool.size())
-            taken.set(pool.checkedout())
-            if not serves:
-                with contextlib.suppress(OSError):
-                    start_http_server(cast(int, self._settings.metrics_port), self._settings.metrics_host, registry)
-                    serves = True
+            with _harmless(counting):
+                self._look()
+            with _harmless(self._serving):
+                self._serve()
             # The interval itself: a pool tells nobody when it is full, and a port tells nobody when it is free.
             time.sleep(INTERVAL_SECONDS)
+
+    @functools.cached_property
+    def _gauges(self) -> tuple[Gauge, Gauge]:
+        # By process: the pool of one may be exhausted while another has connections left. So only now, in this process.
+        gauge = functools.partial(Gauge, multiprocess_mode="liveall", registry=None)
+        size = gauge("todo_db_pool_size", "Connections that a process can have.")
+        return size, gauge("todo_db_pool_checked_out", "Connections that a process uses at this moment.")
+
+    def _look(self) -> None:
+        (size, taken), pool = self._gauges, cast(QueuePool, self._engine.pool)
+        size.set(pool.size())
+        taken.set(pool.checkedout())
+
+    @functools.cached_property
+    def _lock(self) -> TextIO:
+        return (cast(Path, metrics.folder()) / "serves").open("w")
+
+    def _serve(self) -> None:
+        if self._serves:
+            return
+        # Who has it is the one that serves, or says why not. The kernel gives it back when that process ends.
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has none
+        registry.register(self._others)
+        start_http_server(cast(int, self._settings.metrics_port), self._settings.metrics_host, registry)
+        self._serves = True

@@ -19,6 +19,11 @@ from todo_shared.outages import Outage
 NONE = "There is no reminder of this todo."
 SUBJECT_MAX_LENGTH = 200
 
+OVERDUE = """
+    SELECT coalesce(extract(epoch FROM now() - min(at)), 0) FROM reminder WHERE sent_at IS NULL AND at < now()
+"""
+"""For how many seconds the oldest mail has been due that was not sent; 0 without one."""
+
 mailbox = Outage("the mailbox")
 
 
