@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import http.server
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +15,14 @@ from tests.faultlab.wire.proxy import Proxy
 from tests.suite.next_version import CONTRACT, EXPAND, MARK
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, restate_twin
-from tests.support.service_endpoint import endpoint_beside, service_endpoint
+from tests.support.service_endpoint import command, endpoint_beside, service_endpoint
 from tests.support.table_lock import todos_locked
 from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.description import StackDescription
 from todo_stack.errors import StackError
-from todo_stack.output import no_log
-from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
-from todo_stack.process import Server, Step
+from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
@@ -62,13 +59,6 @@ def run_next_version(durable: RunningTwin) -> Iterator[Callable[[int], Server]]:
             return server
 
         yield run
-
-
-def command(twin: RunningTwin, verb: str, port: int, **environment: str) -> Step:
-    """Return `python -m flask_restate` with this verb for the endpoint at this port, not yet started."""
-    address = {"RESTATE_SERVICE_URL": f"http://{HOST}:{port}", "RESTATE_REGISTER_FORCE": "false"}
-    env = {**twin.writer.env, **address, **environment}
-    return Step(verb, [sys.executable, "-m", "flask_restate", verb], env, no_log, cwd=REPOSITORY)
 
 
 def pending_adds(twin: RunningTwin) -> list[str]:

@@ -10,15 +10,26 @@ from todo_stack.checks import tcp_open
 from todo_stack.output import Log, no_log
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import HOST, Ports
-from todo_stack.process import Server
+from todo_stack.process import Server, Step
+
+_OF_THE_TWINS_OWN = ("RESTATE_SERVICE_SOCKET", "METRICS_PORT")
 
 
 def service_endpoint(
     twin: RunningTwin, module: Sequence[str], port: int, log: Log = no_log, environment: Mapping[str, str] | None = None
 ) -> Server:
     """Return an endpoint with the settings of the twin's own, these changed; it is not started."""
-    env = {**twin.writer.env, "RESTATE_SERVICE_PORT": str(port), **(environment or {})}
+    # It is not one of those that share a port, and nobody scrapes it.
+    own = {name: value for name, value in twin.writer.env.items() if name not in _OF_THE_TWINS_OWN}
+    env = {**own, "RESTATE_SERVICE_PORT": str(port), **(environment or {})}
     return Server(module[0], [sys.executable, "-m", *module], env, log, tcp_open(port), cwd=REPOSITORY)
+
+
+def command(twin: RunningTwin, verb: str, port: int, **environment: str) -> Step:
+    """Return `python -m flask_restate` with this verb for the endpoint at this port, not yet started."""
+    address = {"RESTATE_SERVICE_URL": f"http://{HOST}:{port}", "RESTATE_REGISTER_FORCE": "false"}
+    env = {**twin.writer.env, **address, **environment}
+    return Step(verb, [sys.executable, "-m", "flask_restate", verb], env, no_log, cwd=REPOSITORY)
 
 
 @contextlib.contextmanager

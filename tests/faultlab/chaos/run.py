@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from tests.faultlab.chaos.random_faults import ChaosSettings, RandomFaults
+from tests.faultlab.chaos.random_faults import ChaosSettings, InjectedFault, RandomFaults
 from tests.faultlab.chaos.result import ChaosResult, find_violations, too_few
 from tests.faultlab.chaos.workload import Workload, WorkloadClient
 from tests.faultlab.laboratory import Laboratory
@@ -32,22 +32,38 @@ def run_chaos(twin: Twin, settings: ChaosSettings, data: Path, log: Log | None =
 
     Raises StopRequested if the settings' `stop` was set meanwhile, StackError if a server did not start at first.
     """
+
+    def at_random(lab: Laboratory, workload: Workload, injected: list[InjectedFault]) -> None:
+        faults = RandomFaults(lab, settings, injected)
+        faults.run(lambda: not too_few(twin, workload.history, settings.seconds))
+
+    return run_under_load(twin, settings, data, at_random, log)
+
+
+def run_under_load(
+    twin: Twin,
+    settings: ChaosSettings,
+    data: Path,
+    break_things: Callable[[Laboratory, Workload, list[InjectedFault]], None],
+    log: Log | None = None,
+) -> ChaosResult:
+    """Let clients work while things are broken and mended, each of which is added to a list, and judge."""
     with Laboratory(twin, data, log, cancelled=settings.stop, with_outside_world=True, size=settings.size) as lab:
         workload = Workload(lab.twin, settings.seed, 2 * settings.seconds)
-        faults = RandomFaults(lab, settings)
+        injected: list[InjectedFault] = []
         try:
             with workload.running():
-                faults.run(lambda: not too_few(twin, workload.history, settings.seconds))
+                break_things(lab, workload, injected)
             lab.heal()
         except StackError as error:
-            return ChaosResult(twin, workload.history, faults.injected, [f"did not come back: {error}"])
-        violations = [] if faults.injected else ["no fault was injected: the run was too short to prove anything"]
+            return ChaosResult(twin, workload.history, injected, [f"did not come back: {error}"])
+        violations = [] if injected else ["no fault was injected: the run was too short to prove anything"]
         violations += _check_liveness(workload.clients[0], settings.stop)
         history = workload.history
         violations += _wait_for_quiet(lab, history, settings.stop)
         count_in_the_end(lab.twin, history)
     violations += find_violations(twin, history, settings.seconds)
-    return ChaosResult(twin, history, faults.injected, violations)
+    return ChaosResult(twin, history, injected, violations)
 
 
 def _check_liveness(client: WorkloadClient, stop: threading.Event) -> list[str]:
