@@ -1,0 +1,102 @@
+"""How many of each server: what may be asked for, which ports they get, and what is refused before anything starts."""
+
+import dataclasses
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.up import COMMAND, settings_of
+from todo_stack import connections
+from todo_stack.data_folder import MARK, VERSION
+from todo_stack.errors import StackError
+from todo_stack.ports import HOST, Ports
+from todo_stack.process import Process
+from todo_stack.size import ONE, Size, numbered, split
+from todo_stack.stack import Stack
+from todo_stack.twins import RESTATE
+
+
+def test_from_environment() -> None:
+    """What is not set, or empty, is one."""
+    assert Size.from_environment({}) == Size.from_environment({"NODES": "", "WEBS": "1"}) == ONE
+    assert Size.from_environment({"NODES": "3", "SERVICES": "2"}) == Size(nodes=3, services=2, webs=1)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "2.5", "three", "10", "²", " 3 x"])
+@pytest.mark.parametrize("setting", ["NODES", "SERVICES", "WEBS"])
+def test_no_number(setting: str, value: str) -> None:
+    """The setting is named, and what it may be."""
+    with pytest.raises(StackError, match=f"{setting}: '{value}' is not a number from 1 to 9"):
+        Size.from_environment({setting: value})
+
+
+def test_two_nodes(tmp_path: Path) -> None:
+    """Two nodes are less safe than one: without either nothing goes on."""
+    env = {**os.environ, **settings_of(Ports.free()), "NODES": "2"}
+    command = [*COMMAND, "up", "restate", "--data", str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (
+        1,
+        ["error: NODES: 2 nodes can do nothing without one of them: it must be 1, or 3 and more"],
+    )
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["restate", "restate_app", "flask-todo-restate"])
+def test_names(name: str) -> None:
+    """The first of a kind has the plain name, and each name says which of them it is."""
+    assert numbered(name, 1) == name
+    assert split(name) == (name, 1)
+    assert split(numbered(name, 2)) == (name, 2)
+
+
+def test_ports_in_a_row() -> None:
+    """Several servers of a kind get ports one after the other, and no two of all the same."""
+    ports = Ports.free(3)
+    wanted = [(field.name, by) for field in dataclasses.fields(Ports) for by in range(3)]
+    ports.check(wanted)
+    with socket.create_server((HOST, ports.restate_admin + 2)):
+        setting = rf"port {ports.restate_admin + 2} \(RESTATE_ADMIN_URL \+ 2\) is taken by .*: end that, or set "
+        with pytest.raises(StackError, match=setting):
+            ports.check(wanted)
+    clash = dataclasses.replace(ports, restate_admin=ports.restate_ingress + 1)
+    with pytest.raises(StackError, match=r"wanted twice, for RESTATE_ENDPOINT \+ 1 and for RESTATE_ADMIN_URL: "):
+        clash.check(wanted)
+
+
+@pytest.mark.parametrize(
+    ("kept", "nodes"),
+    [
+        pytest.param(1, 3, id="one node's log has gaps that others cannot fill"),
+        pytest.param(3, 1, id="one node has not all of it"),
+        pytest.param(5, 3, id="three nodes may not have all of it"),
+    ],
+)
+def test_journal_of_another_size(tmp_path: Path, kept: int, nodes: int) -> None:
+    """A journal is started with as many nodes as have it, and the error says how."""
+    for number in range(1, kept + 1):
+        (tmp_path / numbered("restate", number)).mkdir()
+    (tmp_path / MARK).write_text(f"{VERSION}\n")
+    stack = Stack([RESTATE], data=tmp_path, ports=Ports.free(5), size=Size(nodes=nodes))
+    refusal = f"is of {kept} Restate nodes?, and not of {nodes}: start it with NODES={kept}"
+    with pytest.raises(StackError, match=refusal):
+        stack.start()
+
+
+def test_sum_of_connections(native_stack: Stack) -> None:
+    """The pools of all processes are added up, and the sum is compared with what PostgreSQL gives others."""
+    url = native_stack.database_url(RESTATE)
+
+    def problem(**settings: str) -> str:
+        servers = native_stack.services() + native_stack.webs(RESTATE)
+        for server in servers:
+            server.env |= settings
+        return connections.too_many(url, list[Process](servers))
+
+    # 200 connections, 3 of them for the superuser.
+    assert problem() == problem(DB_POOL_SIZE="98") == ""
+    assert problem(DB_POOL_SIZE="99").startswith("the pools of all processes may take 198 connections, and PostgreSQL")
+    assert "may take 288 connections" in problem(DB_POOL_SIZE="48", WEB_WORKERS="3", RESTATE_SERVICE_WORKERS="3")
