@@ -5,6 +5,7 @@ flask_todo_restate.restate_server:app` also works; flask_restate.server says wha
 """
 
 import logging
+import os
 import re
 
 import restate
@@ -56,7 +57,10 @@ def _measure() -> None:
         from todo_shared import metrics_server
 
         server = metrics_server.Server(settings, sessions().kw["bind"], metrics.Asked())
-        (server.start_in_children if settings.restate_service_workers > 1 else server.start)()
+        if settings.restate_service_workers > 1:
+            os.register_at_fork(after_in_child=server.start)
+        else:
+            server.start()
 
 
 def _end() -> None:

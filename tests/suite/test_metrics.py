@@ -1,7 +1,9 @@
 """/metrics: what clients were told; what waits; and an answer whatever is down."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -18,7 +20,9 @@ from tests.support.service_endpoint import endpoint_beside
 from tests.support.table_lock import todos_locked
 from tests.support.user import new_name
 from tests.support.waiting import until
+from todo_shared import metrics
 from todo_shared.metrics_server import OPERATIONS, outcome
+from todo_shared.settings import DatabaseSettings, SettingsError
 from todo_stack.twins import PLAIN, RESTATE
 
 
@@ -193,3 +197,11 @@ def test_free_without_a_port() -> None:
         env = {"DATABASE_URL": url, "SECRET_KEY": key, "PORT": "1"}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout == "False\n"
+
+
+def test_no_place_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no folder can be made, the start ends with a line that names the setting."""
+    monkeypatch.setattr(tempfile, "tempdir", os.devnull)
+    settings = DatabaseSettings.model_validate({"database_url": "postgresql://u@h/d", "metrics_port": 1})
+    with pytest.raises(SettingsError, match="METRICS_PORT"):
+        metrics.prepare(settings)

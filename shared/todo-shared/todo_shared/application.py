@@ -110,7 +110,7 @@ def _measure(app: Flask, settings: Settings) -> None:
 
         metrics_server.count_requests(app)
         with app.app_context():
-            metrics_server.Server(settings, db.engine, asked).start_in_children()
+            app.extensions["metrics_server"] = metrics_server.Server(settings, db.engine, asked)
 
 
 def _keep_pages_out_of_caches(response: Response) -> Response:

@@ -39,8 +39,11 @@ graceful_timeout = 4
 
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:
-    """Send the traces of each process."""
-    tracing.start(worker.app.wsgi().config["TITLE"])
+    """Send the traces of each worker, and measure it."""
+    app = worker.app.wsgi()
+    tracing.start(app.config["TITLE"])
+    if "metrics_server" in app.extensions:
+        app.extensions["metrics_server"].start()
 
 
 def worker_exit(_server: Arbiter, _worker: Worker) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from todo_shared.settings import DatabaseSettings
+from todo_shared.settings import DatabaseSettings, SettingsError
 
 
 class Measured(NamedTuple):
@@ -39,13 +39,18 @@ def prepare(settings: DatabaseSettings) -> None:
     """Let this process and those that are forked from it count together, if METRICS_PORT is set.
 
     Each start has a folder of its own, which nobody else can open. What is killed leaves it behind.
+    Raises SettingsError: there is no place for it.
     """
     global _folder
-    if settings.metrics_port is not None:
+    if settings.metrics_port is None:
+        return
+    try:
         _folder = Path(tempfile.mkdtemp(prefix="todo-metrics-")), os.getpid()
-        # Prometheus' client reads it when it is imported.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder[0])
-        atexit.register(remove)
+    except OSError as error:
+        raise SettingsError(f"METRICS_PORT needs a folder for temporary files: {error}") from None
+    # Prometheus' client reads it when it is imported.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder[0])
+    atexit.register(remove)
 
 
 def folder() -> Path | None:

@@ -7,7 +7,6 @@ that goes wrong here is an error of what is measured.
 import fcntl
 import functools
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from typing import TextIO, cast
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, QueuePool, create_engine, text
@@ -112,6 +111,23 @@ def _count(status: int) -> None:
         SECONDS.labels(operation).observe(time.perf_counter() - g.begun)
 
 
+class _Counted(MultiProcessCollector):
+    """What all processes have counted. A file is empty that one was making when it was killed, or is making now."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the sums."""
+        found = cast(Path, metrics.folder()).glob("*.db")
+        return cast(Iterable[Metric], self.merge([str(file) for file in found if _size(file)]))  # type: ignore[no-untyped-call]
+
+
+def _size(file: Path) -> int:
+    # A gauge's file is removed when its process has ended.
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class _Others(Collector):
     """Asks others at each scrape, one scrape at a time."""
 
@@ -167,10 +183,6 @@ class Server:
         """Measure this process from now on, and serve unless another process does. It takes a thread."""
         threading.Thread(target=self._run, name="metrics", daemon=True).start()
 
-    def start_in_children(self) -> None:
-        """Start in each process that is forked from this one."""
-        os.register_at_fork(after_in_child=self.start)
-
     def _run(self) -> None:
         while True:
             with _harmless(counting):
@@ -205,7 +217,7 @@ class Server:
         except BlockingIOError:
             return
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it has none
+        _Counted(registry)  # type: ignore[no-untyped-call]  # it has none
         registry.register(self._others)
         start_http_server(cast(int, self._settings.metrics_port), self._settings.metrics_host, registry)
         self._serves = True
