@@ -132,9 +132,10 @@ class Reader:
         file.write_text(source)
 
 
-def numbers(ports: Ports) -> dict[int, int]:
-    """Return these ports by those that the documents name."""
-    return {getattr(Ports(), port.name): getattr(ports, port.name) for port in fields(ports)}
+def numbers(ports: Ports, servers: int = 1) -> dict[int, int]:
+    """Return these ports by those that the documents name, for so many servers of each kind."""
+    named = [(getattr(Ports(), port.name), getattr(ports, port.name)) for port in fields(ports)]
+    return {name + by: own + by for by in reversed(range(servers)) for name, own in named}
 
 
 def environment(ports: Ports) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """What the README files tell a reader to type does what they say."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +18,14 @@ from todo_stack.twins import RESTATE
 NEXT_VERSION_PORT = 9081
 
 
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    """Somebody in the repository, with `make up` in another terminal."""
-    ports, lines = Ports.free(), list[str]()
-    env = environment(ports) | {"TODO_DATA": str(tmp_path / "data")}
-    make_up = Server(
+@contextlib.contextmanager
+def in_the_repository(folder: Path, *make_up: str, servers: int = 1) -> Iterator[Reader]:
+    """Somebody in the repository, with `make up` in another terminal, which starts so many servers of a kind."""
+    ports, lines = Ports.free(servers), list[str]()
+    env = environment(ports) | {"TODO_DATA": str(folder / "data")}
+    up = Server(
         "make up",
-        ["/usr/bin/env", "make", "up"],
+        ["/usr/bin/env", "make", *make_up],
         env,
         lambda _name, line: lines.append(line),
         lambda: "Ctrl-C stops everything." in lines,
@@ -31,12 +33,19 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         stop_seconds=30,
     )
     try:
-        make_up.start()
-        named = numbers(ports) | {NEXT_VERSION_PORT: Ports.free().restate_service}
+        up.start()
+        named = numbers(ports, servers) | {NEXT_VERSION_PORT: Ports.free().restate_service}
         with bash(REPOSITORY, env) as shell:
             yield Reader(shell, REPOSITORY, named, {"make up": "\n".join(lines)})
     finally:
-        make_up.stop()
+        up.stop()
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """Somebody in the repository, with `make up` in another terminal."""
+    with in_the_repository(tmp_path, "up") as somebody:
+        yield somebody
 
 
 @pytest.mark.parametrize("name", ["README.md", *(f"{RESTATE.title}/{page}.md" for page in ("ARTICLE", "OPERATIONS"))])
@@ -44,6 +53,16 @@ def test_repository(reader: Reader, name: str) -> None:
     """The commands of the repository's README, and of the Restate twin's pages, print what stands below them."""
     reader.containers = None if name == "README.md" else False
     reader.follow(REPOSITORY / name)
+    assert reader.executed
+
+
+def test_cluster(tmp_path: Path) -> None:
+    """The commands of the page about a cluster print what stands below them, with its own start in another terminal."""
+    page = REPOSITORY / RESTATE.title / "CLUSTER.md"
+    (start,) = re.findall("^make (up-restate NODES=.*)$", page.read_text(), re.MULTILINE)
+    with in_the_repository(tmp_path, *start.split(), servers=3) as reader:
+        reader.containers = False
+        reader.follow(page)
     assert reader.executed
 
 
