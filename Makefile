@@ -37,7 +37,7 @@ ifndef DOCKER
 up-basic: $(READY) ## run flask-todo on http://127.0.0.1:5040 until Ctrl-C; DOCKER=1 runs it in containers
 	@exec $(STACK) up plain
 
-up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C; DOCKER=1 runs it in containers
+up-restate: $(READY) ## run flask-todo-restate on http://127.0.0.1:5050 until Ctrl-C; DOCKER=1 runs it in containers; NODES=3 SERVICES=2 WEBS=2 a cluster
 	@exec $(STACK) up restate
 else
 up-basic: docker
@@ -82,7 +82,7 @@ browser: $(READY) ## find a Chromium for the browser tests, or install one; make
 pictures: $(READY) $(WEB_TOOLS) ## take the pictures of both twins, the lab and the trace in .github/images anew
 	$(BIN)/pytest tests/browser/test_pictures.py tests/faultlab/live/test_stories.py tests/trace -k picture --pictures
 
-chaos: $(READY) ## break the twins and the control at random for DURATION seconds (60), then count the rows; SEED repeats a run
+chaos: $(READY) ## break the twins and the control at random for DURATION seconds (60), then count the rows; SEED repeats a run, NODES=3 breaks a cluster
 	@exec $(BIN)/python -m tests.faultlab.chaos --duration $(or $(DURATION),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz: $(READY) ## send REQUESTS (100000) at random to each twin, good and bad, then break it between; SEED repeats a run

@@ -13,11 +13,13 @@ from tests.faultlab.chaos.workload import Workload
 from tests.faultlab.laboratory import Laboratory
 from tests.support import restate_admin
 from tests.support.history import Outcome
-from tests.support.running_twin import RunningServer
+from tests.support.running_twin import RunningServer, RunningTwin
 from tests.support.service_endpoint import command, service_endpoint
+from tests.support.user import new_name
 from tests.support.waiting import until
 from todo_stack.ports import HOST, Ports
 from todo_stack.size import Size, split
+from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
 SIZE = Size(nodes=3, services=2, webs=2)
@@ -126,6 +128,32 @@ def test_rolling(tmp_path: Path) -> None:
         deploy(cluster)
 
     run(tmp_path, rolling)
+
+
+@pytest.mark.whole
+def test_one_is_added(tmp_path: Path) -> None:
+    """A cluster that starts with one node more goes on with its journal, and the new one is as good as the others."""
+    ports, task = Ports.free(4), new_name("bread")
+
+    def members(nodes: int) -> list[int]:
+        return restate_admin.members(f"http://{HOST}:{ports.restate_admin + nodes - 1}")
+
+    def add_with_key(stack: Stack) -> None:
+        key = {"Idempotency-Key": task.replace(" ", "-")}
+        answer = RunningTwin(RESTATE, stack).call("POST", json={"title": task}, headers=key)
+        assert answer.status_code == 201, answer.text
+
+    with Stack([RESTATE], data=tmp_path / "data", ports=ports, size=Size(nodes=3)) as three:
+        add_with_key(three)
+        assert len(members(3)) == 3
+    with Stack([RESTATE], data=tmp_path / "data", ports=ports, size=Size(nodes=4)) as four:
+        # With its key it is the same call, which the journal has.
+        add_with_key(four)
+        twin = RunningTwin(RESTATE, four)
+        assert len(twin.tasks(task)) == 1
+        until(lambda: len(members(4)) == 4, "the new node is a member")
+        four.servers["restate"].kill()
+        until(lambda: twin.call("POST", json={"title": new_name("tea")}).ok, "the other three go on")
 
 
 def deploy(cluster: Cluster) -> None:

@@ -48,6 +48,11 @@ def deployments(admin_url: str) -> dict[str, str]:
     return {deployment["id"]: deployment["uri"].rstrip("/") for deployment in known}
 
 
+def members(admin_url: str) -> list[int]:
+    """Return the numbers of the nodes that keep the metadata of a cluster."""
+    return list(_ask("GET", f"{admin_url}/cluster-health").json()["metadata_cluster_health"]["members"])
+
+
 def forget(admin_url: str, deployment_id: str) -> None:
     """Remove a deployment, also where calls still need it."""
     _ask("DELETE", f"{admin_url}/deployments/{deployment_id}?force=true")
