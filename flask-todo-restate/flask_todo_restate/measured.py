@@ -11,13 +11,16 @@ from todo_shared.metrics import Asked, Measured
 _LASTS = r"'^\[[^]]*\] (TemporaryError\(|[0-9]{3} )'"
 # A reminder of next week is not late.
 _SINCE = "coalesce(scheduled_start_at, created_at)"
-# What users wait for, and what else has failed so far: nobody sees that a webhook or an undoing is repeated for ever.
+# A webhook that does not answer is its watcher's own affair, and anybody can have one.
+_UNHEARD = "target_handler_name = 'notify' AND last_failure IS NOT NULL"
+# What users wait for, and what else has failed so far: nobody sees that a mail or an undoing is repeated for ever.
 _LATE = f"""{_SINCE} < now() - INTERVAL '1 second'
-    AND (target_handler_name IN ({HANDLERS}) OR last_failure IS NOT NULL)"""
+    AND (target_handler_name IN ({HANDLERS}) OR last_failure IS NOT NULL AND target_handler_name <> 'notify')"""
 _FAILS = f"""status != 'paused' AND last_failure IS NOT NULL AND NOT regexp_like(last_failure, {_LASTS})
     AND coalesce(last_failure_error_code, '') != '{UNREACHABLE}'"""
 _CALLS = f"""
     SELECT count(CASE WHEN {_LATE} THEN 1 END) AS late, min(CASE WHEN {_LATE} THEN {_SINCE} END) AS since,
+      count(CASE WHEN {_UNHEARD} THEN 1 END) AS unheard,
       count(CASE WHEN status = 'paused' THEN 1 END) AS paused, count(CASE WHEN {_FAILS} THEN 1 END) AS failing,
       now() AS now
     FROM sys_invocation WHERE {PENDING}
@@ -43,6 +46,7 @@ def ask(asked: Asked, pending: Pending) -> None:
         age = (_moment(row["now"]) - _moment(row["since"])).total_seconds() if row.get("since") else 0
         yield Measured("todo_pending_writes", "Writes that wait, and what follows from others and fails.", row["late"])
         yield Measured("todo_pending_oldest_seconds", "How long the oldest of them has waited.", age)
+        yield Measured("todo_failing_webhooks", "Webhooks that did not answer, and are called again.", row["unheard"])
         for reason in ("paused", "failing"):
             about = "Calls that wait for somebody: they are paused, or our own code fails."
             yield Measured("todo_stuck_calls", about, row[reason], {"reason": reason})

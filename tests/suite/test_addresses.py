@@ -228,6 +228,23 @@ def test_processes_begin_at_different_ones(monkeypatch: pytest.MonkeyPatch) -> N
     assert first == {0: ["http://a"] * 2, 1: ["http://b"] * 2, 2: ["http://c"] * 2}
 
 
+def test_health_is_no_proof() -> None:
+    """A node that is cut off says that it is healthy: it is asked after the others until it has taken a call."""
+    nodes, asked = addresses.Addresses("http://a,http://b"), list[str]()
+
+    def call(node: str, _: float) -> str:
+        asked.append(node)
+        if node == cut_off:
+            raise requests.ReadTimeout
+        return node
+
+    cut_off = nodes.ask(lambda node, _: node, 1)
+    for _ in range(2):
+        assert nodes.ask(call, 1) != cut_off
+        assert nodes.ask(lambda node, _: node, 1, proves=False) != cut_off
+    assert asked.count(cut_off) == 1
+
+
 def test_no_address(app: Flask) -> None:
     """An application with a wrong address does not start, and says which setting is wrong."""
     app.config["RESTATE_ENDPOINT"] = "http://127.0.0.1:8080,127.0.0.1:8081"

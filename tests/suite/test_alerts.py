@@ -35,7 +35,7 @@ FIRING = {
         ({OK: "0+94x20", FAILS: "0+3x20", UNKNOWN: "0+3x20"}, 12),
         ({FAILS: "0+1x20"}, 12),
     ],
-    "WritesWait": [({OLDEST: "0+60x20", OVERDUE: "0x20"}, 3), ({OLDEST: "0x20", OVERDUE: "0+60x20"}, 3)],
+    "WritesWait": [({OLDEST: "0+60x20", OVERDUE: "0x20"}, 4), ({OLDEST: "0x20", OVERDUE: "0+60x20"}, 4)],
     "CallsStuck": [({PAUSED: "0 1x20"}, 7), ({FAILING: "0 2x20"}, 7)],
     "PoolExhausted": [({TAKEN: "8x20", SIZE: "8x20", OTHER_TAKEN: "0x20", OTHER_SIZE: "8x20"}, 3)],
 }
@@ -55,7 +55,7 @@ SILENT = {
         ({OK: "0+94x20", FAILS: "0+6x20"}, 4),
         ({}, 15),
     ],
-    "WritesWait": [({OLDEST: "0 60 100 0x20", OVERDUE: "0 60 0x20"}, 3)],
+    "WritesWait": [({OLDEST: "0 60 200 0x20", OVERDUE: "0 60 0x20"}, 3)],
     "CallsStuck": [({PAUSED: "0x20", FAILING: "0x20"}, 15), ({PAUSED: "0 1x2 0 1x20"}, 7)],
     "PoolExhausted": [({TAKEN: "7x20", SIZE: "8x20"}, 15), ({TAKEN: "8x1 7 8x20", SIZE: "8x20"}, 4)],
 }

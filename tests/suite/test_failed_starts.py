@@ -1,13 +1,12 @@
 """A start that fails says why in one line: the cause, not what followed from it, and where to make room."""
 
 import os
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.small_disk import fill, small_disk
 from tests.support.up import COMMAND, DEADLINE_SECONDS, settings_of, up
 from todo_stack.data_folder import MARK, VERSION
 from todo_stack.output import cause
@@ -85,25 +84,6 @@ def test_nothing_said() -> None:
     assert cause([]) == cause(["", " "]) == ""
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk that is large enough for the data of a new stack."""
-    command = ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", "size=120m", "tmpfs", str(tmp_path)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield tmp_path
-    subprocess.run(["/usr/bin/env", "umount", "--lazy", str(tmp_path)], check=True)
-
-
-def fill(disk: Path, free_bytes: int) -> None:
-    """Fill the disk until so much is free."""
-    piece = bytes(2**20)
-    with (disk / "filler").open("wb", buffering=0) as filler:
-        while (left := shutil.disk_usage(disk).free - free_bytes) > 0:
-            filler.write(piece[:left])
-
-
 def todo_stack(*arguments: str) -> tuple[int, str]:
     """Return the exit code of a command, and the last line that it printed."""
     env = {**os.environ, **settings_of(Ports.free()), "DATABASE_URL": ""}
@@ -113,19 +93,20 @@ def todo_stack(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.whole
-def test_full_disk(small_disk: Path) -> None:
+def test_full_disk(tmp_path: Path) -> None:
     """A start on a full disk names the disk and what to do, with data and without; the data can still be removed."""
-    old, new = small_disk / "data", small_disk / "new"
-    with up("plain", small_disk):
-        pass
-    for data, free_bytes in ((old, 0), (new, 0), (new, 2**20)):
-        fill(small_disk, free_bytes)
-        code, said = todo_stack("up", "plain", "--data", str(data))
-        assert code == 1
-        assert "No space left on device" in said
-        assert said.endswith(f"Make room on the disk of {data}, or set TODO_DATA to a folder on another disk")
-    fill(small_disk, 0)
-    assert todo_stack("reset", "--data", str(old), "--yes") == (0, "removed")
+    with small_disk(tmp_path, 120) as disk:
+        old, new = disk / "data", disk / "new"
+        with up("plain", disk):
+            pass
+        for data, free_bytes in ((old, 0), (new, 0), (new, 2**20)):
+            fill(disk, free_bytes)
+            code, said = todo_stack("up", "plain", "--data", str(data))
+            assert code == 1
+            assert "No space left on device" in said
+            assert said.endswith(f"Make room on the disk of {data}, or set TODO_DATA to a folder on another disk")
+        fill(disk, 0)
+        assert todo_stack("reset", "--data", str(old), "--yes") == (0, "removed")
 
 
 @pytest.mark.parametrize("name", [MARK, "secret_key", "pgpass", "restate-identity.pem"])

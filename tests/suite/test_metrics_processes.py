@@ -13,6 +13,7 @@ import requests
 from tests.support.running_twin import RunningTwin
 from tests.support.scrape import Scrape, pids, port_of, scraped, told_since
 from tests.support.service_endpoint import endpoint_beside
+from tests.support.small_disk import fill, small_disk
 from tests.support.user import new_name
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside, web_command
@@ -84,6 +85,25 @@ def test_files_are_lost(twin: RunningTwin, native_stack: Stack, tmp_path: Path) 
             assert beside.call("POST", json={"title": new_name("not counted")}).status_code == 201
         until(lambda: any("counting for /metrics fails" in line for line in lines), "it is said")
     assert sum("counting for /metrics fails" in line for line in lines) == 1
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_full_disk(twin: RunningTwin, native_stack: Stack, tmp_path: Path) -> None:
+    """A worker that finds no room to count in is not measured, says so, and works."""
+    del native_stack
+    lines = list[str]()
+    settings = {"METRICS_PORT": str(Ports.free().metrics(twin.which.title)), "TMPDIR": str(tmp_path)}
+    with (
+        small_disk(tmp_path, 8) as disk,
+        web_beside(twin, settings, lambda _, line: lines.append(line)) as beside,
+    ):
+        (worker,) = pids(scraped(int(settings["METRICS_PORT"]), pids, "it is measured"))
+        fill(disk, 0)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: beside.call("GET").ok, "it is replaced")
+        for _ in range(3):
+            assert beside.call("POST", json={"title": new_name("not counted")}).status_code == 201
+        until(lambda: any("counting for /metrics fails" in line for line in lines), "it is said")
     assert not any("Traceback" in line for line in lines)
 
 

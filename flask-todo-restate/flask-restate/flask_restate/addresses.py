@@ -21,7 +21,7 @@ MIN_SECONDS = 0.01
 class Addresses:
     """The addresses, and which of them do not answer; any thread may use them.
 
-    Each process begins with another one, so that all have their share of the load, and stays with it while it answers.
+    Each process begins with a random one, so that all have their share of the load, and stays with it while it answers.
     """
 
     def __init__(self, given: str) -> None:
@@ -40,12 +40,12 @@ class Addresses:
     def __str__(self) -> str:
         return ", ".join(self._addresses)
 
-    def ask(self, question: Callable[[str, float], Answer | None], seconds: float) -> Answer:
+    def ask(self, question: Callable[[str, float], Answer | None], seconds: float, *, proves: bool = True) -> Answer:
         """Return the first answer of `question(address, seconds)`; if that is None, the next address is asked, too.
 
         Each gets an equal share of the seconds that are left. The next is also asked if one raises
         requests.RequestException, but for a status below 500; if all do so, an error is raised that has a response, or
-        else the last. Without a response, an address is away.
+        else the last. Without a response, an address is away, until it answers a question that `proves` that it works.
         """
         deadline, failure = time.monotonic() + seconds, requests.RequestException("no address has an answer")
         order = self._in_order()
@@ -63,7 +63,8 @@ class Addresses:
                 if error.response is not None or failure.response is None:
                     failure = error
                 continue
-            self._away.pop(address, None)
+            if proves:
+                self._away.pop(address, None)
             if answer is not None:
                 return answer
         raise failure

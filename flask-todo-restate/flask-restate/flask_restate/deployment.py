@@ -6,6 +6,7 @@ at an address that is gone are stranded, and would wait for ever: they are moved
 """
 
 import logging
+import time
 from typing import Any
 
 import requests
@@ -16,6 +17,8 @@ from flask_restate.addresses import Addresses, addresses, may_pass
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10
+SPREAD_SECONDS = 3.0
+"""How long a node may take to hear of a new deployment; until then it begins calls on the old one."""
 
 
 class DeploymentError(SystemExit):
@@ -87,7 +90,7 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
     new = register(admin_url, service_url, force=False, timeout=timeout)
     known = _deployments(admin, new)
     address = _address(known, new)
-    if known[-1]["uri"] != address:
+    if not address or known[-1]["uri"] != address:
         raise DeploymentError(f"{service_url} was registered before newer ones: a new version needs a new address.")
     drained = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(requests.RequestException),
@@ -98,8 +101,10 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
     old = [one for one in known if one["uri"] != address]
     for one in old:
         log.info("waiting for the calls that started at %s to finish", one["uri"])
-        if left := drained(_waiting, admin, one):
-            raise DeploymentError(f"{left} calls that started at {one['uri']} have not finished: keep it running.")
+        for pause in (0, SPREAD_SECONDS):
+            time.sleep(pause)
+            if left := drained(_waiting, admin, one):
+                raise DeploymentError(f"{left} calls that started at {one['uri']} have not finished: keep it running.")
         # Restate insists on force, and does not check whether the deployment is in use.
         try:
             _ask(admin, "DELETE", f"/deployments/{one['id']}?force=true")
@@ -152,4 +157,5 @@ def _ask(admin: Addresses, method: str, path: str, json: object = None) -> reque
         response.raise_for_status()
         return response
 
-    return admin.ask(at, TIMEOUT_SECONDS)
+    # For each: Restate tries a service that is away for some two seconds before it says so.
+    return admin.ask(at, TIMEOUT_SECONDS * len(admin))

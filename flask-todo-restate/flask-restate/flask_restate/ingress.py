@@ -86,9 +86,16 @@ def post(path: str, address: str, message: BaseModel, key: str, deadline: float)
     return response
 
 
-def get(path: str, seconds: float, by_most: Callable[[requests.Response], bool] = lambda _: False) -> requests.Response:
+def get(
+    path: str,
+    seconds: float,
+    by_most: Callable[[requests.Response], bool] = lambda _: False,
+    *,
+    proves: bool = True,
+) -> requests.Response:
     """Return the answer of the first address that has one; one that is `by_most` needs more than half of them.
 
+    `proves`: who answers this can take calls, too.
     Raises requests.RequestException: there is none in time.
     """
     endpoints, alike = _endpoints(), 0
@@ -101,7 +108,7 @@ def get(path: str, seconds: float, by_most: Callable[[requests.Response], bool] 
         alike += 1
         return response if alike * 2 > len(endpoints) else None
 
-    return endpoints.ask(once, seconds)
+    return endpoints.ask(once, seconds, proves=proves)
 
 
 def _endpoints() -> Addresses:

@@ -83,8 +83,8 @@ def _listen(settings: EndpointSettings) -> socket.socket:
     if handed_down := settings.restate_service_socket:
         try:
             return socket.socket(fileno=int(handed_down.removeprefix("fd://")))
-        except OSError as error:
-            raise SystemExit(f"{handed_down} (RESTATE_SERVICE_SOCKET): {error.strerror}") from None
+        except (OSError, OverflowError) as error:
+            raise SystemExit(f"{handed_down} (RESTATE_SERVICE_SOCKET): {error}") from None
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.restate_service_port), family=family, backlog=BACKLOG)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from todo_shared.settings import DatabaseSettings, SettingsError
 
@@ -31,6 +31,12 @@ class Asked:
     """By the name of what is asked. These raise OSError, LookupError or ValueError if there is no answer."""
 
 
+GAUGES: Final = "liveall"
+"""How the client counts gauges of several processes: each by itself, as long as it lives."""
+
+ROOM_BYTES = 2**18
+"""What a process reserves for each of its files: a label set takes some hundred bytes."""
+
 _folder: tuple[Path, int] | None = None
 """Where the processes of this program count together, and the process that made it."""
 
@@ -53,6 +59,16 @@ def prepare(settings: DatabaseSettings) -> None:
     atexit.register(remove)
 
 
+def reserve() -> None:
+    """Reserve the room in which this process counts. Raises OSError: there is none.
+
+    The client maps its files into memory, and one that turned out to have no room on the disk would end the process.
+    """
+    if _folder:
+        for kind in ("counter", "histogram", f"gauge_{GAUGES}"):
+            (_folder[0] / f"{kind}_{os.getpid()}.db").write_bytes(bytes(ROOM_BYTES))
+
+
 def folder() -> Path | None:
     """Return where this process counts together with others; None if it is not measured."""
     return _folder and _folder[0]
@@ -66,5 +82,5 @@ def remove() -> None:
 
 def forget_gauges(pid: int) -> None:
     """Remove what a process that has ended was at last; what it has counted stays."""
-    for file in _folder[0].glob(f"gauge_live*_{pid}.db") if _folder else ():
+    for file in _folder[0].glob(f"gauge_{GAUGES}_{pid}.db") if _folder else ():
         file.unlink(missing_ok=True)

@@ -66,6 +66,8 @@ SECONDS = Histogram(
 
 
 counting = Outage("counting for /metrics")
+_has_room = False
+"""Whether this process may count."""
 
 
 @contextmanager
@@ -98,7 +100,8 @@ def count_requests(app: Flask) -> None:
     @app.after_request
     def count(response: Response) -> Response:
         with _harmless(counting):
-            _count(response.status_code)
+            if _has_room:
+                _count(response.status_code)
         return response
 
 
@@ -180,7 +183,17 @@ class Server:
         self._serves = False
 
     def start(self) -> None:
-        """Measure this process from now on, and serve unless another process does. It takes a thread."""
+        """Measure this process from now on, and serve unless another process does. It takes a thread.
+
+        A process that finds no room for that is not measured, and works.
+        """
+        global _has_room
+        _has_room = False
+        with _harmless(counting):
+            metrics.reserve()
+            _has_room = True
+        if not _has_room:
+            return
         threading.Thread(target=self._run, name="metrics", daemon=True).start()
 
     def _run(self) -> None:
@@ -195,7 +208,7 @@ class Server:
     @functools.cached_property
     def _gauges(self) -> tuple[Gauge, Gauge]:
         # By process: the pool of one may be exhausted while another has connections left. So only now, in this process.
-        gauge = functools.partial(Gauge, multiprocess_mode="liveall", registry=None)
+        gauge = functools.partial(Gauge, multiprocess_mode=metrics.GAUGES, registry=None)
         size = gauge("todo_db_pool_size", "Connections that a process can have.")
         return size, gauge("todo_db_pool_checked_out", "Connections that a process uses at this moment.")
 

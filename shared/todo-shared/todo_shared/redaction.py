@@ -47,7 +47,8 @@ def redacted(span: ReadableSpan) -> ReadableSpan:
     """Return a copy without what users have typed. The span itself may have other readers."""
     attributes, name = _kept(span.attributes), span.name
     if span.kind is SpanKind.SERVER:
-        attributes.pop(HOST, None)
+        for chosen in (HOST, *URLS):
+            attributes.pop(chosen, None)
         if "http.route" not in attributes and any(key.startswith("http.") for key in attributes):
             # There is no such page, and the name is the method and the path that the client has asked for.
             name = name.partition(" ")[0]
@@ -79,5 +80,8 @@ def _kept(attributes: Mapping[str, AttributeValue] | None) -> dict[str, Attribut
 
 def _origin(url: str) -> str:
     """Return a URL without its path and all that follows, and without a password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

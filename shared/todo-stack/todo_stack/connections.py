@@ -7,6 +7,7 @@ import psycopg2
 
 from flask_restate.settings import EndpointSettings
 from todo_shared.settings import Settings, parse_database_url
+from todo_stack.errors import StackError
 from todo_stack.process import Process
 from todo_stack.size import split
 from todo_stack.twins import RESTATE
@@ -20,14 +21,22 @@ _LIMIT = (
 
 
 def too_many(database_url: str, servers: Iterable[Process]) -> str:
-    """Say how many connections all these may take, if that is more than there are: who finds none waits."""
+    """Say how many connections all these may take, if that is more than there are: who finds none waits.
+
+    Raises StackError: the database does not answer.
+    """
     wanted = sum(map(_most_of, servers))
     address = parse_database_url(database_url)
     _, arguments = address.get_dialect()().create_connect_args(address)
-    connecting = psycopg2.connect(**{"connect_timeout": 5, **arguments})
-    with contextlib.closing(connecting) as connection, connection.cursor() as cursor:
-        cursor.execute(_LIMIT)
-        ((limit,),) = cursor.fetchall()
+    try:
+        connecting = psycopg2.connect(**{"connect_timeout": 5, **arguments})
+        with contextlib.closing(connecting) as connection, connection.cursor() as cursor:
+            cursor.execute(_LIMIT)
+            ((limit,),) = cursor.fetchall()
+    except psycopg2.Error as error:
+        raise StackError(
+            f"the database does not say how many connections it gives: {str(error).splitlines()[0]}"
+        ) from None
     if wanted <= limit:
         return ""
     return (
@@ -39,7 +48,8 @@ def too_many(database_url: str, servers: Iterable[Process]) -> str:
 def _most_of(server: Process) -> int:
     """Return how many connections the processes of a server may take."""
     setting = "RESTATE_SERVICE_WORKERS" if split(server.name)[0] == RESTATE.writer else "WEB_WORKERS"
-    return _number(server.env, "DB_POOL_SIZE") * _number(server.env, setting)
+    # And one of its own for each scrape.
+    return _number(server.env, "DB_POOL_SIZE") * _number(server.env, setting) + ("METRICS_PORT" in server.env)
 
 
 def _number(environment: Mapping[str, str], setting: str) -> int:

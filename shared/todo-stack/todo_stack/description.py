@@ -63,6 +63,11 @@ class StackDescription:
         """The Restate server's private key, which is made when it is first asked for its public one."""
         return self.data / "restate-identity.pem"
 
+    @property
+    def _cluster_file(self) -> Path:
+        """Has the number of the journal's nodes, if they are a cluster and have found together."""
+        return self.data / "restate-nodes"
+
     def migration(self, twin: Twin) -> Step:
         """Return the step that brings a twin's database to the current schema."""
         module = ["flask", "--app", twin.application, "db", "upgrade", "heads"]

@@ -10,11 +10,12 @@ from todo_stack import connections, data_folder, restate, tree
 from todo_stack.checks import comes_true
 from todo_stack.description import StackDescription
 from todo_stack.errors import StackError
+from todo_stack.files import read, write_whole
 from todo_stack.ports import HOST
 from todo_stack.postgres import Postgres, check_url
 from todo_stack.process import LIMIT_SECONDS, Process, Server
 from todo_stack.restate import NODE_PORTS
-from todo_stack.size import split
+from todo_stack.size import numbered, split
 from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS
 
 _BACKLOG = 1024
@@ -59,9 +60,13 @@ class Stack(StackDescription):
                 self.log("stack", f"ended {count} processes that an earlier start had left")
             self.ports.check(self._wanted_ports())
             self._check_nodes()
+            first_start = not self._cluster_file.exists()
             if not self.servers:
                 self._make_servers()
             self._share_ports()
+            if self.size.nodes > 1 and RESTATE in self.twins:
+                # Only then: a node that has lost its data would make a cluster of its own.
+                self.servers["restate"].env["RESTATE_AUTO_PROVISION"] = str(first_start).lower()
             self._start_in_order()
             on_failure.pop_all()
 
@@ -108,12 +113,18 @@ class Stack(StackDescription):
 
         What one node has done it removes from its log, and so others could not follow without its snapshots.
         """
-        kept = len([*self.data.glob("restate"), *self.data.glob("restate_?")])
-        if RESTATE in self.twins and kept and (kept > self.size.nodes or (kept == 1 and self.size.nodes > 1)):
+        made, nodes = self._nodes_made(), self.size.nodes
+        if RESTATE in self.twins and made and (made > nodes or made == 1 < nodes):
             raise StackError(
-                f"the journal in {self.data} is of {kept} Restate node{'s' * (kept > 1)}, and not of {self.size.nodes}:"
-                f" start it with NODES={kept}, or another one with TODO_DATA=<another folder>"
+                f"the journal in {self.data} is of {made} Restate node{'s' * (made > 1)}, and not of {nodes}:"
+                f" start it with NODES={made}, or another one with TODO_DATA=<another folder>"
             )
+
+    def _nodes_made(self) -> int:
+        """Return how many nodes the journal has; 0 if there is none, or a cluster that has never found together."""
+        if self._cluster_file.exists():
+            return int(read(self._cluster_file))
+        return int((self.data / "restate").exists() and not (self.data / numbered("restate", 2)).exists())
 
     def _share_ports(self) -> None:
         """Listen for servers of which there are several: whichever is free accepts, and a dead or frozen one does not.
@@ -192,3 +203,4 @@ class Stack(StackDescription):
         """Wait until the nodes have found together, and any call can be made."""
         if not comes_true(restate.answers_for_all(self.ports), LIMIT_SECONDS, cancelled=self.cancelled, poll=0.5):
             raise StackError(f"the {self.size.nodes} Restate nodes do not find together within {LIMIT_SECONDS:g} s")
+        write_whole(self._cluster_file, str(self.size.nodes).encode())
