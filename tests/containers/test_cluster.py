@@ -1,0 +1,160 @@
+"""The cluster of compose.cluster.yaml: any one node, service endpoint or web may be away, and writes go on."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from tests.containers.project import Project, copy_repository
+from tests.containers.stack import READY_SECONDS, ContainerServer
+from tests.support.burst import Burst, adds
+from tests.support.history import Outcome, Verdict, describe
+from tests.support.running_twin import RunningTwin, restate_twin
+from tests.support.waiting import until
+from todo_stack.checks import Check
+from todo_stack.twins import OUTSIDE_WORLD, RESTATE, Twin
+
+pytestmark = pytest.mark.whole
+
+ONE_OF_EACH = ("restate", "restate_2", "restate_3", "restate_app", "web_2")
+CUT_OFF = "restate_3"
+SERVICES = ("restate_app", "restate_app_2")
+NUMBER = 150
+"""How many todos are added around each fault."""
+BALANCED = 300
+"""How many calls show that both service endpoints get about as many: each call goes to one of them by chance."""
+LEAST_SHARE = 0.4
+MOST = 0.9
+"""Of what is asked for around a fault, so much is done or promised at once: the rest is answered with an error."""
+
+
+class ClusterStack:
+    """The cluster as a RunningStack, whose servers have the names of the compose file's services."""
+
+    twins = (RESTATE,)
+
+    def __init__(self, project: Project, engine: docker.DockerClient) -> None:
+        """Take the containers of a project that is up."""
+        self._project = project
+        self.ports = project.ports
+        self._engine = engine
+        self.containers = {name: engine.containers.get(one["Id"]) for name, one in project.containers().items()}
+        self.servers: Mapping[str, ContainerServer] = {
+            name: ContainerServer(name, [container], healthy(container)) for name, container in self.containers.items()
+        }
+
+    def start(self) -> None:
+        """Start what does not run."""
+        self._project.up()
+
+    def kill(self) -> None:
+        """Kill one container after the other."""
+        for server in self.servers.values():
+            server.kill()
+
+    def database_url(self, twin: Twin, kind: str = "") -> str:
+        """Return the address of the database, for the superuser."""
+        del twin, kind
+        return (
+            f"postgresql://postgres:{self._project.secret('database_password')}@127.0.0.1:{self.ports.postgres}/todos"
+        )
+
+    def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
+        """Return the address of the outside world, from here or from the containers."""
+        del twin
+        return f"http://{OUTSIDE_WORLD}:5080" if inside else self.ports.outside_world_url
+
+    @contextlib.contextmanager
+    def cut_off(self, node: str) -> Iterator[None]:
+        """Let a node and the others not reach each other meanwhile; webs and service endpoints reach it."""
+        container, name = self.containers[node], f"{self._project.name}_nodes"
+        network = self._engine.networks.get(name)
+        aliases = container.attrs["NetworkSettings"]["Networks"][name]["Aliases"]
+        network.disconnect(container)
+        try:
+            yield
+        finally:
+            network.connect(container, aliases=aliases)
+
+    def calls_of(self, service: str) -> int:
+        """Return how many calls a service endpoint has logged."""
+        return sum(b'"invocation_id"' in line for line in self.containers[service].logs().splitlines())
+
+
+def healthy(container: Container) -> Check:
+    """Return a check that a container runs, and says that it is healthy if it says anything."""
+
+    def check() -> bool:
+        container.reload()
+        return container.status == "running" and container.health in ("healthy", "unknown")
+
+    return check
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStack]:
+    """The cluster, from a fresh copy of the repository."""
+    copy_repository(folder := tmp_path_factory.mktemp("clone"))
+    ours = Path(__file__).with_name(f"{RESTATE.title}-cluster.override.yaml")
+    project = Project(RESTATE, folder, folder / RESTATE.title / "compose.cluster.yaml", ours)
+    try:
+        project.run("docker", "compose", "build")
+        project.up()
+        with contextlib.closing(docker.from_env()) as engine:
+            yield ClusterStack(project, engine)
+    finally:
+        project.down("--volumes")
+
+
+@pytest.fixture
+def twin(cluster: ClusterStack) -> RunningTwin:
+    """The twin on the cluster, of which everything runs and can be written to."""
+    twin = restate_twin(cluster)
+    until(lambda: twin.call("POST", json={"title": "before"}).status_code == 201, "a write", READY_SECONDS)
+    return twin
+
+
+def add_during(twin: RunningTwin, fault: Callable[[], object]) -> Burst:
+    """Add todos, and let this happen meanwhile. Most are added, whatever it is."""
+    burst = adds(twin, NUMBER)
+    burst.run(fault)
+    told = Counter(operation.outcome for operation in burst.operations)
+    assert told[Outcome.OK] + told[Outcome.PENDING] >= MOST * NUMBER, told
+    return burst
+
+
+def assert_exactly_once(*bursts: Burst) -> None:
+    """Nothing is lost, nothing is there twice, and nothing is left over."""
+    for burst in bursts:
+        verdicts = burst.verdicts()
+        assert not verdicts.keys() & {Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK}, describe(verdicts)
+
+
+def test_load_is_shared(twin: RunningTwin, cluster: ClusterStack) -> None:
+    """Both service endpoints get about as many calls."""
+    before = {name: cluster.calls_of(name) for name in SERVICES}
+    adds(twin, BALANCED).run()
+    calls = {name: cluster.calls_of(name) - before[name] for name in SERVICES}
+    assert sum(calls.values()) >= BALANCED
+    assert min(calls.values()) >= LEAST_SHARE * sum(calls.values()), calls
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_one_is_killed(twin: RunningTwin, cluster: ClusterStack, name: str) -> None:
+    """Without any one of the servers everybody still writes. It comes back, so that the next one may be away."""
+    server = cluster.servers[name]
+    burst = add_during(twin, server.kill)
+    server.start()
+    assert_exactly_once(burst)
+
+
+def test_one_is_cut_off(twin: RunningTwin, cluster: ClusterStack) -> None:
+    """So do they while a node and the others do not reach each other, and when it has found its way back."""
+    with contextlib.ExitStack() as cut_off:
+        begin = add_during(twin, lambda: cut_off.enter_context(cluster.cut_off(CUT_OFF)))
+        end = add_during(twin, cut_off.close)
+    assert_exactly_once(begin, end)
