@@ -21,7 +21,7 @@ from todo_stack.twins import OUTSIDE_WORLD, RESTATE, Twin
 pytestmark = pytest.mark.whole
 
 ONE_OF_EACH = ("restate", "restate_2", "restate_3", "restate_app", "web_2")
-CUT_OFF = "restate_3"
+FIRST, CUT_OFF = "restate", "restate_3"
 SERVICES = ("restate_app", "restate_app_2")
 NUMBER = 150
 """How many todos are added around each fault."""
@@ -39,7 +39,7 @@ class ClusterStack:
 
     def __init__(self, project: Project, engine: docker.DockerClient) -> None:
         """Take the containers of a project that is up."""
-        self._project = project
+        self.project = project
         self.ports = project.ports
         self._engine = engine
         self.containers = {name: engine.containers.get(one["Id"]) for name, one in project.containers().items()}
@@ -49,7 +49,7 @@ class ClusterStack:
 
     def start(self) -> None:
         """Start what does not run."""
-        self._project.up()
+        self.project.up()
 
     def kill(self) -> None:
         """Kill one container after the other."""
@@ -59,9 +59,7 @@ class ClusterStack:
     def database_url(self, twin: Twin, kind: str = "") -> str:
         """Return the address of the database, for the superuser."""
         del twin, kind
-        return (
-            f"postgresql://postgres:{self._project.secret('database_password')}@127.0.0.1:{self.ports.postgres}/todos"
-        )
+        return f"postgresql://postgres:{self.project.secret('database_password')}@127.0.0.1:{self.ports.postgres}/todos"
 
     def outside_world_url(self, twin: Twin, *, inside: bool = False) -> str:
         """Return the address of the outside world, from here or from the containers."""
@@ -71,7 +69,7 @@ class ClusterStack:
     @contextlib.contextmanager
     def cut_off(self, node: str) -> Iterator[None]:
         """Let a node and the others not reach each other meanwhile; webs and service endpoints reach it."""
-        container, name = self.containers[node], f"{self._project.name}_nodes"
+        container, name = self.containers[node], f"{self.project.name}_nodes"
         network = self._engine.networks.get(name)
         aliases = container.attrs["NetworkSettings"]["Networks"][name]["Aliases"]
         network.disconnect(container)
@@ -158,3 +156,21 @@ def test_one_is_cut_off(twin: RunningTwin, cluster: ClusterStack) -> None:
         begin = add_during(twin, lambda: cut_off.enter_context(cluster.cut_off(CUT_OFF)))
         end = add_during(twin, cut_off.close)
     assert_exactly_once(begin, end)
+
+
+def test_volume_is_lost(twin: RunningTwin, cluster: ClusterStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node without its data is neither what it was nor a cluster of its own; with a new name it joins."""
+    project = cluster.project
+
+    def lose() -> None:
+        # Stopped, identity has the volume, too.
+        project.run("docker", "compose", "rm", "--stop", "--force", FIRST, "identity")
+        project.run("docker", "volume", "rm", f"{project.name}_{FIRST}")
+
+    burst = add_during(twin, lose)
+    with pytest.raises(AssertionError, match="unhealthy"):
+        project.up()
+    assert "data-loss" in project.run("docker", "compose", "logs", "--no-log-prefix", FIRST)
+    monkeypatch.setitem(project.env, "RESTATE_1_NAME", "restate-4")
+    project.up()
+    assert_exactly_once(burst, add_during(twin, lambda: None))
