@@ -11,6 +11,8 @@ from docker.models.containers import Container
 
 from tests.containers.project import Project, copy_repository
 from tests.containers.stack import READY_SECONDS, ContainerServer
+from tests.containers.test_compose import VERSION
+from tests.support import restate_admin
 from tests.support.burst import Burst, adds
 from tests.support.history import Outcome, Verdict, describe
 from tests.support.running_twin import RunningTwin, restate_twin
@@ -23,8 +25,9 @@ pytestmark = pytest.mark.whole
 ONE_OF_EACH = ("restate", "restate_2", "restate_3", "restate_app", "web_2")
 FIRST, CUT_OFF = "restate", "restate_3"
 SERVICES = ("restate_app", "restate_app_2")
-NUMBER = 150
-"""How many todos are added around each fault."""
+WEBS = ("web", "web_2")
+NUMBER, NUMBER_DEPLOYING = 150, 1000
+"""How many todos are added around each fault, and around a deployment."""
 BALANCED = 300
 """How many calls show that both service endpoints get about as many: each call goes to one of them by chance."""
 LEAST_SHARE = 0.4
@@ -116,12 +119,12 @@ def twin(cluster: ClusterStack) -> RunningTwin:
     return twin
 
 
-def add_during(twin: RunningTwin, fault: Callable[[], object]) -> Burst:
+def add_during(twin: RunningTwin, fault: Callable[[], object], number: int = NUMBER) -> Burst:
     """Add todos, and let this happen meanwhile. Most are added, whatever it is."""
-    burst = adds(twin, NUMBER)
-    burst.run(fault)
+    burst = adds(twin, number)
+    burst.run(fault, at=0.1)
     told = Counter(operation.outcome for operation in burst.operations)
-    assert told[Outcome.OK] + told[Outcome.PENDING] >= MOST * NUMBER, told
+    assert told[Outcome.OK] + told[Outcome.PENDING] >= MOST * number, told
     return burst
 
 
@@ -156,6 +159,17 @@ def test_one_is_cut_off(twin: RunningTwin, cluster: ClusterStack) -> None:
         begin = add_during(twin, lambda: cut_off.enter_context(cluster.cut_off(CUT_OFF)))
         end = add_during(twin, cut_off.close)
     assert_exactly_once(begin, end)
+
+
+def test_deploy(twin: RunningTwin, cluster: ClusterStack) -> None:
+    """A version is deployed while everybody writes: both service endpoints and both webs run it in the end."""
+    burst = add_during(twin, lambda: cluster.project.run("./deploy.sh", VERSION), NUMBER_DEPLOYING)
+    assert_exactly_once(burst)
+    now = cluster.project.containers()
+    assert {now[name]["Config"]["Image"] for name in (*SERVICES, *WEBS)} == {f"{RESTATE.title}:{VERSION}"}
+    assert list(restate_admin.deployments(twin.stack.ports.admin_url).values()) == [
+        f"http://services:9080/restate-app-{VERSION}"
+    ]
 
 
 def test_volume_is_lost(twin: RunningTwin, cluster: ClusterStack, monkeypatch: pytest.MonkeyPatch) -> None:
