@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import docker
@@ -12,6 +13,7 @@ from docker.models.containers import Container
 from tests.containers.project import Project, copy_repository
 from tests.containers.stack import READY_SECONDS, ContainerServer
 from tests.containers.test_compose import VERSION
+from tests.containers.test_isolation import reached_by
 from tests.support import restate_admin
 from tests.support.burst import Burst, adds
 from tests.support.history import Outcome, Verdict, describe
@@ -22,10 +24,12 @@ from todo_stack.twins import OUTSIDE_WORLD, RESTATE, Twin
 
 pytestmark = pytest.mark.whole
 
-ONE_OF_EACH = ("restate", "restate_2", "restate_3", "restate_app", "web_2")
-FIRST, CUT_OFF = "restate", "restate_3"
+NODES = FIRST, _, CUT_OFF = ("restate", "restate_2", "restate_3")
+ONE_OF_EACH = (*NODES, "restate_app", "web_2")
 SERVICES = ("restate_app", "restate_app_2")
 WEBS = ("web", "web_2")
+NODE_PORTS = {"ingress": 8080, "admin": 9070, "node": 5122}
+"""The ports of a node, by the network where each is open."""
 NUMBER, NUMBER_DEPLOYING = 150, 1000
 """How many todos are added around each fault, and around a deployment."""
 BALANCED = 300
@@ -142,6 +146,16 @@ def test_load_is_shared(twin: RunningTwin, cluster: ClusterStack) -> None:
     calls = {name: cluster.calls_of(name) - before[name] for name in SERVICES}
     assert sum(calls.values()) >= BALANCED
     assert min(calls.values()) >= LEAST_SHARE * sum(calls.values()), calls
+
+
+@pytest.mark.parametrize("service", ["web", "web_2", *SERVICES, "services", "balancer", "query"])
+def test_nodes_are_out_of_reach(cluster: ClusterStack, service: str) -> None:
+    """Only nodes reach a node's own port; the admin API only who asks it for the web, and the ingress only the web."""
+    may = {"web": "ingress", "query": "admin"}.get(service.removesuffix("_2"))
+    names = {what: [*NODES, *(f"restate-{number}-{what}" for number in (1, 2, 3))] for what in NODE_PORTS}
+    targets = {f"{name}:{port}" for name in chain(*names.values()) for port in NODE_PORTS.values()}
+    expected = {f"{name}:{NODE_PORTS[may]}" for name in names[may]} if may else set()
+    assert reached_by(cluster.project, service, targets) == expected
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
