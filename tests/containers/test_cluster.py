@@ -1,6 +1,7 @@
 """The cluster of compose.cluster.yaml: any one node, service endpoint or web may be away, and writes go on."""
 
 import contextlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
@@ -35,6 +36,7 @@ NUMBER, NUMBER_DEPLOYING = 150, 1000
 BALANCED = 300
 """How many calls show that both service endpoints get about as many: each call goes to one of them by chance."""
 LEAST_SHARE = 0.4
+PARTITIONS, SNAPSHOT_SECONDS = 4, 180
 MOST = 0.9
 """Of what is asked for around a fault, so much is done or promised at once: the rest is answered with an error."""
 
@@ -84,6 +86,14 @@ class ClusterStack:
             yield
         finally:
             network.connect(container, aliases=aliases)
+
+    def has_image(self, name: str) -> bool:
+        """Return whether the engine has an image, or gets it."""
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            return bool(self._engine.images.get(name))
+        with contextlib.suppress(docker.errors.APIError):
+            return bool(self._engine.images.pull(name))
+        return False
 
     def calls_of(self, service: str) -> int:
         """Return how many calls a service endpoint has logged."""
@@ -184,6 +194,29 @@ def test_deploy(twin: RunningTwin, cluster: ClusterStack) -> None:
     assert list(restate_admin.deployments(twin.stack.ports.admin_url).values()) == [
         f"http://services:9080/restate-app-{VERSION}"
     ]
+
+
+def test_snapshots(twin: RunningTwin, cluster: ClusterStack) -> None:
+    """With compose.snapshots.yaml there is, after a while, a snapshot of each partition."""
+    project = cluster.project
+    files = project.env["COMPOSE_FILE"] + f"{os.pathsep}compose.snapshots.yaml"
+    options = [option for name in files.split(os.pathsep) for option in ("--file", name)]
+    (image,) = (
+        one for one in project.run("docker", "compose", *options, "config", "--images").split() if "moto" in one
+    )
+    if not cluster.has_image(image):
+        pytest.skip(f"no image {image} here, nor a way to get it")
+    # For those that come after it, too: a journal whose log was cut off needs its snapshots.
+    project.env |= {"COMPOSE_FILE": files, "SNAPSHOT_RECORDS": "100"}
+    project.up()
+    adds(twin, NUMBER).run()
+    ask = "from urllib.request import urlopen as ask; print(ask('http://127.0.0.1:5000/restate?list-type=2').read())"
+
+    def snapshots() -> int:
+        listed = project.run("docker", "compose", "exec", "-T", "snapshots", "python", "-c", ask)
+        return listed.count("/latest.json<")
+
+    until(lambda: snapshots() == PARTITIONS, "a snapshot of each partition", SNAPSHOT_SECONDS)
 
 
 def test_volume_is_lost(twin: RunningTwin, cluster: ClusterStack, monkeypatch: pytest.MonkeyPatch) -> None:

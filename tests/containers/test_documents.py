@@ -28,6 +28,7 @@ def test_pages(twin: Twin, tmp_path: Path) -> None:
         project.down("--volumes")
 
 
+@pytest.mark.whole
 def test_cluster_page(tmp_path: Path) -> None:
     """So does each block for containers of the page about a cluster."""
     copy_repository(tmp_path)
