@@ -27,4 +27,8 @@ docker compose run --rm --no-deps register python -m flask_restate deploy
 # From now on, "docker compose up" starts this version.
 { grep -v '^VERSION=' .env 2>/dev/null || true; echo "VERSION=$new"; } >.env.new
 mv .env.new .env
+# One web after the other: of a cluster's, one is always there.
+for web in $(docker compose config --services | grep '^web'); do
+  docker compose up --detach --wait --no-deps "$web"
+done
 docker compose up --detach --wait

@@ -10,7 +10,7 @@ from tests.containers.project import Project, copy_repository
 from tests.walkthrough.document import Reader, numbers
 from tests.walkthrough.shell import bash
 from todo_stack.paths import REPOSITORY
-from todo_stack.twins import TWINS, Twin
+from todo_stack.twins import RESTATE, TWINS, Twin
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=str)
@@ -24,6 +24,20 @@ def test_pages(twin: Twin, tmp_path: Path) -> None:
                 reader = Reader(shell, tmp_path, numbers(project.ports), containers=True)
                 reader.follow(page)
             assert reader.executed
+    finally:
+        project.down("--volumes")
+
+
+@pytest.mark.whole
+def test_cluster_page(tmp_path: Path) -> None:
+    """So does each block for containers of the page about a cluster."""
+    copy_repository(tmp_path)
+    project = Project(RESTATE, tmp_path, tmp_path / RESTATE.title / "compose.cluster.yaml")
+    try:
+        with bash(tmp_path, project.env) as shell:
+            reader = Reader(shell, tmp_path, numbers(project.ports), containers=True)
+            reader.follow(project.folder / "CLUSTER.md")
+        assert reader.executed
     finally:
         project.down("--volumes")
 

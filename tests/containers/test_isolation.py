@@ -1,6 +1,7 @@
 """What the containers can reach of one another, and may do to the database: as little as they need."""
 
 import subprocess
+from collections.abc import Iterable
 
 import pytest
 
@@ -56,16 +57,21 @@ def settings(project: Project, service: str) -> list[list[str]]:
     return [each.split("=", 1) for each in project.containers()[service]["Config"]["Env"]]
 
 
+def reached_by(project: Project, service: str, targets: Iterable[str]) -> set[str]:
+    """Return which of these names and ports a service's container can connect to."""
+    attempt = 'for t in "$@"; do timeout 1 bash -c "</dev/tcp/${t/://}" 2>/dev/null && echo $t; done; true'
+    return set(in_container(project, service, "bash", "-c", attempt, "-", *targets).stdout.split())
+
+
 @only_restate
 @pytest.mark.parametrize("service", REACHED)
 def test_each_reaches_what_it_needs(project: Project, service: str) -> None:
     """No container can connect to a port that it does not need."""
     (metrics,) = (value for name, value in settings(project, "restate_app") if name == "METRICS_HOST")
     names = {name: metrics if name == METRICS else name for name in PORTS}
-    targets = [f"{names[name]} {port}" for name, ports in PORTS.items() if name != service for port in ports]
-    attempt = 'for t in "$@"; do set -- $t; timeout 1 bash -c "</dev/tcp/$1/$2" 2>/dev/null && echo $1:$2; done; true'
-    reached = in_container(project, service, "bash", "-c", attempt, "-", *targets).stdout.split()
-    assert set(reached) == {each.replace(METRICS, metrics) for each in REACHED[service]}
+    targets = [f"{names[name]}:{port}" for name, ports in PORTS.items() if name != service for port in ports]
+    reached = reached_by(project, service, targets)
+    assert reached == {each.replace(METRICS, metrics) for each in REACHED[service]}
 
 
 @only_restate
