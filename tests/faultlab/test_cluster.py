@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.faultlab.chaos.run import run_under_load
 from tests.faultlab.chaos.workload import Workload
 from tests.faultlab.laboratory import Laboratory
 from tests.support import restate_admin
+from tests.support.burst import adds
 from tests.support.history import Outcome
 from tests.support.running_twin import RunningServer, RunningTwin
 from tests.support.service_endpoint import command, service_endpoint
@@ -26,6 +28,7 @@ SIZE = Size(nodes=3, services=2, webs=2)
 WORKS_SECONDS = 60.0
 ENOUGH = 20
 """So many operations that began after a fault, and succeeded, are no leftovers of what went on before it."""
+CALLS, LEAST_SHARE = 600, 0.4
 SEED = 1
 # Few operations must succeed, because each fault waits for those that it needs.
 SETTINGS = ChaosSettings(SEED, seconds=30, size=SIZE)
@@ -128,6 +131,23 @@ def test_rolling(tmp_path: Path) -> None:
         deploy(cluster)
 
     run(tmp_path, rolling)
+
+
+@pytest.mark.whole
+def test_load_is_shared(tmp_path: Path) -> None:
+    """Each of two service processes gets its share of the calls, whoever accepts them."""
+    calls = Counter[str]()
+
+    def log(server: str, line: str) -> None:
+        calls[server] += "TodoService/add_todo is done" in line
+
+    ports = Ports.free(2)
+    with Stack([RESTATE], data=tmp_path / "data", ports=ports, size=Size(services=2), log=log) as stack:
+        adds(RunningTwin(RESTATE, stack), CALLS).run()
+    shares = [calls[name] / calls.total() for name in stack.servers if calls[name]]
+    assert calls.total() >= CALLS
+    assert len(shares) == 2
+    assert min(shares) >= LEAST_SHARE, calls
 
 
 @pytest.mark.whole

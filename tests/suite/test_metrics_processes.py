@@ -8,6 +8,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.running_twin import RunningTwin
@@ -51,6 +52,7 @@ def test_workers_count_together(twin: RunningTwin) -> None:
         assert counted(Scrape(port)) == 2 * REQUESTS
 
 
+@pytest.mark.whole
 def test_second_start(twin: RunningTwin, native_stack: Stack) -> None:
     """What starts beside a running web and ends again, on its port or not, takes nothing from what is counted."""
     del native_stack
@@ -66,6 +68,7 @@ def test_second_start(twin: RunningTwin, native_stack: Stack) -> None:
     assert told_since(twin, before) == {("ok", "201"): 1}
 
 
+@pytest.mark.whole
 def test_files_are_lost(twin: RunningTwin, native_stack: Stack, tmp_path: Path) -> None:
     """One file that is empty is not missed; a worker that can make none answers all the same, and says so once."""
     del native_stack
@@ -88,6 +91,7 @@ def test_files_are_lost(twin: RunningTwin, native_stack: Stack, tmp_path: Path) 
     assert not any("Traceback" in line for line in lines)
 
 
+@pytest.mark.whole
 def test_full_disk(twin: RunningTwin, native_stack: Stack, tmp_path: Path) -> None:
     """A worker that finds no room to count in is not measured, says so, and works."""
     del native_stack
@@ -107,6 +111,7 @@ def test_full_disk(twin: RunningTwin, native_stack: Stack, tmp_path: Path) -> No
     assert not any("Traceback" in line for line in lines)
 
 
+@pytest.mark.whole
 def test_port_of_somebody_else(twin: RunningTwin, native_stack: Stack, tmp_path: Path) -> None:
     """That the port is taken is said once, by one of the workers; they serve when it is free, and leave no files."""
     del native_stack

@@ -56,6 +56,7 @@ def test_repository(reader: Reader, name: str) -> None:
     assert reader.executed
 
 
+@pytest.mark.whole
 def test_cluster(tmp_path: Path) -> None:
     """The commands of the page about a cluster print what stands below them, with its own start in another terminal."""
     page = REPOSITORY / RESTATE.title / "CLUSTER.md"
