@@ -79,7 +79,7 @@ def _of_a_cluster(ports: Ports, number: int, nodes: int) -> dict[str, str]:
     """Return what a node of a cluster is told in addition."""
     return {
         "RESTATE_NODE_NAME": numbered("todo", number),
-        # The first makes the cluster, when it starts for the first time, and the others join it.
+        # Whoever starts them lets the first make the cluster, once.
         "RESTATE_AUTO_PROVISION": "false",
         "RESTATE_DEFAULT_REPLICATION": str(REPLICATION),
         "RESTATE_METADATA_CLIENT__ADDRESSES": json.dumps(

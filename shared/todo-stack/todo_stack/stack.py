@@ -60,13 +60,9 @@ class Stack(StackDescription):
                 self.log("stack", f"ended {count} processes that an earlier start had left")
             self.ports.check(self._wanted_ports())
             self._check_nodes()
-            first_start = not self._cluster_file.exists()
             if not self.servers:
                 self._make_servers()
             self._share_ports()
-            if self.size.nodes > 1 and RESTATE in self.twins:
-                # Only then: a node that has lost its data would make a cluster of its own.
-                self.servers["restate"].env["RESTATE_AUTO_PROVISION"] = str(first_start).lower()
             self._start_in_order()
             on_failure.pop_all()
 
@@ -162,6 +158,9 @@ class Stack(StackDescription):
     def _start_in_order(self) -> None:
         """Start together what depends on nothing, and the rest as soon as what it needs is there; wait for health."""
         nodes, services = self._of_kind("restate"), self._of_kind(RESTATE.writer)
+        if len(nodes) > 1:
+            # The first makes the cluster, once: a node that has lost its data would make one of its own.
+            nodes[0].env["RESTATE_AUTO_PROVISION"] = str(not self._cluster_file.exists()).lower()
         for server in (*self._of_kind(OUTSIDE_WORLD), *nodes):
             self.spawn(server)
         if self._postgres:
@@ -204,3 +203,4 @@ class Stack(StackDescription):
         if not comes_true(restate.answers_for_all(self.ports), LIMIT_SECONDS, cancelled=self.cancelled, poll=0.5):
             raise StackError(f"the {self.size.nodes} Restate nodes do not find together within {LIMIT_SECONDS:g} s")
         write_whole(self._cluster_file, str(self.size.nodes).encode())
+        self.servers["restate"].env["RESTATE_AUTO_PROVISION"] = "false"
