@@ -104,6 +104,7 @@ def restarted(twin: RunningTwin) -> RunningTwin:
     return twin
 
 
+@pytest.mark.whole
 def test_outage_of_the_database(native_stack: Stack) -> None:
     """However many attempts an outage has, each process has two lines of it, and the Restate server none."""
     plain, restate = twins = [restarted(RunningTwin(which, native_stack)) for which in TWINS]
@@ -134,6 +135,7 @@ def test_outage_of_the_database(native_stack: Stack) -> None:
     assert "restate" not in printed(native_stack.data, before)
 
 
+@pytest.mark.whole
 def test_outage_of_the_service(native_stack: Stack) -> None:
     """While the service is away the Restate server says nothing for each attempt; the web says that writes are late."""
     twin = restarted(restate_twin(native_stack))

@@ -105,6 +105,7 @@ def test_late_writes_lead_back(durable: RunningTwin, mine: Browser) -> None:
     durable.call("POST", f"/{paid}/bounty/refund").raise_for_status()
 
 
+@pytest.mark.whole
 def test_without_the_admin_api(durable: RunningTwin, native_stack: Stack) -> None:
     """Where Restate's tables cannot be asked, each of three tabs still knows what it was promised, and its end."""
     del native_stack

@@ -115,6 +115,7 @@ def test_killed_while_a_write_is_in_flight(supervised: Supervised, name: str) ->
     ]
 
 
+@pytest.mark.whole
 def test_frozen_server_is_not_dead(supervised: Supervised) -> None:
     """A server that hangs is left alone; one that is killed while it and its workers hang is started again."""
     server = supervised.stack.servers["db"]

@@ -245,6 +245,7 @@ def test_registered_by_turns(durable: RunningTwin, run_next_version: Callable[[i
     durable.add(new_name("here again"))
 
 
+@pytest.mark.whole
 def test_deployed_while_the_old_version_dies(durable: RunningTwin, run_next_version: Callable[[int], Server]) -> None:
     """If the old version dies before its calls are finished, the deployment ends at once, and can be repeated later."""
     stack, port = durable.stack, Ports.free().restate_service

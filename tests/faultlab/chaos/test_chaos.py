@@ -25,6 +25,7 @@ STOP_SECONDS = 60
 HALF = Truth(half="one part of it is there")
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_chaos(twin: Twin, tmp_path: Path) -> None:
     """Nothing is lost or stuck, nothing is doubled but what was submitted twice to the plain twin, and it lives on."""
