@@ -48,7 +48,14 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         yield somebody
 
 
-@pytest.mark.parametrize("name", ["README.md", *(f"{RESTATE.title}/{page}.md" for page in ("ARTICLE", "OPERATIONS"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        f"{RESTATE.title}/ARTICLE.md",
+        pytest.param(f"{RESTATE.title}/OPERATIONS.md", marks=pytest.mark.whole),
+    ],
+)
 def test_repository(reader: Reader, name: str) -> None:
     """The commands of the repository's README, and of the Restate twin's pages, print what stands below them."""
     reader.containers = None if name == "README.md" else False
