@@ -33,8 +33,6 @@ SEED = 1
 # Few operations must succeed, because each fault waits for those that it needs.
 SETTINGS = ChaosSettings(SEED, seconds=30, size=SIZE)
 
-Breaks = Callable[[Laboratory, Workload, list[InjectedFault]], None]
-
 
 class Cluster:
     """A cluster under load, in which things are broken."""

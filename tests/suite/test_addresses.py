@@ -218,8 +218,8 @@ def test_what_is_pending(durable: RunningTwin, fault: Callable[[Proxy], object])
         assert pending.query("SELECT 1 AS one") == [{"one": 1}]
 
 
-def test_processes_begin_at_different_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each process has its own first address, and stays with it."""
+def test_a_process_stays_where_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process begins at an address that is drawn, whichever that is, and stays with it."""
     names, first = "http://a,http://b/,http://c", {}
     for number in range(3):
         monkeypatch.setattr(random, "randrange", lambda _, number=number: number)

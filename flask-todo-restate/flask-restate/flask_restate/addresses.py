@@ -75,7 +75,7 @@ class Addresses:
     def _in_order(self) -> list[str]:
         if self._first is None:
             # Not before: a server may fork its workers after the application was made.
-            self._first = random.randrange(len(self))  # noqa: S311 - no secret
+            self._first = random.randrange(len(self))  # noqa: S311 - it spreads load, and is no secret
         now = time.monotonic()
         order = self._addresses[self._first :] + self._addresses[: self._first]
         return sorted(order, key=lambda address: max(self._away.get(address, 0) - now, 0))

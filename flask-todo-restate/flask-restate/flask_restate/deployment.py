@@ -102,6 +102,8 @@ def deploy(admin_url: str, service_url: str, *, timeout: float, drain_timeout: f
     for one in old:
         log.info("waiting for the calls that started at %s to finish", one["uri"])
         for pause in (0, SPREAD_SECONDS):
+            # There is nothing to wait for: no node tells what another one knows, and a call that has begun on the old
+            # version is seen a moment later.
             time.sleep(pause)
             if left := drained(_waiting, admin, one):
                 raise DeploymentError(f"{left} calls that started at {one['uri']} have not finished: keep it running.")
