@@ -125,6 +125,16 @@ def test_one_is_away(
     assert durable.tasks(message.task) == [message.task] * 2
 
 
+def test_half_must_be_healthy(restate: FlaskRestate, app: Flask, nodes: list[Proxy]) -> None:
+    """One node of three that is left is healthy, and yet the ingress is not."""
+    app.config["RESTATE_ENDPOINT"] = ",".join(map(address, nodes))
+    nodes[0].refuse()
+    restate.check()
+    nodes[1].refuse()
+    with pytest.raises(requests.RequestException):
+        restate.check()
+
+
 def test_one_says_that_it_is_unavailable(
     app: Flask, restate: FlaskRestate, durable: RunningTwin, message: TodoRequest
 ) -> None:

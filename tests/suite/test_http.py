@@ -2,15 +2,20 @@
 
 import contextlib
 import itertools
+import socket
 
 import pytest
 
 from flask_todo_restate.settings import WebSettings
 from tests.support.raw_http import CHUNKED, FORM, JSON, answer_on, chunks, connect, exchange, request
 from tests.support.running_twin import RunningStack, RunningTwin
+from tests.support.table_lock import todos_locked, waiting_for_locks
 from tests.support.user import new_name
+from tests.support.waiting import until
+from tests.support.web_beside import web_beside
 from todo_shared.edge import MAX_BODY_BYTES
 from todo_shared.settings import Settings
+from todo_shared.sockets import has_news
 from todo_stack.twins import PLAIN, RESTATE
 
 BODY = b'{"title":"cut off"}'
@@ -222,3 +227,30 @@ def test_clients_that_do_not_close(twin: RunningTwin) -> None:
         for _ in range(20):
             open_connections.enter_context(connect(twin.url, request("GET", "/healthz", "Connection: close")))
         assert exchange(twin.url, request("GET", "/api/todos")).status == 200
+
+
+def test_queue_is_full(stack: RunningStack) -> None:
+    """With one thread and room for two, a fourth request and each one after it is refused at once, and not done."""
+    plain, database, name = RunningTwin(PLAIN, stack), stack.database_url(PLAIN), new_name("queue")
+    body = b'{"title":"%s"}' % name.encode()
+    add = request("POST", "/api/todos", JSON, f"Content-Length: {len(body)}", body=body)
+    with web_beside(plain, {"WEB_THREADS": "1", "WEB_QUEUE": "2"}) as web, contextlib.ExitStack() as clients:
+
+        def answered() -> list[socket.socket]:
+            return [client for client in others if has_news(client.fileno())]
+
+        with todos_locked(database):
+            first = clients.enter_context(connect(web.url, add))
+            until(lambda: waiting_for_locks(database) == 1, "the thread waits for the database")
+            others = [clients.enter_context(connect(web.url, add)) for _ in range(4)]
+            until(lambda: len(answered()) == 2, "two are refused")
+            refused = answered()
+            page = exchange(web.url, request("GET", "/"))
+        accepted = [client for client in (first, *others) if client not in refused]
+        assert [answer_on(client).status for client in accepted] == [201] * 3
+        for client in refused:
+            answer = answer_on(client)
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert "Nothing was done" in answer.json()["detail"]
+        assert (page.status, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+    assert plain.tasks(name) == [name] * 3

@@ -10,12 +10,15 @@ from psycopg2 import errorcodes
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from tests.support.database import execute
 from tests.support.history import Outcome, Verdict
 from tests.support.running_twin import RunningServer, RunningStack, RunningTwin
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
+from todo_shared.models import database
 from todo_shared.models.database import DATABASE_UNAVAILABLE, engine_options
 from todo_shared.settings import DatabaseSettings
+from todo_stack.database_roles import SUPERUSER
 from todo_stack.twins import PLAIN, RESTATE
 
 SHORT = {"db_connect_timeout_seconds": 2, "db_silence_timeout_seconds": 2}
@@ -86,6 +89,26 @@ def test_connection_is_replaced(stack: RunningStack, engine: Engine, exchange: C
             exchange(connection)
         assert time.monotonic() - began < MUCH_LONGER
         assert connection.invalidated
+    with engine.connect() as connection:
+        assert backend(connection) != first
+
+
+def test_connection_that_has_just_worked(stack: RunningStack, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not asked whether it works, but one that nobody has used for a while is, and one that was closed."""
+
+    def last_statement(number: int) -> str:
+        statement = "SELECT query FROM pg_stat_activity WHERE pid = %s"
+        return str(execute(stack.database_url(PLAIN, SUPERUSER), statement, number)[0][0])
+
+    with engine.connect() as connection:
+        first = backend(connection)
+    with engine.connect():
+        assert last_statement(first) != "SELECT 1"
+    monkeypatch.setattr(database, "TRUSTED_SECONDS", 0)
+    with engine.connect():
+        assert last_statement(first) == "SELECT 1"
+    monkeypatch.undo()
+    execute(stack.database_url(PLAIN, SUPERUSER), "SELECT pg_terminate_backend(%s, 5000)", first)
     with engine.connect() as connection:
         assert backend(connection) != first
 

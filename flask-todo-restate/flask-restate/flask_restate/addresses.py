@@ -1,6 +1,7 @@
 """A server that has several addresses, such as the nodes of a Restate cluster: while one is away, another is asked."""
 
 import functools
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import TypeVar
 import requests
 
 Answer = TypeVar("Answer")
+
+log = logging.getLogger(__name__)
 
 # How long an address that was away is asked only after the others. Each time that ends, one request may wait for
 # it in vain, so this is much longer than that, and about as long as a node takes to restart.
@@ -63,13 +66,15 @@ class Addresses:
                 if error.response is not None or failure.response is None:
                     failure = error
                 continue
-            if proves:
-                self._away.pop(address, None)
+            if proves and self._away.pop(address, 0.0):
+                log.warning("%s answers again", address)
             if answer is not None:
                 return answer
         raise failure
 
     def _set_away(self, address: str) -> None:
+        if len(self) > 1 and address not in self._away:
+            log.warning("%s does not answer, so another address is asked first", address)
         self._away[address] = time.monotonic() + AWAY_SECONDS
 
     def _in_order(self) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 import tenacity
 
-from flask_restate.addresses import Addresses, addresses, may_pass
+from flask_restate.addresses import Addresses, addresses, may_pass, timeout
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def _ask(admin: Addresses, method: str, path: str, json: object = None) -> reque
             # Proxies that are set in the shell are for the internet.
             session.trust_env = False
             headers = {"accept": "application/json"}
-            response = session.request(method, address + path, json=json, headers=headers, timeout=seconds)
+            response = session.request(method, address + path, json=json, headers=headers, timeout=timeout(seconds))
         response.raise_for_status()
         return response
 

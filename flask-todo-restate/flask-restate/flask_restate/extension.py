@@ -137,9 +137,8 @@ class FlaskRestate:
         return OperationState("done", json.loads(response.content) if response.content else None)
 
     def check(self) -> None:
-        """Raise requests.RequestException unless the ingress is healthy, at one of its addresses."""
-        # A node that is cut off from the others is healthy, and can take no call.
-        ingress.get("/restate/health", current_app.config["RESTATE_WRITE_BUDGET"], proves=False).raise_for_status()
+        """Raise requests.RequestException unless the ingress is healthy, at half of its addresses at least."""
+        ingress.check(current_app.config["RESTATE_WRITE_BUDGET"])
 
 
 def _is_unknown(response: requests.Response) -> bool:

@@ -90,12 +90,9 @@ def get(
     path: str,
     seconds: float,
     by_most: Callable[[requests.Response], bool] = lambda _: False,
-    *,
-    proves: bool = True,
 ) -> requests.Response:
     """Return the answer of the first address that has one; one that is `by_most` needs more than half of them.
 
-    `proves`: who answers this can take calls, too.
     Raises requests.RequestException: there is none in time.
     """
     endpoints, alike = _endpoints(), 0
@@ -108,7 +105,22 @@ def get(
         alike += 1
         return response if alike * 2 > len(endpoints) else None
 
-    return endpoints.ask(once, seconds, proves=proves)
+    return endpoints.ask(once, seconds)
+
+
+def check(seconds: float) -> None:
+    """Raise requests.RequestException unless half of the addresses at least say in time that they are healthy."""
+    endpoints, healthy = _endpoints(), 0
+
+    def once(endpoint: str, share: float) -> bool | None:
+        nonlocal healthy
+        _request("GET", endpoint + "/restate/health", share).raise_for_status()
+        healthy += 1
+        # A minority of the nodes takes no call.
+        return True if healthy * 2 >= len(endpoints) else None
+
+    # One that is cut off from the others is healthy, too.
+    endpoints.ask(once, seconds, proves=False)
 
 
 def _endpoints() -> Addresses:

@@ -25,7 +25,7 @@ def sessions() -> sessionmaker[Session]:
     """Return the factory for sessions, which share one pool per process."""
     settings = load(DatabaseSettings)
     # When a step meets a dead connection, Restate runs it again on a new one, so no ping is needed before each step.
-    options = engine_options(settings) | {"pool_pre_ping": False}
+    options = engine_options(settings) | {"pool_events": []}
     return sessionmaker(create_engine(settings.database_url, **options), expire_on_commit=False)
 
 

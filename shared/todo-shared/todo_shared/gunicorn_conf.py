@@ -6,6 +6,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from todo_shared import logs, metrics, tracing
+from todo_shared.gunicorn_worker import DeadlineWorker
 from todo_shared.settings import Settings, load
 
 logs.install()
@@ -15,6 +16,7 @@ _open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "todo_shared.gunicorn_worker.DeadlineWorker"
+DeadlineWorker.room = _settings.web_queue
 workers = _settings.web_workers
 threads = _settings.web_threads
 # Half of the files that may be open, which are 256 in a shell of macOS. Who comes then waits; a worker that can open no

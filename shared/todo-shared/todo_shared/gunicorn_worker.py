@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, where no client can keep a thread for long by sending slowly."""
+"""gunicorn's threaded worker, where no client can keep a thread for long, and where a queue has an end."""
 
 import contextlib
 import selectors
@@ -9,24 +9,53 @@ from functools import partial
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from todo_shared.outages import Outage
+from todo_shared.sockets import has_news
+
 REQUEST_SECONDS = 5
 """How long a request may take to arrive."""
 
 ANSWER_SECONDS = 30
 """How long it may take until its answer has been sent: longer than any of our time-outs."""
 
+STAY_MILLISECONDS = 5
+"""How long a thread stays with a client that it has answered, if others are free: most send their next request at once,
+which then takes no turn through the loop and back."""
+
+_BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+_DETAIL = "Too many requests are waiting. Nothing was done: please try again in a moment."
+_PROBLEM = f'{{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"{_DETAIL}"}}'
+_PAGE = f"<!doctype html><title>503 Service Unavailable</title><h1>Service Unavailable</h1><p>{_DETAIL}"
+
+queue = Outage("the queue of requests")
+
 
 class DeadlineWorker(ThreadWorker):
-    """A thread reads a request and sends the answer; a client that is too slow for that is cut off."""
+    """A thread reads a request and sends the answer; a client that is too slow for that is cut off.
+
+    At most `room` requests wait for a thread. One more is answered at once with 503, not late or never.
+    """
+
+    room = 256
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.begun: dict[TConn, float] = {}
         """When threads began with the requests that they work on, in seconds of the monotonic clock."""
+        self.waiting: set[TConn] = set()
+        """What waits for a thread."""
+        self.staying: set[TConn] = set()
+        """The clients that threads stay with."""
+        self.looked = 0.0
+        """When the clients were looked at for the last time."""
 
     def enqueue_req(self, conn: TConn) -> None:
         """Give a thread a connection on which something has arrived; gunicorn would let it wait for a silent one."""
         if conn.initialized or conn.data_ready:
+            if len(self.waiting) >= self.room:
+                self._refuse(conn)
+                return
+            self.waiting.add(conn)
             super().enqueue_req(conn)
             return
         conn.sock.setblocking(False)
@@ -35,7 +64,15 @@ class DeadlineWorker(ThreadWorker):
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle(self, conn: TConn) -> object:
-        """Handle a request, in a thread, and say whether its connection is kept."""
+        """Handle a request, in a thread, and those that follow it at once, and say whether the connection is kept."""
+        self.waiting.discard(conn)
+        queue.ended()
+        keep = self._handle_one(conn)
+        while keep is True and self._stay(conn):
+            keep = self._handle_one(conn)
+        return keep
+
+    def _handle_one(self, conn: TConn) -> object:
         self.begun[conn] = time.monotonic()
         try:
             if not (keep := super().handle(conn)):
@@ -47,10 +84,45 @@ class DeadlineWorker(ThreadWorker):
         finally:
             del self.begun[conn]
 
+    def _stay(self, conn: TConn) -> bool:
+        """Return whether the next request of this client has come while no other needed this thread."""
+        if not self.alive or self.waiting or len(self.begun) + len(self.staying) + 1 >= self.cfg.threads:
+            return False
+        if conn.is_http2 or conn.parser.unreader.buf.getvalue():
+            return False
+        self.staying.add(conn)
+        try:
+            return has_news(conn.sock.fileno(), STAY_MILLISECONDS)
+        finally:
+            self.staying.discard(conn)
+
+    def _refuse(self, conn: TConn) -> None:
+        """Answer in the loop: this must not take long."""
+        queue.failed(f"{len(self.waiting)} wait already (WEB_QUEUE)")
+        self.nr_conns -= 1
+        with contextlib.suppress(OSError):
+            conn.sock.setblocking(False)
+            # What is not read would make the client's system drop the answer.
+            is_api = b" /api/" in conn.sock.recv(2**16).partition(b"\r\n")[0]
+            kind, body = ("application/problem+json", _PROBLEM) if is_api else ("text/html; charset=utf-8", _PAGE)
+            head = (
+                f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+            )
+            conn.sock.send(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        conn.close()
+
+    def notify(self) -> None:
+        """Say that this worker lives: gunicorn's loop calls this each time that something has happened."""
+        if time.monotonic() - self.looked >= 1:
+            super().notify()
+
     def murder_pending(self) -> None:
-        """Cut off clients that are too slow; gunicorn's loop calls this once a second."""
-        super().murder_pending()
+        """Cut off clients that are too slow, once a second."""
         now = time.monotonic()
+        if now - self.looked < 1:
+            return
+        self.looked = now
+        super().murder_pending()
         for conn, begun in list(self.begun.items()):
             with contextlib.suppress(OSError):
                 if now - begun > ANSWER_SECONDS:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -10,10 +10,12 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Table,
     and_,
     any_,
     bindparam,
     func,
+    insert,
     literal,
     select,
     true,
@@ -109,6 +111,11 @@ def _page(completed: bool | None) -> Select[Any]:
 _PAGES = {completed: _page(completed) for completed in (None, False, True)}
 
 
+# Into the table, not by the model: without the unit of work it takes half as long.
+_TODO = cast(Table, Todo.__table__)
+_ADD = insert(_TODO).returning(_TODO.c.id, _TODO.c.task, _TODO.c.completed, _TODO.c.order)
+
+
 def listed(session: AnySession, after: int, limit: int) -> list[Todo]:
     """Return so many todos, oldest first, that are newer than the one with this id."""
     return list(session.scalars(select(Todo).where(Todo.id > after).order_by(Todo.id).limit(limit)))
@@ -139,10 +146,7 @@ def lock(session: AnySession, todo_id: int, *, key_share: bool = True) -> None:
 
 def add(session: AnySession, task: str, order: int | None = None) -> TodoData:
     """Add a todo and return it with its id."""
-    todo = Todo(task=task, order=order)
-    session.add(todo)
-    session.flush()
-    return TodoData.model_validate(todo)
+    return TodoData.model_validate(session.execute(_ADD, {"task": task, "order": order}).one())
 
 
 def update(session: AnySession, todo_id: int, changes: Mapping[str, Any]) -> UpdatedData:

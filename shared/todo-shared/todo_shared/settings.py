@@ -172,6 +172,9 @@ class Settings(DatabaseSettings):
     web_threads: int = Field(default=8, ge=1, le=256)
     """Threads in each gunicorn process. Each thread serves one request at a time."""
 
+    web_queue: int = Field(default=256, ge=1, le=10_000)
+    """Requests that may wait for a thread of a gunicorn process; one more is answered at once with 503."""
+
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     """How many reverse proxies in front to trust for the client's address, scheme and host."""
 

@@ -13,12 +13,14 @@ from flask import g, has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from psycopg2.extensions import POLL_OK, POLL_WRITE, STATUS_SETUP, connection, set_wait_callback
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, ExceptionContext, MetaData, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from todo_shared.outages import Outage
 from todo_shared.settings import DatabaseSettings
+from todo_shared.sockets import has_news
 
 Moment = DateTime(timezone=True)
 
@@ -68,6 +70,9 @@ REFUSALS: dict[str, tuple[int, str]] = {
 }
 """What no repeat can mend, with the HTTP status and what the user is told: PostgreSQL's codes or their classes."""
 
+TRUSTED_SECONDS = 0.5
+"""How long a connection that has worked is believed to work. A server takes longer than that to restart."""
+
 outage = Outage("the database")
 
 
@@ -83,8 +88,7 @@ def refusal(error: BaseException) -> tuple[int, str] | None:
 def _failed(context: ExceptionContext) -> None:
     refused = refusal(context.original_exception)
     users_fault = refused and refused[0] < 500
-    # The ping of a pooled connection may fail: another connection is made, and that may fail in earnest.
-    if not context.is_pre_ping and not users_fault:
+    if not users_fault:
         outage.failed(context.original_exception)
 
 
@@ -141,6 +145,28 @@ def wait(waiting: connection) -> None:
             raise psycopg2.OperationalError(f"the database has not answered for {seconds:g} s")
 
 
+def _note_use(_connection: connection, entry: ConnectionPoolEntry) -> None:
+    entry.info["used"] = time.monotonic()
+
+
+def _ping(pooled: connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """Give nobody a dead connection of the pool: all of them are made anew, then.
+
+    SQLAlchemy's own ping is a round trip for each transaction. It is spared where a connection has worked just now and
+    its server has not closed it since, which would have arrived.
+    """
+    used = entry.info.get("used")
+    if used is None or (time.monotonic() - used < TRUSTED_SECONDS and not has_news(pooled.fileno())):
+        return
+    try:
+        pooled.autocommit = True
+        with pooled.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        pooled.autocommit = False
+    except psycopg2.Error as error:
+        raise InvalidatePoolError from error
+
+
 @event.listens_for(Engine, "do_connect")
 def connect_to_one(dialect: Dialect, _record: object, _arguments: object, parameters: dict[str, Any]) -> object:
     """Try the hosts of an address in turn, each with its own time to connect, as libpq does where it waits itself."""
@@ -193,5 +219,5 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
         "pool_size": settings.db_pool_size,
         "max_overflow": 0,
         "pool_timeout": settings.db_pool_timeout_seconds,
-        "pool_pre_ping": True,
+        "pool_events": [(_note_use, "checkin"), (_ping, "checkout")],
     }
