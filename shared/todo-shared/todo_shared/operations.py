@@ -57,12 +57,16 @@ def _storable(todo_id: int) -> int:
     return todo_id
 
 
+Listed = Row[int, str, bool, list[str] | None, int, int]
+"""A todo of a list: its id, task, completed, the words for what it carries, and the page's counts. They are many: so
+this is what SQLAlchemy returns."""
+
+
 class Page(NamedTuple):
     """A part of the list, and how many todos there are."""
 
-    todos: Sequence[Row[int, str, bool, list[str] | None, int, int]]
-    """The id, task, completed and words, what it carries, of each (and the counts): as SQLAlchemy returns them, because
-    they are many. One more than a page has, if another page follows."""
+    todos: Sequence[Listed]
+    """One more than a page has, if another page follows."""
     active: int
     completed: int
     """Of the newest todos: with a million rows, counting all of them would take longer than everything else."""

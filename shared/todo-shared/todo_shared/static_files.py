@@ -43,10 +43,10 @@ def _once(url_for: Callable[..., str]) -> Callable[..., str]:
     """Return the same, but that an address without a host is made once: a page has some twenty."""
 
     @functools.lru_cache(maxsize=1000)
-    def made(_root: str, endpoint: str, **values: Any) -> str:
+    def made(_root: str, endpoint: str, **values: object) -> str:
         return url_for(endpoint, **values)
 
-    def address(endpoint: str, **values: Any) -> str:
+    def address(endpoint: str, **values: object) -> str:
         absolute = values.get("_external") or endpoint.startswith(".") or not has_request_context()
         return url_for(endpoint, **values) if absolute else made(request.script_root, endpoint, **values)
 
