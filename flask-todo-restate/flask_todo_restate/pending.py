@@ -142,6 +142,8 @@ class Pending:
         """Return what is pending, without waiting for long; what these operations asked for will be known, too."""
         self._missing |= {operation_id for operation_id in wanted if _ID.fullmatch(operation_id)}
         told = self._background.look()
+        if not told.calls:
+            return told
         calls = tuple(call for call in told.calls if call.id not in self._ended)
         return replace(told, calls=calls, total=told.total - len(told.calls) + len(calls))
 

@@ -83,9 +83,11 @@ def remembered() -> list[Call]:
 
 def forgotten_before() -> int:
     """Return how many calls had to be forgotten, since the user was told so and has dismissed that."""
+    if not (value := request.cookies.get(PREFIX + EARLIER)):
+        return 0
     try:
-        return int(_serializer(EARLIER).loads(request.cookies[PREFIX + EARLIER]))
-    except (BadData, KeyError, TypeError, ValueError):
+        return int(_serializer(EARLIER).loads(value))
+    except (BadData, TypeError, ValueError):
         return 0
 
 

@@ -1,7 +1,7 @@
 """What waits: the pending calls that a page lists, and what became of those that this browser was promised."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
@@ -85,7 +85,7 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> Pending:
 
     def waiting(todos: Iterable[TodoData] = ()) -> Waiting:
         if "waiting" not in g:
-            g.waiting = _waiting(pending_calls, {todo.id: todo.task for todo in todos})
+            g.waiting = _waiting(pending_calls, todos)
         told: Waiting = g.waiting
         return told
 
@@ -105,13 +105,14 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> Pending:
     return pending_calls
 
 
-def _waiting(pending: Pending, tasks: Mapping[int, str]) -> Waiting:
+def _waiting(pending: Pending, todos: Iterable[TodoData]) -> Waiting:
     """Return what Restate tells of all calls, and the ingress of those that this browser has just handed over.
 
-    `tasks` are those of the todos that the page shows, by which these are called.
+    The todos that the page shows are called by their tasks.
     """
     own = remembered()
     told = pending.look(call.id for call in own)
+    tasks = {todo.id: todo.task for todo in todos} if own or told.calls else {}
     calls = {call.id: call for call in told.calls}
     states, is_asked = _states(own, set(calls))
     notices = []

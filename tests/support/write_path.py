@@ -14,8 +14,9 @@ FOLDERS = (
 )
 """All Python that runs when a todo is written."""
 PAGES = (
-    *(f"shared/todo-shared/todo_shared/{name}.py" for name in ("pages", "forms", "list_view", "way", "static_files")),
-    *(f"shared/todo-shared/todo_shared/features/{name}.py" for name in ("pages", "forms")),
+    *(f"shared/todo-shared/todo_shared/{name}.py" for name in ("pages", "markup", "forms", "list_view", "way")),
+    "shared/todo-shared/todo_shared/static_files.py",
+    *(f"shared/todo-shared/todo_shared/features/{name}.py" for name in ("pages", "forms", "carried")),
     "flask-todo/flask_todo/routes.py",
     *(f"flask-todo-restate/flask_todo_restate/{name}.py" for name in ("routes", "background", "pending", "remembered")),
 )

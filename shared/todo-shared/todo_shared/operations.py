@@ -1,7 +1,7 @@
 """The todo operations on a session. The caller owns the transaction: these functions do not commit."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Row,
     Select,
     Table,
     and_,
@@ -25,6 +26,7 @@ from sqlalchemy import update as update_table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session
 
+from todo_shared.features.carried import carried
 from todo_shared.features.errors import ConflictError
 from todo_shared.features.schemas import DeletedData, MeetingData
 from todo_shared.models import Meeting, Payment, Todo, Watcher
@@ -57,18 +59,15 @@ def _storable(todo_id: int) -> int:
     return todo_id
 
 
-class Listed(NamedTuple):
-    """A todo as the list shows it."""
-
-    id: int
-    task: str
-    completed: bool
+Listed = Row[int, str, bool, list[str] | None, int, int]
+"""A todo of a list: its id, task, completed, the words for what it carries, and the page's counts. They are many: so
+this is what SQLAlchemy returns."""
 
 
 class Page(NamedTuple):
     """A part of the list, and how many todos there are."""
 
-    todos: list[Listed]
+    todos: Sequence[Listed]
     """One more than a page has, if another page follows."""
     active: int
     completed: int
@@ -83,8 +82,7 @@ class Page(NamedTuple):
 def page(session: Reader, number: int, size: int, *, completed: bool | None = None) -> Page:
     """Return page `number` (from 1) of the todos, newest first: all, or those that are completed or are not."""
     rows = session.execute(_PAGES[completed], {"before": (number - 1) * size, "limit": size + 1}).all()
-    active, done = rows[0][3:]
-    return Page([Listed(*row[:3]) for row in rows if row[0] is not None], active, done)
+    return Page(rows if rows[0].id else [], rows[0].active, rows[0].done)
 
 
 def last_page(session: Reader, size: int, *, completed: bool | None = None) -> int:
@@ -100,11 +98,13 @@ def _shown(completed: bool | None) -> ColumnElement[bool]:
 def _page(completed: bool | None) -> Select[Any]:
     """Return the question for a page with the counts, which are there even where no todo is."""
     newest_first = select(Todo.id, Todo.task, Todo.completed).where(_shown(completed)).order_by(Todo.id.desc())
-    todos = newest_first.offset(bindparam("before", type_=Integer)).limit(bindparam("limit", type_=Integer)).subquery()
+    todos = newest_first.offset(bindparam("before", type_=Integer)).limit(bindparam("limit", type_=Integer)).cte()
+    words = carried(select(todos.c.id)).subquery()
     newest = select(Todo.completed).order_by(Todo.id.desc()).limit(COUNTED + 1).subquery()
     done = newest.c.completed
     counts = select(func.count().filter(~done).label("active"), func.count().filter(done).label("done")).subquery()
-    return select(todos, counts).select_from(counts.outerjoin(todos, true())).order_by(todos.c.id.desc())
+    found = counts.outerjoin(todos, true()).outerjoin(words, words.c.todo_id == todos.c.id)
+    return select(todos, words.c.words, counts).select_from(found).order_by(todos.c.id.desc())
 
 
 # Made once: making one takes longer than asking it.

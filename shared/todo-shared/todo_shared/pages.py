@@ -7,7 +7,6 @@ from sqlalchemy import Connection, select
 from werkzeug.datastructures import MultiDict
 
 from todo_shared import operations
-from todo_shared.features.carried import carried
 from todo_shared.features.forms import FeatureForm
 from todo_shared.features.pages import todo_page
 from todo_shared.forms import AddForm, TodoForm, UpdateForm, for_forms, form_of, new_request_id
@@ -34,19 +33,19 @@ def todo_list(form: TodoForm | None = None, message: str = "") -> str:
         if view.page > 1 and not found.todos:
             view = View(operations.last_page(database, PAGE_SIZE, completed=view.completed), view.show)
             found = operations.page(database, view.page, PAGE_SIZE, completed=view.completed)
-        words = carried(database, [todo.id for todo in found.todos])
         edited = _edited(database, found, form)
     todos = found.todos[:PAGE_SIZE]
+    # What is edited may be on another page by now, or gone: then its form is above the list.
+    place = next((index for index, todo in enumerate(todos) if todo.id == edited.id), -1) if edited else -1
     return render_template(
         "index.html",
         todos=todos,
+        above=todos[: max(0, place)],
+        below=todos[place + 1 :],
         found=found,
-        carried=words,
         view=view,
         has_next=len(found.todos) > PAGE_SIZE,
         edited=edited,
-        # It may be on another page by now, or gone: then its form is above the list.
-        edited_elsewhere=edited and edited.id not in {todo.id for todo in todos},
         message=message,
         **for_forms(form),
     )

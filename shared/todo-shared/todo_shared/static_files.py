@@ -1,10 +1,12 @@
 """What a page loads is small, and is asked for once: compressed, with its version in its address."""
 
+import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, has_request_context, request
 from flask_compress import Compress
 
 A_YEAR = 365 * 24 * 3600
@@ -32,3 +34,20 @@ def register(app: Flask) -> None:
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == "static":
             values["v"] = versions.get(values["filename"])
+
+    # Before Jinja, which gets it from here.
+    app.url_for = _once(app.url_for)  # type: ignore[method-assign]  # Flask's way
+
+
+def _once(url_for: Callable[..., str]) -> Callable[..., str]:
+    """Return the same, but that an address without a host is made once: a page has some twenty."""
+
+    @functools.lru_cache(maxsize=1000)
+    def made(_root: str, endpoint: str, **values: object) -> str:
+        return url_for(endpoint, **values)
+
+    def address(endpoint: str, **values: object) -> str:
+        absolute = values.get("_external") or endpoint.startswith(".") or not has_request_context()
+        return url_for(endpoint, **values) if absolute else made(request.script_root, endpoint, **values)
+
+    return address

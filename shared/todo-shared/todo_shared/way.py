@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, request
 
+from todo_shared.markup import hidden_fields, icon, rows
 from todo_shared.models.database import outage
 
 # What is new each time that a page is made.
@@ -40,6 +41,9 @@ def register(app: Flask) -> None:
         way=lambda: [*plain, Hop("PostgreSQL", works=outage.works)],
         waiting=lambda *_: None,
         is_fetched_again=is_fetched_again,
+        icon=icon,
+        hidden_fields=hidden_fields,
+        rows=rows,
     )
 
     @app.after_request
