@@ -72,6 +72,7 @@ def _with_clients(twins: Sequence[RunningApp], step: Advance) -> Iterator[Growth
     add = ADD._replace(busy=503)
     for twin in twins:
         fill(twin.database, ROWS)
+        _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
     taken: dict[tuple[int, RunningApp], list[Used]] = defaultdict(list)
     for clients, twin in in_turns(list(product(CLIENT_COUNTS, twins)), ROUNDS):
         used = put_load_and_look(twin.url, add, twin.servers, clients=clients, seconds=ADD_SECONDS)

@@ -38,9 +38,9 @@ LONG_SECONDS = 30.0
 """From here on, and the longest ones, outages of the servers last side by side, on a twin for each."""
 
 HAND_IN_CLIENTS = 32
-HAND_IN_SECONDS = 60.0
+HAND_IN_SECONDS = 120.0
 POLL_SECONDS = 0.002
-RECOVERY_SECONDS = 60.0
+RECOVERY_SECONDS = 120.0
 """How long a server may need to listen again, and then everything to be applied, before it counts as not recovered."""
 
 
