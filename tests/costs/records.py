@@ -191,7 +191,7 @@ class Growth(Record):
     application: ApplicationName
     size: int
     per_second: float
-    p99_ms: float
+    p99_ms: float | None
     cpu_ms: float | None = None
     """Processor time for one add, of all servers together."""
     refused: int = 0

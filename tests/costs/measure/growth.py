@@ -187,14 +187,12 @@ def _growth(
     what: GrowthFactor, application: ApplicationName, size: int, taken: Sequence[Used], **others: float | None
 ) -> Growth:
     samples = [one.sample for one in taken]
-    if (p99 := latency(samples).p99) is None:
-        raise LoadError("the answers are too few to tell the p99")
     return Growth(
         what=what,
         application=application,
         size=size,
         per_second=throughput(samples).median,
-        p99_ms=round(p99, 3),
+        p99_ms=latency(samples).p99,
         cpu_ms=round(sum(sum(one.cpu_ms.values()) for one in taken) / sum(len(one.milliseconds) for one in samples), 3),
         refused=sum(one.refused for one in samples),
         **others,
