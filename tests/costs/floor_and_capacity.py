@@ -13,9 +13,12 @@ RATES = (1_000, 100_000)
 
 _CHECKED = (
     "All others and the load generator share another core. The adds a second should be those on paper, as long as the "
-    "server's own core is the busier one. The Restate twin is called at Restate's ingress: its web, on the other core, "
-    "would make that the busier one."
+    "server's own core is the bottleneck: the busier one, and full. The Restate twin is called at Restate's ingress: "
+    "its web, on the other core, would make that the bottleneck."
 )
+
+FULL = 0.85
+"""A core that is busy for so much of the time counts as full."""
 
 Figures = tuple[float, float, float | None]
 """p50 in ms with one client, adds a second and milliseconds of processor with many."""
@@ -79,7 +82,7 @@ def capacity(costs: Costs) -> Section:
     """Return what many adds a second need by the measured parts, and the check of that."""
     needs = [f"{unit} for {rate:,}/s" for unit in ("cores", "MB/s") for rate in RATES]
     head = ["twin", "server", *needs]
-    checked = ["twin", "has a core for itself", "busier core", "ms", "on paper", "adds/s", "own busy", "other busy"]
+    checked = ["twin", "has a core for itself", "bottleneck", "ms", "on paper", "adds/s", "own busy", "other busy"]
     pinned = [Row(_check(one)) for one in costs.pinned]
     return Section(
         "capacity",
@@ -111,6 +114,7 @@ def _needs(costs: Costs) -> Iterator[Row]:
 
 
 def _check(one: PinnedTier) -> list[str]:
-    busier = one.server if one.busy >= one.others_busy else "the other"
+    full = max(one.busy, one.others_busy) >= FULL
+    bottleneck = (one.server if one.busy >= one.others_busy else "the others") if full else "neither"
     busy = [figure(100 * share, "%") for share in (one.busy, one.others_busy)]
-    return [one.application, one.server, busier, *map(figure, (one.cpu_ms, one.predicted, one.per_second)), *busy]
+    return [one.application, one.server, bottleneck, *map(figure, (one.cpu_ms, one.predicted, one.per_second)), *busy]

@@ -15,10 +15,10 @@ from tests.costs.goals import goals
 from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import OperationCost, PeerCosts
 from tests.costs.peers.speeds import OTHER_OPERATIONS
-from tests.costs.records import Costs, Drain, MoreClients, Spread
+from tests.costs.records import ClosedLoop, Costs, Drain, MoreClients, PinnedTier, Spread
 from tests.costs.sections import sections
 from tests.costs.show import page, text
-from tests.costs.show.numbers import NONE
+from tests.costs.show.numbers import NONE, TIMES
 from tests.costs.show.tables import Bar, Linear, Logarithmic, Section
 from tests.support.control import COMPARED
 
@@ -111,6 +111,57 @@ def test_other_operations() -> None:
 
     (peers,) = sections(EMPTY, PEERS_KEPT.model_copy(update={"operations": ()}))[1:]
     assert len(peers.tables) == 1
+
+
+def loops(application: str, p50: float, per_second: float) -> list[ClosedLoop]:
+    """Return adds by one client and by many."""
+    kept = [one for one in KEPT.closed_loops if (one.request, one.application) == ("add", "plain")]
+    latency = kept[0].latency_ms.model_copy(update={"p50": p50})
+    changes = {"application": application, "latency_ms": latency, "per_second": steady(per_second)}
+    return [one.model_copy(update=changes) for one in kept]
+
+
+def test_floor() -> None:
+    """It is the plain add and the step that does nothing; an add without ctx.run stands beside one with it."""
+    figures = {"plain": (2, 700), "noop": (3, 600), "restate": (6, 300), "with_run": (4, 400), "without_run": (3, 600)}
+    measured = [loop for name, each in figures.items() for loop in loops(name, *each)]
+    taken = usage(plain=1, noop=2, restate=4, with_run=3, without_run=1.5)
+    costs = EMPTY.model_copy(update={"closed_loops": measured, "floor": steady(1.2), **taken})
+    (section,) = (one for one in sections(costs, None) if one.key == "floor")
+    over, without = section.tables
+    assert over.rows[2].cells == ["both: the floor", "5.00", NONE, "3.00"]
+    assert over.rows[-1].cells == ["durable add / floor", f"1.20 {TIMES} (1.20 to 1.20)", NONE, f"1.33 {TIMES}"]
+    assert without.rows[-1].cells == ["without / with", *(f"{share} {TIMES}" for share in ("0.75", "1.50", "0.50"))]
+    assert draw([section]).select("#floor")
+    assert sum("floor" in line for line in report.answer(costs)) == 1
+
+
+@pytest.mark.parametrize(
+    ("busy", "others_busy", "bottleneck"), [(0.9, 0.4, "restate_app"), (0.9, 0.95, "the others"), (0.8, 0.4, "neither")]
+)
+def test_check_of_capacity(busy: float, others_busy: float, bottleneck: str) -> None:
+    """What is on paper is compared with what was measured, and it is said whether that proves anything."""
+    one = PinnedTier(
+        application="restate", server="restate_app", cpu_ms=2, per_second=480, busy=busy, others_busy=others_busy
+    )
+    (section,) = (one for one in sections(EMPTY.model_copy(update={"pinned": [one]}), None) if one.key == "capacity")
+    assert section.tables[-1].rows[0].cells[1:6] == ["restate_app", bottleneck, "2.00", "500", "480"]
+
+
+def test_curves() -> None:
+    """What grows by more than the limit with the work is marked, each twin against its own first row."""
+    kept = next(one for one in KEPT.growth if one.what == "rows")
+    rows = [("plain", 1), ("restate", 4), ("plain", 1.15), ("restate", 4.7)]
+    grown = [kept.model_copy(update={"what": "clients", "application": name, "cpu_ms": ms}) for name, ms in rows]
+    drains = {"drain": Drain(operations=1000, seconds=2), "long_drain": Drain(operations=10_000, seconds=24)}
+    found = sections(EMPTY.model_copy(update={"growth": grown, **drains}), None)
+    flat, clients = (rows_of([one]) for one in found if one.key in ("recovery", "growth"))
+    assert [row[5] for row in clients] == [f"{share} {TIMES}" for share in ("1.00", "1.00", "1.15", "1.18")]
+    assert [row[3] for row in flat] == [f"{share} {TIMES}" for share in ("1.00", "1.20")]
+    assert [mark.text for mark in draw(found).select("#growth ~ * .bad, #recovery ~ * .bad")] == [
+        f"1.20 {TIMES}",
+        f"1.18 {TIMES}",
+    ]
 
 
 @pytest.mark.parametrize("field", [*MEASURED, "drain"])
