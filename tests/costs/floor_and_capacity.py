@@ -31,9 +31,9 @@ def floor(costs: Costs) -> Section:
     return Section(
         "floor",
         "The floor of a durable add",
-        "It cannot cost less than a plain add and a durable step that does nothing. That step is called at Restate's "
-        "ingress, by the load generator, and is measured in the same rounds; so is one that adds a todo, with ctx.run "
-        "and without it.",
+        "With a step it cannot cost less than a plain add and a durable step that does nothing. That one is called at "
+        "Restate's ingress, by the load generator, and is measured in the same rounds; so are adds with ctx.run and "
+        "without it.",
         [
             Table("The durable add and its floor", head, _over_floor(costs)),
             Table("One idempotent step, called at the ingress", head, _without_run(costs)),
