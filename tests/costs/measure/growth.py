@@ -29,7 +29,7 @@ CLIENTS, ROUNDS = 32, 2
 ADD_SECONDS, LIST_SECONDS, WARM_UP_SECONDS = 2.0, 1.0, 0.7
 """Of a sample of adds, of one of the list, by one client, and after a start."""
 
-WEB_WORKERS, SERVICE_WORKERS = (1, 2, 4), (1, 2)
+WEB_WORKERS, SERVICE_WORKERS = (1, 4), (1, 2)
 CLIENT_COUNTS, NODES = (1, 8, 32, 64, 128, 256), 3
 ROW_COUNTS = (1_000, 100_000, 1_000_000)
 JOURNALS = 5_000
