@@ -97,7 +97,7 @@ trace: $(READY) ## follow one add that is killed after COMMIT in each twin, by i
 compare: $(READY) ## break the twins and the control at every seam and draw the results; ONLY='plain/add/*' runs a part
 	@exec $(BIN)/python -m tests.faultlab.compare --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(if $(FRESH),--fresh)
 
-bench: $(READY) ## measure what durability costs, in under ten minutes; ONLY=load, waterfall, recovery or growth runs a part
+bench: $(READY) ## measure what durability costs, in under twelve minutes; ONLY=load, waterfall, recovery or growth runs a part
 	@exec $(BIN)/python -m tests.costs --only '$(ONLY)'
 
 bench-peers: $(READY) ## measure the alternatives: a ledger alone, DBOS, Celery, Temporal and an outbox (installs them)

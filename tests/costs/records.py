@@ -4,19 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from tests.support.run_environment import Record, RunRecord
+from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 ApplicationName: TypeAlias = str
-"""A twin's key, or MINIMAL."""
+"""A twin's key, or one of those below."""
 
 MINIMAL = "minimal"
 """A Flask application of a few lines that only inserts, with psycopg2."""
+
+NOOP, WITH_RUN, WITHOUT_RUN = "noop", "with_run", "without_run"
+"""Calls at Restate's ingress: a durable step that does nothing, and an add with and without ctx.run."""
+
+TWIN_NAMES = tuple(twin.key for twin in TWINS)
 
 RequestKind: TypeAlias = Literal["add", "update", "delete", "list"]
 REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
 AnyRequestKind: TypeAlias = RequestKind | Literal["pay"]
 """With what only `make bench-peers` measures: it needs the outside world."""
 
-GrowthFactor: TypeAlias = Literal["web processes", "service processes", "rows", "journals"]
+GrowthFactor: TypeAlias = Literal["clients", "web processes", "service processes", "nodes", "rows", "journals"]
 """Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""
 
 PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
@@ -75,6 +81,16 @@ class TwinRatio(Record):
     request: RequestKind
     clients: int
     p50: Spread
+    throughput: Spread
+
+
+class MoreClients(Record):
+    """Requests a second of one twin by more clients over those by fewer, by round."""
+
+    application: ApplicationName
+    request: RequestKind
+    clients: int
+    fewer: int
     throughput: Spread
 
 
@@ -148,6 +164,26 @@ class Drain(Record):
     seconds: float
 
 
+class PinnedTier(Record):
+    """Adds while one server has one core for itself, and all others another one, with the load generator."""
+
+    application: ApplicationName
+    server: str
+    cpu_ms: float
+    """What the server took for an add when nothing was pinned."""
+    per_second: float
+    """As many adds were done."""
+    busy: float
+    """What the server took of its core, 0 to 1."""
+    others_busy: float
+    """What the others took of theirs."""
+
+    @property
+    def predicted(self) -> float:
+        """The adds a second that its core has time for."""
+        return 1000 / self.cpu_ms
+
+
 class Growth(Record):
     """Adds by many clients after something has grown."""
 
@@ -155,7 +191,11 @@ class Growth(Record):
     application: ApplicationName
     size: int
     per_second: float
-    p99_ms: float
+    p99_ms: float | None
+    cpu_ms: float | None = None
+    """Processor time for one add, of all servers together."""
+    refused: int = 0
+    """Requests that the web had no room for, 503."""
     list_p50_ms: float | None = None
     """Of the list, by one client, where there are more rows."""
     purge_seconds: float | None = None
@@ -172,13 +212,21 @@ class Costs(RunRecord):
     ratios: Sequence[TwinRatio] = ()
     minimal: Spread | None = None
     """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
+    floor: Spread | None = None
+    """p50 of the durable add over the sum of those of the plain add and the no-op step, one client, by round."""
+    more_clients: Sequence[MoreClients] = ()
     usage: Sequence[ServerUsage] = ()
+    """Of the twins, and of calls at the ingress."""
+    pinned: Sequence[PinnedTier] = ()
+    """Empty where the system does not pin processes."""
     disk: Sequence[DiskUsage] = ()
     idle_memory_mb: Mapping[ApplicationName, dict[str, float]] = {}
     """Resident memory (RSS), right after start, by twin and server."""
     waterfalls: Sequence[Waterfall] = ()
     recoveries: Sequence[Recovery] = ()
     drain: Drain | None = None
+    long_drain: Drain | None = None
+    """Of ten times as many."""
     growth: Sequence[Growth] = ()
 
     @property
@@ -191,6 +239,21 @@ class Costs(RunRecord):
         """How many operations were lost in all outages, and how many done twice."""
         return sum(one.lost for one in self.recoveries), sum(one.duplicated for one in self.recoveries)
 
+    def cpu_ms(self, application: ApplicationName) -> float | None:
+        """Return the processor time of all servers for one add, with the most clients; None if it was not measured."""
+        return sum(one.cpu_ms for one in self.usage if one.application == application) or None
+
+    @property
+    def cpu_over_floor(self) -> float | None:
+        """Processor time of a durable add over that of a plain add and a no-op step, as far as all were measured."""
+        plain, noop, durable = map(self.cpu_ms, (PLAIN.key, NOOP, RESTATE.key))
+        return durable / (plain + noop) if plain and noop and durable else None
+
+    def loop(self, application: ApplicationName, *, most: bool) -> ClosedLoop | None:
+        """Return the adds of an application by the most clients, or by the fewest."""
+        found = [one for one in self.closed_loops if (one.request, one.application) == ("add", application)]
+        return (max if most else min)(found, key=lambda one: one.clients, default=None)
+
     def ratio(self, request: RequestKind, *, most: bool) -> TwinRatio | None:
         """Return the ratio of the twins at a request by the most clients, or by the fewest."""
         found = [one for one in self.ratios if one.request == request]
@@ -198,6 +261,6 @@ class Costs(RunRecord):
 
     def of_twins(self, request: RequestKind, *, most: bool) -> list[ClosedLoop]:
         """Return the loops of the twins at a request by the most clients, or by the fewest, as far as there are any."""
-        found = [one for one in self.closed_loops if one.request == request and one.application != MINIMAL]
+        found = [one for one in self.closed_loops if one.request == request and one.application in TWIN_NAMES]
         number = (max if most else min)((one.clients for one in found), default=0)
         return [one for one in found if one.clients == number]

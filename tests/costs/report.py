@@ -14,7 +14,7 @@ from tests.costs.show.tables import Row, Table
 from tests.costs.show.text import sections_in_markdown, table_in_markdown
 from tests.support.page import counted
 from tests.support.run_environment import MAIN_VERSIONS
-from todo_stack.twins import TWINS
+from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 
 def figures_for_readme() -> str:
@@ -31,7 +31,7 @@ def short_table_for_readme() -> str:
 
 
 def answer(costs: Costs) -> list[str]:
-    """Return the answer in a few sentences, as far as there are figures."""
+    """Return the answer in five lines, as far as there are figures."""
     found = []
     if costs.closed_loops:
         p50, durable_p50 = (figure(one.latency_ms.p50, "ms") for one in costs.of_twins("add", most=False))
@@ -41,6 +41,17 @@ def answer(costs: Costs) -> list[str]:
             f"{counted(costs.most_clients, 'client')} together get {durable} durable adds a second, and {plain} plain "
             "ones.",
         ]
+    durable_cpu, plain_cpu = (costs.cpu_ms(twin.key) for twin in (RESTATE, PLAIN))
+    if durable_cpu and plain_cpu:
+        found.append(
+            f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: as "
+            "many cores are busy at 1,000 a second."
+        )
+    if costs.floor and (over := costs.cpu_over_floor):
+        found.append(
+            "Against its floor, a plain add and a durable step that does nothing, the durable add takes "
+            f"{ratio(costs.floor.median)} the time and {ratio(over)} the processor."
+        )
     if costs.recoveries:
         worst = max(one.applied_after_seconds for one in costs.recoveries)
         longest = max(one.meant_seconds for one in costs.recoveries)

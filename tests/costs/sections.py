@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from tests.costs.floor_and_capacity import capacity, floor
 from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, ApplicationName, Costs, GrowthFactor, Latency, Waterfall
-from tests.costs.show.numbers import NONE, figure, ratio_of_rounds
-from tests.costs.show.tables import Linear, Logarithmic, Plot, Row, Section, Table, TableCell, Tick, harm
+from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
+from tests.costs.show.tables import Judged, Linear, Logarithmic, Plot, Row, Section, Table, TableCell, Tick, harm
 from tests.support.page import counted
 from todo_stack.twins import RESTATE, TWINS, twin_named
 
@@ -19,22 +20,26 @@ _COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writ
 """The class of a server's colour, where it is not its name."""
 
 
+FLAT = 1.15
+"""Costs for one operation that grow by more than this with the work do not stay the same."""
+
+
 def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
     """Return what there is to show, the most important first, and the peers last if there is a run of them."""
-    found = [_goals(costs, peers.against_dbos if peers else None)]
-    found += [section(costs) for section in (_closed_loops, _open_loops, _usage, _waterfalls, _recovery, _growth)]
+    found = [_goals(costs, peers)]
+    found += [section(costs) for section in _SECTIONS]
     found += [of_peers.section(peers)] if peers else []
     shown = [section._replace(tables=[table for table in section.tables if table.rows]) for section in found]
     return [section for section in shown if section.tables]
 
 
-def _goals(costs: Costs, against_dbos: float | None) -> Section:
+def _goals(costs: Costs, peers: PeerCosts | None) -> Section:
     return Section(
         "goals",
         "The answer in figures",
         "Ratios are taken within each round of one run, in which the twins take turns; in brackets the lowest and the "
         "highest round.",
-        [Table("Goals", ["what", "goal", "measured", ""], goals(costs, against_dbos), words=4)],
+        [Table("Goals", ["what", "goal", "measured", ""], goals(costs, peers), words=4)],
     )
 
 
@@ -51,8 +56,8 @@ def _closed_loops(costs: Costs) -> Section:
         scale = Linear(one.per_second.high for one in loops)
         rows = []
         for one in loops:
-            ratio = ratios.get((kind, one.clients), NONE) if one.application == RESTATE.key else ""
-            figures = [figure(one.per_second.median), *_percentiles(one.latency_ms), ratio]
+            against = ratios.get((kind, one.clients), NONE) if one.application == RESTATE.key else ""
+            figures = [figure(one.per_second.median), *_percentiles(one.latency_ms), against]
             bar = scale.bar(one.per_second, one.application)
             rows.append(Row([f"{one.clients:,}", one.application, *figures], bar))
         tables.append(Table(f"{kind}: requests a second, and their times in ms", head, rows, words=2))
@@ -163,10 +168,14 @@ def _recovery(costs: Costs) -> Section:
         css = RESTATE.key if seconds < RECOVERY_SECONDS else "late"
         rows.append(Row(cells, scale.bar(seconds, css, limit=RECOVERY_SECONDS)))
     tables = [Table("Recovery", ["down", "for", "in flight", "all applied after", "lost", "done twice"], rows, words=2)]
-    if drain := costs.drain:
-        cells = [f"{drain.operations:,}", figure(drain.seconds, "s"), figure(drain.operations / drain.seconds)]
-        head = ["accepted while the service endpoint was down", "all applied after", "a second"]
-        tables.append(Table("Drain of a backlog", head, [Row(cells)]))
+    head = ["accepted while the service endpoint was down", "all applied after", "a second", "time for one / first"]
+    drains = [one for one in (costs.drain, costs.long_drain) if one]
+    each = [one.seconds / one.operations for one in drains]
+    rows = [
+        Row([f"{one.operations:,}", figure(one.seconds, "s"), figure(1 / for_one), _flat(for_one, each[0])])
+        for one, for_one in zip(drains, each, strict=True)
+    ]
+    tables.append(Table("Drain of a backlog", head, rows))
     return Section(
         "recovery",
         "Recovery",
@@ -181,18 +190,38 @@ def _growth(costs: Costs) -> Section:
     for what in get_args(GrowthFactor):
         grown = [one for one in costs.growth if one.what == what]
         scale = Linear(one.per_second for one in grown)
-        fields = {"per_second": "adds/s", "p99_ms": "p99 ms"}
-        if what == "rows":
-            fields |= {"list_p50_ms": "list p50 ms", "purge_seconds": "purge s"}
+        fields = {"per_second": "adds/s", "p99_ms": "p99 ms", "cpu_ms": "CPU ms"}
+        others = {"rows": {"list_p50_ms": "list p50 ms", "purge_seconds": "purge s"}, "clients": {"refused": "503"}}
+        fields_after = others.get(what, {})
+        first: dict[ApplicationName, float | None] = {}
         rows = []
         for one in grown:
-            cells = [one.application, f"{one.size:,}", *(figure(getattr(one, field)) for field in fields)]
+            cost = _flat(one.cpu_ms, first.setdefault(one.application, one.cpu_ms))
+            before, after = ([_number(getattr(one, field)) for field in each] for each in (fields, fields_after))
+            cells = [one.application, _number(one.size), *before, cost, *after]
             rows.append(Row(cells, scale.bar(one.per_second, one.application)))
-        tables.append(Table(f"More {what}", ["twin", what, *fields.values()], rows, words=2))
+        head = ["twin", what, *fields.values(), "CPU / first", *fields_after.values()]
+        tables.append(Table(f"More {what}", head, rows, words=2))
     return Section(
         "growth",
         "Growth",
-        f"Adds by {counted(costs.most_clients, 'client')}. Rows are todos, and as many in the ledger, half of which "
-        "the purge deletes. Journals are those of the calls that the Restate server still keeps.",
+        f"Adds by {counted(costs.most_clients, 'client')}, unless it says otherwise. CPU is the processor time for one "
+        f"add, of all servers together; beside it that over the first row of the twin: more than {FLAT:g} is not flat. "
+        "503: so often the web had no room, and the client waited as it was told. Rows are todos, and as many in the "
+        "ledger, half of which the purge deletes. Journals are those of the calls that the Restate server still keeps.",
         tables,
     )
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else figure(value)
+
+
+def _flat(value: float | None, first: float | None) -> TableCell:
+    """Return a cost for one add over that of the first, and mark one that has grown."""
+    if not value or not first:
+        return NONE
+    return ratio(value / first) if value / first <= FLAT else Judged(ratio(value / first))
+
+
+_SECTIONS = (floor, _closed_loops, _open_loops, _usage, capacity, _waterfalls, _recovery, _growth)

@@ -1,28 +1,37 @@
 """What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
 
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import product
+
 import pytest
 
-from tests.costs.measure import load, usage
-from tests.costs.measure.all_parts import minimal_app
+from tests.costs.measure import LoadError, load, pinned, usage
+from tests.costs.measure.all_parts import minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.load_generator import put_load
+from tests.costs.measure.load_generator import LIST, put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.peers import speeds
 from tests.costs.peers.contestants import PEERS
-from tests.costs.records import MINIMAL, REQUEST_KINDS
+from tests.costs.records import MINIMAL, NOOP, REQUEST_KINDS
 from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
+from todo_stack import tree
 from todo_stack.output import no_log
+from todo_stack.ports import HOST
 from todo_stack.stack import Stack
-from todo_stack.twins import TWINS
+from todo_stack.twins import RESTATE, TWINS
 
 SHORT = load.LoadPlan(
-    clients=(2,),
+    clients=(1, 2),
     rounds=1,
     seconds=dict.fromkeys(REQUEST_KINDS, 0.15),
     warm_up_seconds=0.1,
     open_seconds=dict.fromkeys(REQUEST_KINDS, 0.3),
     open_slices=1,
+    steps_after=2,
 )
 
 
@@ -58,21 +67,101 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
 
 @pytest.mark.whole
 def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
-    """Both twins are measured at every kind of request, in both loops and at one rate, and all three at adding."""
+    """Both twins are measured at every kind of request, in both loops and at one rate, and all others at adding."""
     steps: list[int] = []
     minimal = minimal_app(ExtraServers(stack, no_log))
-    measured = load.measure([*twins, minimal], SHORT, lambda _what, of: steps.append(of))
+    with step_apps(stack, no_log) as at_ingress:
+        others = [minimal, *at_ingress]
+        measured = load.measure([*twins, *others], SHORT, lambda _what, of: steps.append(of))
     minimal.servers[MINIMAL].stop()
-    # Samples to warm up, of closed loops and of open ones; the usage of each twin is still to come.
-    assert steps == [8 + 9 + 8 + 2] * (8 + 9 + 8)
+    # Samples to warm up, of closed loops and of open ones; what follows is still to come.
+    assert steps == [12 + 24 + 8 + 2] * (12 + 24 + 8)
     loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
     closed, opened = measured["closed_loops"], measured["open_loops"]
-    assert sorted((one.application, one.request) for one in closed) == sorted([*loops, (MINIMAL, "add")])
+    assert sorted((one.application, one.request) for one in closed) == sorted(
+        2 * [*loops, *((other.name, "add") for other in others)]
+    )
     assert sorted((one.application, one.request) for one in opened) == sorted(loops)
-    assert [ratio.request for ratio in measured["ratios"]] == list(REQUEST_KINDS)
+    ratios = [(ratio.request, ratio.clients) for ratio in measured["ratios"]]
+    assert ratios == list(product(REQUEST_KINDS, SHORT.clients))
+    assert [(one.application, one.clients, one.fewer) for one in measured["more_clients"]] == [
+        (twin.name, 2, 1) for twin in twins
+    ]
     assert all(one.answers and one.per_second.median > 0 for one in closed)
     assert len({(one.request, one.rate) for one in opened}) == len(REQUEST_KINDS)
     assert measured["minimal"] is not None
+    assert measured["floor"].median > 0
+
+
+@pytest.mark.whole
+def test_steps_at_the_ingress(twins: list[RunningApp], stack: Stack) -> None:
+    """A step that does nothing writes nothing; the others write a todo and a row of the ledger for each call."""
+    durable = next(twin for twin in twins if twin.name == RESTATE.key)
+    count = "SELECT (SELECT count(*) FROM todo), (SELECT count(*) FROM operation)"
+    with step_apps(stack, no_log) as apps:
+        for app in apps:
+            taken = put_load(app.url, app.prepare("add"), clients=4, seconds=20, stop_after=20)
+            written = 0 if app.name == NOOP else 20
+            assert (len(taken.milliseconds), execute(durable.database, count)) == (20, [(ROWS + written, written)])
+        used = usage.measure(apps, stack.ports.restate_node, 2, 0.5, lambda *_: None)["usage"]
+    assert {(one.application, one.server) for one in used} == {
+        (app.name, server) for app in apps for server in app.servers
+    }
+
+
+@pytest.mark.whole
+def test_pinned(twins: list[RunningApp], stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One server of each twin has a core for itself; afterwards every thread may run anywhere again."""
+
+    def cores() -> set[frozenset[int]]:
+        families = [tree.family(server.pid) for server in stack.servers.values() if server.pid]
+        threads = [thread.id for family in families for process in family for thread in process.threads()]
+        return {frozenset(os.sched_getaffinity(thread)) for thread in (0, *threads)}
+
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("processes cannot be pinned here")
+    monkeypatch.setattr(pinned, "SECONDS", 0.5)
+    used = usage.measure(twins, stack.ports.restate_node, 2, 0.5, lambda *_: None)["usage"]
+    before = cores()
+    found = pinned.measure(stack, used, 2, lambda *_: None)
+    assert [(one.application, one.server) for one in found] == [
+        (twin.name, pinned.TIERS[twin.name][0]) for twin in twins
+    ]
+    # What a core can give, and a little for the clock's ticks.
+    assert all(one.per_second > 0 and 0 < one.busy < 1.1 and 0 < one.others_busy < 1.1 for one in found)
+    assert cores() == before == {frozenset(os.sched_getaffinity(0))}
+
+
+class _Busy(BaseHTTPRequestHandler):
+    """Has room for every other request."""
+
+    requests = itertools.count()
+
+    def do_GET(self) -> None:
+        """Answer 200 or 503."""
+        self.send_response(503 if next(self.requests) % 2 else 200)
+        self.send_header("Retry-After", "0.1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_busy_server() -> None:
+    """That a server has no room is counted apart where it is meant to be told, and an error elsewhere."""
+    with HTTPServer((HOST, 0), _Busy) as server, ThreadPoolExecutor(1) as thread:
+        serving = thread.submit(server.serve_forever)
+        url = f"http://{HOST}:{server.server_port}"
+        try:
+            taken = put_load(url, LIST._replace(busy=503), seconds=20, stop_after=10)
+            assert (len(taken.milliseconds), taken.refused) == (5, 5)
+            assert taken.seconds > 0.5
+            with pytest.raises(LoadError, match="503"):
+                put_load(url, LIST, seconds=20, stop_after=10)
+        finally:
+            server.shutdown()
+        serving.result()
 
 
 @pytest.mark.usefixtures("twins")

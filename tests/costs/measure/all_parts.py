@@ -1,23 +1,32 @@
 """The parts of `make bench`: each measures some fields of the record, and yields them as soon as it has them."""
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.costs.measure import Advance, Findings, growth, load, recovery, usage, waterfall
+from tests.costs.measure import Advance, Findings, growth, load, pinned, recovery, usage, waterfall
 from tests.costs.measure.extra_servers import ExtraServers
+from tests.costs.measure.load_generator import call
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import MINIMAL
+from tests.costs.records import MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN
 from tests.support.database import execute
+from tests.support.running_twin import restate_twin
+from tests.support.service_endpoint import endpoint_beside
+from todo_stack.database_roles import SUPERUSER
+from todo_stack.output import Log
 from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
-from todo_stack.twins import TWINS
+from todo_stack.twins import RESTATE, TWINS
 
-USAGE_SECONDS = 3.0
+USAGE_SECONDS = 2.5
+
+STEP_SERVICE = "tests.costs.measure.step_service"
+"""A program, which reads its settings when it is imported."""
 
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 _RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
@@ -29,16 +38,34 @@ Part: TypeAlias = Callable[[Path, Advance], Findings]
 
 def load_and_usage(folder: Path, step: Advance) -> Findings:
     """Measure throughput, latency and usage."""
-    plan = load.LoadPlan()
     with workspace(folder) as log, Stack(data=folder / "data", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         idle = usage.idle_memory(twins)
         minimal = minimal_app(ExtraServers(stack, log))
-        measured = load.measure([*twins, minimal], plan, step)
-        minimal.servers[MINIMAL].stop()
-        used = usage.measure(twins, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)
+        with step_apps(stack, log) as steps:
+            plan = load.LoadPlan(steps_after=len(twins) + len(steps) + len(pinned.TIERS))
+            measured = load.measure([*twins, minimal, *steps], plan, step)
+            minimal.servers[MINIMAL].stop()
+            used = usage.measure([*twins, *steps], stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)
         settings = _settings(twins[0].database, stack.servers["restate"])
         yield {**measured, **used, "idle_memory_mb": idle, "settings": settings}
+        yield {"pinned": pinned.measure(stack, used["usage"], plan.most_clients, step)}
+
+
+@contextlib.contextmanager
+def step_apps(stack: Stack, log: Log) -> Iterator[list[RunningApp]]:
+    """Yield the step that does nothing, and an add with and without a step, each called at Restate's ingress.
+
+    They are served by an endpoint beside that of the Restate twin, in whose database they write.
+    """
+    database_url = stack.database_url(RESTATE, SUPERUSER)
+    with endpoint_beside(restate_twin(stack), [STEP_SERVICE], log) as endpoint:
+        restate, database = ({name: stack.servers[name]} for name in ("restate", "db"))
+        servers = {**restate, "step_service": endpoint}
+        yield [
+            RunningApp(name, stack.ports.ingress_url, database_url, of, call(f"StepService/{name}"))
+            for name, of in {NOOP: servers, WITH_RUN: servers | database, WITHOUT_RUN: servers | database}.items()
+        ]
 
 
 def minimal_app(extra: ExtraServers) -> RunningApp:

@@ -1,4 +1,4 @@
-"""Growth: what becomes of adds with more processes, with more rows, and with more calls that Restate remembers."""
+"""Growth: what becomes of adds with more clients, processes, nodes, rows, and calls that Restate remembers."""
 
 import subprocess
 import sys
@@ -11,14 +11,17 @@ from tests.costs.measure import Advance, Findings, LoadError, twin_internals
 from tests.costs.measure.load_generator import ADD, LIST, Sample, add_by_message, again_if_wrong, put_load
 from tests.costs.measure.rounds import in_turns, latency, throughput
 from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
+from tests.costs.measure.usage import Used, put_load_and_look
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import ApplicationName, Growth, GrowthFactor
 from tests.support import restate_admin
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
+from todo_stack.output import Log
 from todo_stack.paths import REPOSITORY
 from todo_stack.ports import Ports
 from todo_stack.process import Server
+from todo_stack.size import Size
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
@@ -26,7 +29,8 @@ CLIENTS, ROUNDS = 32, 2
 ADD_SECONDS, LIST_SECONDS, WARM_UP_SECONDS = 2.0, 1.0, 0.7
 """Of a sample of adds, of one of the list, by one client, and after a start."""
 
-WEB_WORKERS, SERVICE_WORKERS = (1, 2, 4), (1, 2)
+WEB_WORKERS, SERVICE_WORKERS = (1, 4), (1, 2)
+CLIENT_COUNTS, NODES = (1, 8, 32, 64, 128, 256), 3
 ROW_COUNTS = (1_000, 100_000, 1_000_000)
 JOURNALS = 5_000
 """At least: all calls of the run before are among them."""
@@ -45,19 +49,56 @@ _sample = again_if_wrong(put_load)
 
 
 def measure(folder: Path, step: Advance) -> Findings:
-    """Measure all three."""
+    """Measure all of them."""
     with workspace(folder) as log, Stack(data=folder / "twins", ports=Ports.free(), log=log) as stack:
         twins = twins_of(stack)
         webs = {twin: next(iter(twin.servers.values())) for twin in twins}
         services = {twin: twin.servers[RESTATE.writer] for twin in twins if RESTATE.writer in twin.servers}
         growth = [
+            *_with_clients(twins, step),
             *_with_processes("web processes", webs, WEB_WORKERS, step),
             *_with_processes("service processes", services, SERVICE_WORKERS, step),
         ]
         for rows in ROW_COUNTS:
             growth += _with_rows(twins, rows, step)
         with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
-            yield {"growth": [*growth, *_with_journals(new, stack, step)]}
+            growth += _with_journals(new, stack, step)
+            yield {"growth": growth}
+            yield {"growth": [*growth, *_with_nodes(new, folder / "nodes", log, step)]}
+
+
+def _with_clients(twins: Sequence[RunningApp], step: Advance) -> Iterator[Growth]:
+    """Measure adds by few and by many clients; where the web has no room for more of them, it says so."""
+    add = ADD._replace(busy=503)
+    for twin in twins:
+        fill(twin.database, ROWS)
+        _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
+    taken: dict[tuple[int, RunningApp], list[Used]] = defaultdict(list)
+    for clients, twin in in_turns(list(product(CLIENT_COUNTS, twins)), ROUNDS):
+        used = put_load_and_look(twin.url, add, twin.servers, clients=clients, seconds=ADD_SECONDS)
+        taken[clients, twin].append(used)
+        step(f"{clients} clients")
+    for (clients, twin), each in taken.items():
+        yield _growth("clients", twin.name, clients, each)
+
+
+def _with_nodes(one: Stack, folder: Path, log: Log, step: Advance) -> Iterator[Growth]:
+    """Measure adds with one Restate server and with a cluster, in turns."""
+    with Stack([RESTATE], data=folder, ports=Ports.free(NODES), log=log, size=Size(nodes=NODES)) as cluster:
+        twins = {nodes: twins_of(stack)[0] for nodes, stack in ((1, one), (NODES, cluster))}
+        for twin in twins.values():
+            fill(twin.database, ROWS)
+            _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
+        taken: dict[int, list[Used]] = defaultdict(list)
+        for nodes in in_turns(list(twins), ROUNDS):
+            taken[nodes].append(_adds(twins[nodes]))
+            step(f"{nodes} nodes")
+        for nodes, each in taken.items():
+            yield _growth("nodes", RESTATE.key, nodes, each)
+
+
+def _adds(twin: RunningApp) -> Used:
+    return put_load_and_look(twin.url, ADD, twin.servers, clients=CLIENTS, seconds=ADD_SECONDS)
 
 
 def _with_processes(
@@ -74,10 +115,10 @@ def _with_processes(
             server.start()
         _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
 
-    samples: dict[tuple[ApplicationName, int], list[Sample]] = defaultdict(list)
+    samples: dict[tuple[ApplicationName, int], list[Used]] = defaultdict(list)
     for count, twin in in_turns(list(product(counts, servers)), ROUNDS):
         warm(twin, count)
-        samples[twin.name, count].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        samples[twin.name, count].append(_adds(twin))
         step(f"{count} {what}")
     for twin in servers:
         warm(twin, 1)
@@ -95,10 +136,10 @@ def _with_rows(twins: Sequence[RunningApp], rows: int, step: Advance) -> Iterato
         for statement in ("VACUUM ANALYZE", "CHECKPOINT"):
             execute(twin.database, statement)
         step(f"{rows:,} rows")
-    adds: dict[RunningApp, list[Sample]] = defaultdict(list)
+    adds: dict[RunningApp, list[Used]] = defaultdict(list)
     lists: dict[RunningApp, list[Sample]] = defaultdict(list)
     for twin in in_turns(twins, ROUNDS):
-        adds[twin].append(_sample(twin.url, ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        adds[twin].append(_adds(twin))
         lists[twin].append(_sample(twin.url, LIST, clients=1, seconds=LIST_SECONDS))
         step(f"{rows:,} rows, adds and list")
     for twin in twins:
@@ -127,10 +168,11 @@ def _with_journals(few: Stack, many: Stack, step: Advance) -> Iterator[Growth]:
     for stack in stacks:
         _sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
     journals = {stack: _remembered_calls(stack) for stack in stacks}
-    samples: dict[Stack, list[Sample]] = defaultdict(list)
+    samples: dict[Stack, list[Used]] = defaultdict(list)
     for stack in in_turns(stacks, ROUNDS):
         fill(stack.database_url(RESTATE), ROWS)
-        samples[stack].append(_sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=ADD_SECONDS))
+        (twin,) = (app for app in twins_of(stack) if app.name == RESTATE.key)
+        samples[stack].append(_adds(twin))
         step(f"{journals[stack]:,} journals")
     for stack in stacks:
         yield _growth("journals", RESTATE.key, journals[stack], samples[stack])
@@ -142,9 +184,16 @@ def _remembered_calls(stack: Stack) -> int:
 
 
 def _growth(
-    what: GrowthFactor, application: ApplicationName, size: int, samples: Sequence[Sample], **others: float | None
+    what: GrowthFactor, application: ApplicationName, size: int, taken: Sequence[Used], **others: float | None
 ) -> Growth:
-    if (p99 := latency(samples).p99) is None:
-        raise LoadError("the answers are too few to tell the p99")
-    per_second = throughput(samples).median
-    return Growth(what=what, application=application, size=size, per_second=per_second, p99_ms=round(p99, 3), **others)
+    samples = [one.sample for one in taken]
+    return Growth(
+        what=what,
+        application=application,
+        size=size,
+        per_second=throughput(samples).median,
+        p99_ms=latency(samples).p99,
+        cpu_ms=round(sum(sum(one.cpu_ms.values()) for one in taken) / sum(len(one.milliseconds) for one in samples), 3),
+        refused=sum(one.refused for one in samples),
+        **others,
+    )

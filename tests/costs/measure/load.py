@@ -3,14 +3,23 @@
 import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 from tests.costs import records
 from tests.costs.measure import Advance, rounds
 from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import MINIMAL, REQUEST_KINDS, AnyRequestKind, ApplicationName, RequestKind
+from tests.costs.records import (
+    MINIMAL,
+    NOOP,
+    REQUEST_KINDS,
+    TWIN_NAMES,
+    AnyRequestKind,
+    ApplicationName,
+    RequestKind,
+    Spread,
+)
 from todo_stack.twins import PLAIN, RESTATE
 
 _MOST_PER_SECOND = 2500
@@ -18,6 +27,9 @@ _MOST_PER_SECOND = 2500
 sample ends early."""
 
 _WARM_UP_CLIENTS = 8
+
+_BY_ALL_CLIENTS: Sequence[RequestKind] = ("add", "list")
+"""What has a goal. The others are by the fewest clients and the most."""
 
 
 class LoadPlan(NamedTuple):
@@ -33,11 +45,23 @@ class LoadPlan(NamedTuple):
     open_slices: int = 2
     open_load: float = 0.5
     """Of the throughput of the slower twin, as the rate of the open loop."""
+    steps_after: int = 0
+    """What follows in the same part, for whoever looks how far it is."""
 
     @property
     def most_clients(self) -> int:
         """The number of clients at which throughput is compared."""
         return max(self.clients)
+
+    def turns(self, names: Sequence[ApplicationName]) -> list["Turn"]:
+        """Return the turns of a round. Twins list for all numbers of clients; the rest is of the fewest and most."""
+        ends = {min(self.clients), self.most_clients}
+        return [
+            Turn(kind, clients, name)
+            for kind, clients, name in product(REQUEST_KINDS, self.clients, names)
+            if (kind == "add" or name in TWIN_NAMES)
+            and (clients in ends or (kind in _BY_ALL_CLIENTS and name in TWIN_NAMES))
+        ]
 
 
 class Turn(NamedTuple):
@@ -57,16 +81,12 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     The twins always, others only at adding, with the fewest and most clients.
     """
     apps = {app.name: app for app in everyone}
-    twins = [app for app in everyone if app.name != MINIMAL]
-    turns = [
-        Turn(kind, clients, name)
-        for kind, clients, name in product(REQUEST_KINDS, plan.clients, apps)
-        if name != MINIMAL or (kind == "add" and clients in (min(plan.clients), plan.most_clients))
-    ]
-    samples_of_twins = len(REQUEST_KINDS) * len(twins) * (1 + plan.open_slices)
-    # The last are those of the usage, which follows.
-    step = functools.partial(step, of=len(turns) * plan.rounds + samples_of_twins + len(twins))
-    for kind, app in product(REQUEST_KINDS, twins):
+    twins = [app for app in everyone if app.name in TWIN_NAMES]
+    turns = plan.turns(list(apps))
+    to_warm = [*product(REQUEST_KINDS, twins), *(("add", app) for app in everyone if app not in twins)]
+    opened = len(REQUEST_KINDS) * len(twins) * plan.open_slices
+    step = functools.partial(step, of=len(to_warm) + len(turns) * plan.rounds + opened + plan.steps_after)
+    for kind, app in to_warm:
         take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         step(f"warming up, {kind}")
     samples: dict[Turn, list[Sample]] = defaultdict(list)
@@ -77,7 +97,11 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
-        "ratios": [_twin_ratio(kind, clients, samples) for kind, clients in product(REQUEST_KINDS, plan.clients)],
+        "ratios": [_twin_ratio(kind, clients, samples) for kind, clients, name in turns if name == RESTATE.key],
+        "floor": _over_floor(samples, min(plan.clients)),
+        "more_clients": [
+            _more_clients(twin.name, pair, samples) for twin in twins for pair in pairwise(sorted(plan.clients))
+        ],
         "open_loops": [loop for kind in REQUEST_KINDS for loop in _open_loops(twins, plan, kind, samples, step)],
         "minimal": rounds.ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None,
     }
@@ -122,3 +146,19 @@ def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.Tw
     restate, plain = (samples[Turn(kind, clients, twin.key)] for twin in (RESTATE, PLAIN))
     p50, throughput = rounds.ratios(restate, plain, "p50"), rounds.ratios(restate, plain)
     return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=throughput)
+
+
+def _over_floor(samples: Samples, clients: int) -> Spread | None:
+    """Return the p50 of a durable add over that of a plain one and of a durable step that does nothing, by round."""
+    if not (noop := samples.get(Turn("add", clients, NOOP))):
+        return None
+    durable, plain = (samples[Turn("add", clients, twin.key)] for twin in (RESTATE, PLAIN))
+    return rounds.spread(
+        [one.p50 / (bare.p50 + step.p50) for one, bare, step in zip(durable, plain, noop, strict=True)]
+    )
+
+
+def _more_clients(name: ApplicationName, numbers: tuple[int, int], samples: Samples) -> records.MoreClients:
+    fewer, more = numbers
+    throughput = rounds.ratios(samples[Turn("list", more, name)], samples[Turn("list", fewer, name)])
+    return records.MoreClients(application=name, request="list", clients=more, fewer=fewer, throughput=throughput)

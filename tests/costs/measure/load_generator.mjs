@@ -14,7 +14,7 @@ import { performance } from "node:perf_hooks";
 import { json } from "node:stream/consumers";
 
 const plan = await json(process.stdin);
-const { url, method, path, body, expect, clients, seconds, rate = 0, ids = [] } = plan;
+const { url, method, path, body, expect, busy, clients, seconds, rate = 0, ids = [] } = plan;
 const most = plan.stop_after ?? Infinity;
 const { hostname, port } = new URL(url);
 const agent = new Agent({ keepAlive: true, maxSockets: rate ? Infinity : clients });
@@ -22,6 +22,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: rate ? Infinity : clients
 const milliseconds = [];
 const errors = {};
 let sent = 0;
+let refused = 0;
 
 // Sends the next request, due at this moment, and is done when it is answered, however.
 function send(due) {
@@ -43,6 +44,12 @@ function send(due) {
     const exchange = request(options, (answer) => {
       answer.resume();
       answer.on("end", () => {
+        if (answer.statusCode === busy) {
+          refused++;
+          // As it was asked to, but not beyond the end.
+          const wait = Math.min(1000 * Number(answer.headers["retry-after"] ?? 0), end - performance.now());
+          return setTimeout(done, Math.max(0, wait));
+        }
         if (answer.statusCode !== expect) return fail(String(answer.statusCode));
         milliseconds.push(Math.round((performance.now() - due) * 1000) / 1000);
         done();
@@ -76,5 +83,5 @@ const took = (performance.now() - began) / 1000;
 agent.destroy();
 const cpu = process.cpuUsage(cpuBegan);
 process.stdout.write(
-  JSON.stringify({ milliseconds, errors, seconds: took, cpu_seconds: (cpu.user + cpu.system) / 1e6 }),
+  JSON.stringify({ milliseconds, errors, refused, seconds: took, cpu_seconds: (cpu.user + cpu.system) / 1e6 }),
 );

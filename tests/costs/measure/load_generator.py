@@ -35,10 +35,17 @@ class Request(NamedTuple):
     """The status of a good answer."""
     body: dict[str, str] | None = None
     ids: Sequence[int] = ()
+    busy: int | None = None
+    """The status of an answer that is neither good nor an error: the client is to come again after `Retry-After`."""
 
 
 ADD = Request("POST", "/api/todos", 201, {"title": "added {unique}"})
 LIST = Request("GET", "/", 200)
+
+
+def call(handler: str) -> Request:
+    """Return a call of a handler, `Service/handler`, at Restate's ingress, that adds a todo or does nothing."""
+    return Request("POST", f"/restate/call/{handler}", 200, {"task": "called {unique}"})
 
 
 def add_by_message(marker: str) -> Request:
@@ -54,6 +61,8 @@ class Sample(NamedTuple):
     seconds: float
     cpu_seconds: float
     """What the generator itself took."""
+    refused: int = 0
+    """Answers that the server had no room for the request."""
 
     @property
     def throughput(self) -> float:

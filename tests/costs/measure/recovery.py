@@ -30,7 +30,7 @@ IN_FLIGHT = 32
 IN_FLIGHT_IN_BACKGROUND = 8
 """Fewer: each is tried again all the time, and takes as much of the machine from what is measured meanwhile."""
 
-WAITING = 1000
+WAITING, WAITING_LONGER = 1000, 10_000
 WAITING_SECONDS = 5.0
 """How long the backlog waits: its calls are then tried at the longest interval, as they are after any longer outage."""
 
@@ -38,9 +38,9 @@ LONG_SECONDS = 30.0
 """From here on, and the longest ones, outages of the servers last side by side, on a twin for each."""
 
 HAND_IN_CLIENTS = 32
-HAND_IN_SECONDS = 60.0
+HAND_IN_SECONDS = 120.0
 POLL_SECONDS = 0.002
-RECOVERY_SECONDS = 60.0
+RECOVERY_SECONDS = 120.0
 """How long a server may need to listen again, and then everything to be applied, before it counts as not recovered."""
 
 
@@ -67,15 +67,21 @@ def measure(
         for seconds, server in product(shorter, SERVERS):
             if seconds < LONG_SECONDS:
                 recoveries += _finish([Outage(stack, server, IN_FLIGHT, seconds).begin()], step)
-        backlog = Outage(stack, RESTATE.writer, WAITING, WAITING_SECONDS).begin().end()
-        if backlog.lost or backlog.duplicated:
-            raise MeasurementError(f"of {WAITING} operations {backlog.lost} were lost, {backlog.duplicated} duplicated")
-        drain = Drain(operations=backlog.in_flight, seconds=backlog.applied_after_seconds)
-        yield {"recoveries": recoveries, "drain": drain}
-        step(f"backlog of {WAITING:,}")
+        yield {"recoveries": recoveries}
+        for name, operations in (("drain", WAITING), ("long_drain", WAITING_LONGER)):
+            yield {name: _drain(stack, operations)}
+            step(f"backlog of {operations:,}")
         for begun in reversed(background):
             recoveries += _finish(begun, step)
             yield {"recoveries": recoveries}
+
+
+def _drain(stack: Stack, operations: int) -> Drain:
+    """Measure how long so many operations take that were accepted while the service endpoint was down."""
+    backlog = Outage(stack, RESTATE.writer, operations, WAITING_SECONDS).begin().end()
+    if backlog.lost or backlog.duplicated:
+        raise MeasurementError(f"of {operations} operations {backlog.lost} were lost, {backlog.duplicated} duplicated")
+    return Drain(operations=backlog.in_flight, seconds=backlog.applied_after_seconds)
 
 
 def _in_background(ending: contextlib.ExitStack, folder: Path, seconds: float) -> list["Outage"]:

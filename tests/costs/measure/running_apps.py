@@ -1,6 +1,6 @@
 """The applications that are measured, running, and the same rows in the database of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.costs.measure.load_generator import ADD, LIST, Request
@@ -9,6 +9,7 @@ from tests.support.database import execute
 from tests.support.truth import AMOUNT, CURRENCY
 from todo_stack.database_roles import SUPERUSER
 from todo_stack.process import Server
+from todo_stack.size import split
 from todo_stack.stack import Stack
 
 ROWS = 1000
@@ -16,7 +17,6 @@ ROWS = 1000
 
 # Each write is unique: no server can save itself one that changes nothing.
 _REQUESTS: Mapping[AnyRequestKind, Request] = {
-    "add": ADD,
     "update": Request("PATCH", "/api/todos/{id}", 200, {"title": "updated {unique}"}),
     "delete": Request("DELETE", "/api/todos/{id}", 204),
     "list": LIST,
@@ -35,6 +35,7 @@ class RunningApp:
     database: str
     servers: Mapping[str, Server]
     """By name, in the order in which a write reaches them first."""
+    add: Request = ADD
 
     def prepare(self, kind: AnyRequestKind, requests: int = 0) -> Request:
         """Fill the database for so many requests at most, and return what to send."""
@@ -42,7 +43,7 @@ class RunningApp:
         fill(self.database, ROWS + (requests if kind in _ONCE else 0))
         if kind == "pay":
             put_bounties(self.database)
-        request = _REQUESTS[kind]
+        request = self.add if kind == "add" else _REQUESTS[kind]
         if "{id}" not in request.path:
             return request
         ids = [row[0] for row in execute(self.database, "SELECT id FROM todo ORDER BY id")]
@@ -53,13 +54,15 @@ def twins_of(stack: Stack) -> list[RunningApp]:
     """Return those twins that a stack runs."""
     return [
         RunningApp(
-            twin.key,
-            stack.ports.web_url(twin),
-            stack.database_url(twin, SUPERUSER),
-            {name: stack.servers[name] for name in reversed(twin.servers)},
+            twin.key, stack.ports.web_url(twin), stack.database_url(twin, SUPERUSER), _servers(stack, twin.servers)
         )
         for twin in stack.twins
     ]
+
+
+def _servers(stack: Stack, kinds: Sequence[str]) -> dict[str, Server]:
+    """Return all servers of these kinds, the last kind first."""
+    return {name: one for kind in reversed(kinds) for name, one in stack.servers.items() if split(name)[0] == kind}
 
 
 def fill(database_url: str, rows: int) -> None:

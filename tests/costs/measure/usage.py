@@ -9,16 +9,16 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psutil
 import requests
 
 from tests.costs.measure import Advance
-from tests.costs.measure.load_generator import put_load
+from tests.costs.measure.load_generator import Request, Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import ApplicationName, DiskUsage, ServerUsage
+from tests.costs.records import TWIN_NAMES, ApplicationName, DiskUsage, ServerUsage
 from tests.support.database import execute
 from tests.support.waiting import until
 from todo_stack import tree
@@ -40,6 +40,23 @@ def _by_server(ask: Callable[[psutil.Process], float], servers: Mapping[str, Ser
             with contextlib.suppress(psutil.NoSuchProcess):
                 found[name] += ask(process)
     return found
+
+
+class Used(NamedTuple):
+    """A sample, and the processor time that each server took meanwhile, in milliseconds."""
+
+    sample: Sample
+    cpu_ms: Mapping[str, float]
+
+
+@again_if_wrong
+def put_load_and_look(
+    url: str, request: Request, servers: Mapping[str, Server], *, clients: int, seconds: float
+) -> Used:
+    """Put load on an address, and look what it takes; raises LoadError as put_load() does."""
+    before = _by_server(_cpu_ms, servers)
+    sample = put_load(url, request, clients=clients, seconds=seconds)
+    return Used(sample, {name: now - before[name] for name, now in _by_server(_cpu_ms, servers).items()})
 
 
 def _cpu_ms(process: psutil.Process) -> float:
@@ -100,44 +117,44 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[ApplicationName, dict[str, 
 
 
 def measure(
-    twins: Sequence[RunningApp], node_port: int, clients: int, seconds: float, step: Advance
+    apps: Sequence[RunningApp], node_port: int, clients: int, seconds: float, step: Advance
 ) -> dict[str, list[Any]]:
     """Return what an add takes, with so many clients, by server and on the disk: fields of the record."""
     usage, disk = [], []
-    for twin in twins:
-        add = twin.prepare("add")
-        fsyncs = _fsyncs(twin, node_port)
-        warm_up = put_load(twin.url, add, clients=clients, seconds=WARM_UP_SECONDS)
-        cpu, written, disks = _taken(twin)
-        with _peak_memory(twin.servers) as peak:
-            load = put_load(twin.url, add, clients=clients, seconds=seconds)
-            cpu_after, written_after, disks_after = _taken(twin)
-        fsyncs_after = _fsyncs(twin, node_port)
+    for app in apps:
+        add = app.prepare("add")
+        fsyncs = _fsyncs(app, node_port)
+        warm_up = put_load(app.url, add, clients=clients, seconds=WARM_UP_SECONDS)
+        cpu, written, disks = _taken(app)
+        with _peak_memory(app.servers) as peak:
+            load = put_load(app.url, add, clients=clients, seconds=seconds)
+            cpu_after, written_after, disks_after = _taken(app)
+        fsyncs_after = _fsyncs(app, node_port)
         adds = len(load.milliseconds)
         synced_adds = adds + len(warm_up.milliseconds)
         usage += [
             ServerUsage(
-                application=twin.name,
+                application=app.name,
                 server=name,
                 cpu_ms=round((cpu_after[name] - cpu[name]) / adds, 3),
                 peak_memory_mb=round(peak[name] / 1e6, 1),
                 written_kb=_quotient(written_after[name] - written[name], adds * 1000),
                 fsyncs=_quotient(fsyncs_after.get(name, math.nan) - fsyncs.get(name, math.nan), synced_adds),
             )
-            for name in twin.servers
+            for name in app.servers
         ]
         # In some containers the machine's disks cannot be seen.
         if disks and disks_after:
             kilobytes = round((disks_after.write_bytes - disks.write_bytes) / 1000 / adds, 2)
             writes = round((disks_after.write_count - disks.write_count) / adds, 2)
-            disk.append(DiskUsage(application=twin.name, written_kb=kilobytes, writes=writes))
-        step(f"usage, {twin.name}")
+            disk.append(DiskUsage(application=app.name, written_kb=kilobytes, writes=writes))
+        step(f"usage, {app.name}")
     return {"usage": usage, "disk": disk}
 
 
-def _taken(twin: RunningApp) -> tuple[dict[str, float], dict[str, float], Any]:
+def _taken(app: RunningApp) -> tuple[dict[str, float], dict[str, float], Any]:
     """Return the CPU time and the written bytes of each server until now, and the counters of the machine's disks."""
-    return _by_server(_cpu_ms, twin.servers), _by_server(_written, twin.servers), psutil.disk_io_counters()
+    return _by_server(_cpu_ms, app.servers), _by_server(_written, app.servers), psutil.disk_io_counters()
 
 
 def _quotient(above: float, below: float) -> float | None:
@@ -145,11 +162,13 @@ def _quotient(above: float, below: float) -> float | None:
 
 
 def _fsyncs(twin: RunningApp, node_port: int) -> dict[str, float]:
-    """Return how often each server has had its write-ahead log written to disk, as far as it tells.
+    """Return how often each server has had its write-ahead log written to disk, as far as it tells; of twins only.
 
     Closes the twin's connections to its database: a backend publishes what it has counted when it has been idle for ten
     seconds, or at its end. When this returns, the twin has new ones.
     """
+    if twin.name not in TWIN_NAMES:
+        return {}
     backends = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     execute(twin.database, f"SELECT pg_terminate_backend(pid, 5000) {backends}")
     found = {"db": float(execute(twin.database, _POSTGRES_FSYNCS)[0][0])}

@@ -1,0 +1,120 @@
+"""The sections about the parts of an add: what it costs at least, and what follows for many of them."""
+
+from collections.abc import Iterator
+
+from tests.costs.records import NOOP, TWIN_NAMES, WITH_RUN, WITHOUT_RUN, ClosedLoop, Costs, PinnedTier
+from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
+from tests.costs.show.tables import Row, Section, Table
+from tests.support.page import counted
+from todo_stack.twins import PLAIN, RESTATE
+
+RATES = (1_000, 100_000)
+"""Adds a second, on paper."""
+
+_CHECKED = (
+    "All others and the load generator share another core. The adds a second should be those on paper, as long as the "
+    "server's own core is the bottleneck: the busier one, and full. The Restate twin is called at Restate's ingress: "
+    "its web, on the other core, would make that the bottleneck."
+)
+
+FULL = 0.85
+"""A core that is busy for so much of the time counts as full."""
+
+Figures = tuple[float, float, float | None]
+"""p50 in ms with one client, adds a second and milliseconds of processor with many."""
+
+
+def floor(costs: Costs) -> Section:
+    """Return the durable add beside its floor, and a step without ctx.run beside one with it."""
+    clients = counted(costs.most_clients, "client")
+    head = ["", "p50 ms, 1 client", f"a second, {clients}", f"CPU ms, {clients}"]
+    return Section(
+        "floor",
+        "The floor of a durable add",
+        "With a step it cannot cost less than a plain add and a durable step that does nothing. That one is called at "
+        "Restate's ingress, by the load generator, and is measured in the same rounds; so are adds with ctx.run and "
+        "without it.",
+        [
+            Table("The durable add and its floor", head, _over_floor(costs)),
+            Table("One idempotent step, called at the ingress", head, _without_run(costs)),
+        ],
+    )
+
+
+def _over_floor(costs: Costs) -> list[Row]:
+    plain, noop, durable = (_figures(costs, name) for name in (PLAIN.key, NOOP, RESTATE.key))
+    if not (plain and noop and durable):
+        return []
+    cpu = plain[2] + noop[2] if plain[2] and noop[2] else None
+    over = costs.cpu_over_floor
+    return [
+        _row("plain add", plain),
+        _row("durable step that does nothing", noop),
+        Row(["both: the floor", figure(plain[0] + noop[0]), NONE, figure(cpu)]),
+        _row("durable add", durable),
+        Row(["durable add / floor", ratio_of_rounds(costs.floor), NONE, ratio(over) if over else NONE]),
+    ]
+
+
+def _without_run(costs: Costs) -> list[Row]:
+    with_run, without = (_figures(costs, name) for name in (WITH_RUN, WITHOUT_RUN))
+    if not (with_run and without):
+        return []
+    pairs = zip(without, with_run, strict=True)
+    shares = [ratio(one / other) if one and other else NONE for one, other in pairs]
+    return [_row("with ctx.run", with_run), _row("without ctx.run", without), Row(["without / with", *shares])]
+
+
+def _figures(costs: Costs, name: str) -> Figures | None:
+    alone, together = (costs.loop(name, most=most) for most in (False, True))
+    return _of_loops(alone, together, costs.cpu_ms(name)) if alone and together else None
+
+
+def _of_loops(alone: ClosedLoop, together: ClosedLoop, cpu_ms: float | None) -> Figures:
+    return alone.latency_ms.p50, together.per_second.median, cpu_ms
+
+
+def _row(what: str, figures: Figures) -> Row:
+    return Row([what, *map(figure, figures)])
+
+
+def capacity(costs: Costs) -> Section:
+    """Return what many adds a second need by the measured parts, and the check of that."""
+    needs = [f"{unit} for {rate:,}/s" for unit in ("cores", "MB/s") for rate in RATES]
+    head = ["twin", "server", *needs]
+    checked = ["twin", "has a core for itself", "bottleneck", "ms", "on paper", "adds/s", "own busy", "other busy"]
+    pinned = [Row(_check(one)) for one in costs.pinned]
+    return Section(
+        "capacity",
+        "Capacity on paper",
+        f"What an add takes with {counted(costs.most_clients, 'client')}, times so many a second: its milliseconds of "
+        "a core are the cores that 1,000 a second need, and its kB their MB/s. A Python process has one core at most: "
+        "more of them take more processes.",
+        [
+            Table("What many adds a second need", head, [*_needs(costs)], words=2),
+            Table("The check: a server with one core", checked, pinned, words=3, note=_CHECKED),
+        ],
+        notes=[] if pinned else [("Not checked", "it takes two cores, and a system that pins processes to them.")],
+    )
+
+
+def _needs(costs: Costs) -> Iterator[Row]:
+    for name in TWIN_NAMES:
+        used = [one for one in costs.usage if one.application == name]
+        parts = [(one.server, one.cpu_ms, one.written_kb) for one in used]
+        written = [one.written_kb for one in used if one.written_kb is not None]
+        parts += [("sum", sum(one.cpu_ms for one in used), sum(written) or None)] if used else []
+        for server, cpu_ms, kilobytes in parts:
+            cores = [figure(cpu_ms * rate / 1000) for rate in RATES]
+            megabytes = [figure(None if kilobytes is None else kilobytes * rate / 1000) for rate in RATES]
+            yield Row([name, server, *cores, *megabytes])
+        for disk in (one for one in costs.disk if one.application == name):
+            megabytes = [figure(disk.written_kb * rate / 1000) for rate in RATES]
+            yield Row([name, "disk", *[NONE] * len(RATES), *megabytes])
+
+
+def _check(one: PinnedTier) -> list[str]:
+    full = max(one.busy, one.others_busy) >= FULL
+    bottleneck = (one.server if one.busy >= one.others_busy else "the others") if full else "neither"
+    busy = [figure(100 * share, "%") for share in (one.busy, one.others_busy)]
+    return [one.application, one.server, bottleneck, *map(figure, (one.cpu_ms, one.predicted, one.per_second)), *busy]
