@@ -1,12 +1,15 @@
 """The sections about the parts of an add: what it costs at least, and what follows for many of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from tests.costs.records import NOOP, TWIN_NAMES, WITH_RUN, WITHOUT_RUN, ClosedLoop, Costs, PinnedTier
+from tests.costs.records import BY_HYPERCORN, NOOP, TWIN_NAMES, WITH_RUN, WITHOUT_RUN, ClosedLoop, Costs, PinnedTier
 from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
 from tests.costs.show.tables import Row, Section, Table
 from tests.support.page import counted
 from todo_stack.twins import PLAIN, RESTATE
+
+_WITHOUT_RUN = {WITHOUT_RUN: "without ctx.run", WITH_RUN: "with ctx.run"}
+_BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
 RATES = (1_000, 100_000)
 """Adds a second, on paper."""
@@ -36,7 +39,8 @@ def floor(costs: Costs) -> Section:
         "without it.",
         [
             Table("The durable add and its floor", head, _over_floor(costs)),
-            Table("One idempotent step, called at the ingress", head, _without_run(costs)),
+            Table("One idempotent step, called at the ingress", head, [*_compared(costs, _WITHOUT_RUN)]),
+            Table("A step that does nothing, served by another server", head, [*_compared(costs, _BY_HYPERCORN)]),
         ],
     )
 
@@ -56,13 +60,13 @@ def _over_floor(costs: Costs) -> list[Row]:
     ]
 
 
-def _without_run(costs: Costs) -> list[Row]:
-    with_run, without = (_figures(costs, name) for name in (WITH_RUN, WITHOUT_RUN))
-    if not (with_run and without):
-        return []
-    pairs = zip(without, with_run, strict=True)
-    shares = [ratio(one / other) if one and other else NONE for one, other in pairs]
-    return [_row("with ctx.run", with_run), _row("without ctx.run", without), Row(["without / with", *shares])]
+def _compared(costs: Costs, what: Mapping[str, str]) -> Iterator[Row]:
+    """Return a row for each of two, by its name, and one for the first over the second."""
+    found = [figures for name in what if (figures := _figures(costs, name))]
+    if len(found) == len(what):
+        yield from map(_row, what.values(), found)
+        shares = [ratio(one / other) if one and other else NONE for one, other in zip(*found, strict=True)]
+        yield Row([" / ".join(what.values()), *shares])
 
 
 def _figures(costs: Costs, name: str) -> Figures | None:

@@ -12,8 +12,9 @@ ApplicationName: TypeAlias = str
 MINIMAL = "minimal"
 """A Flask application of a few lines that only inserts, with psycopg2."""
 
-NOOP, WITH_RUN, WITHOUT_RUN = "noop", "with_run", "without_run"
-"""Calls at Restate's ingress: a durable step that does nothing, and an add with and without ctx.run."""
+NOOP, BY_HYPERCORN, WITH_RUN, WITHOUT_RUN = "noop", "by_hypercorn", "with_run", "without_run"
+"""Calls at Restate's ingress: a durable step that does nothing, the same served by hypercorn as in the article, and an
+add with and without ctx.run."""
 
 TWIN_NAMES = tuple(twin.key for twin in TWINS)
 

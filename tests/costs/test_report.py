@@ -131,7 +131,8 @@ def test_floor() -> None:
     over, without = section.tables
     assert over.rows[2].cells == ["both: the floor", "5.00", NONE, "3.00"]
     assert over.rows[-1].cells == ["durable add / floor", f"1.20 {TIMES} (1.20 to 1.20)", NONE, f"1.33 {TIMES}"]
-    assert without.rows[-1].cells == ["without / with", *(f"{share} {TIMES}" for share in ("0.75", "1.50", "0.50"))]
+    name = "without ctx.run / with ctx.run"
+    assert without.rows[-1].cells == [name, *(f"{share} {TIMES}" for share in ("0.75", "1.50", "0.50"))]
     assert draw([section]).select("#floor")
     assert sum("floor" in line for line in report.answer(costs)) == 1
 

@@ -12,13 +12,13 @@ from tests.costs.measure.load_generator import call
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN
+from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN
 from tests.support.database import execute
 from tests.support.running_twin import restate_twin
-from tests.support.service_endpoint import endpoint_beside
+from tests.support.service_endpoint import endpoint_beside, registered, service_endpoint
 from todo_stack.database_roles import SUPERUSER
 from todo_stack.output import Log
-from todo_stack.ports import Ports
+from todo_stack.ports import HOST, Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE, TWINS
@@ -26,7 +26,8 @@ from todo_stack.twins import RESTATE, TWINS
 USAGE_SECONDS = 2.5
 
 STEP_SERVICE = "tests.costs.measure.step_service"
-"""A program, which reads its settings when it is imported."""
+HYPERCORN_SERVICE = ("hypercorn", "--workers", "0", "tests.costs.measure.hypercorn_service:app", "--bind")
+"""Programs, which read their settings when they are imported."""
 
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 _RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
@@ -54,17 +55,24 @@ def load_and_usage(folder: Path, step: Advance) -> Findings:
 
 @contextlib.contextmanager
 def step_apps(stack: Stack, log: Log) -> Iterator[list[RunningApp]]:
-    """Yield the step that does nothing, and an add with and without a step, each called at Restate's ingress.
+    """Yield the step that does nothing, by two servers, and an add with and without a step, called at the ingress.
 
-    They are served by an endpoint beside that of the Restate twin, in whose database they write.
+    They are served by endpoints beside that of the Restate twin, in whose database they write.
     """
-    database_url = stack.database_url(RESTATE, SUPERUSER)
-    with endpoint_beside(restate_twin(stack), [STEP_SERVICE], log) as endpoint:
+    database_url, twin = stack.database_url(RESTATE, SUPERUSER), restate_twin(stack)
+    port = Ports.free().restate_service
+    hypercorn = service_endpoint(twin, [*HYPERCORN_SERVICE, f"{HOST}:{port}"], port, log)
+    with endpoint_beside(twin, [STEP_SERVICE], log) as endpoint, registered(hypercorn, twin, port):
         restate, database = ({name: stack.servers[name]} for name in ("restate", "db"))
-        servers = {**restate, "step_service": endpoint}
+        ours, theirs = ({**restate, "step_service": server} for server in (endpoint, hypercorn))
         yield [
-            RunningApp(name, stack.ports.ingress_url, database_url, of, call(f"StepService/{name}"))
-            for name, of in {NOOP: servers, WITH_RUN: servers | database, WITHOUT_RUN: servers | database}.items()
+            RunningApp(name, stack.ports.ingress_url, database_url, servers, call(f"{service}/{name}"))
+            for name, service, servers in (
+                (NOOP, "StepService", ours),
+                (BY_HYPERCORN, "HypercornService", theirs),
+                (WITH_RUN, "StepService", ours | database),
+                (WITHOUT_RUN, "StepService", ours | database),
+            )
         ]
 
 
