@@ -45,7 +45,7 @@ _CHECKOUT, _COMMIT_BEGINS, _CHECKIN = "pool checkout", "commit begins", "pool ch
 STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
     PLAIN: (
         _REQUEST,
-        Stretch("Flask: route, input, pool checkout with ping", "web", _CHECKOUT),
+        Stretch("Flask: route, input, pool checkout", "web", _CHECKOUT),
         Stretch("statements (BEGIN, todo)", "database", _COMMIT_BEGINS),
         Stretch("COMMIT", "database", _CHECKIN),
         Stretch("Flask: answer", "web", "flask ends"),
