@@ -1,8 +1,8 @@
 """Serves handlers to Restate with granian, and stops without hanging.
 
-`hypercorn --bind 127.0.0.1:9080 your_module:app` also works. It takes more of the processor for each call, and lacks the
-settings below that are UNLIMITED, one thread per database connection for steps, the purge of the ledger, and a stop:
-with calls in flight it does not end.
+`hypercorn --bind 127.0.0.1:9080 your_module:app` also works. It takes more of the processor for each call, and lacks
+the settings below that are UNLIMITED, one thread per database connection for steps, the purge of the ledger, and a
+stop: with calls in flight it does not end.
 """
 
 import asyncio
