@@ -44,6 +44,7 @@ up-basic: docker
 	@cd flask-todo && exec docker compose up --build
 
 up-restate: docker
+	$(if $(filter-out 1,$(NODES) $(SERVICES) $(WEBS)),$(error A cluster in containers has files of its own: see "In containers" in flask-todo-restate/CLUSTER.md (compose.cluster.yaml)))
 	@cd flask-todo-restate && RESTATE_REGISTER_FORCE=true exec docker compose up --build
 endif
 

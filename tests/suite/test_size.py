@@ -11,7 +11,7 @@ import pytest
 from tests.support.up import COMMAND, settings_of
 from todo_stack import connections
 from todo_stack.data_folder import MARK, VERSION
-from todo_stack.errors import StackError
+from todo_stack.errors import StackError, StopRequested
 from todo_stack.ports import HOST, Ports
 from todo_stack.process import Process
 from todo_stack.size import ONE, Size, numbered, split
@@ -40,7 +40,7 @@ def test_two_nodes(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (
         1,
-        ["error: NODES: 2 nodes can do nothing without one of them: it must be 1, or 3 and more"],
+        ["error: NODES: 2 nodes can do nothing without one of them: it must be 1, or 3 to 9"],
     )
     assert not (tmp_path / "data").exists()
 
@@ -68,24 +68,53 @@ def test_ports_in_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "nodes"),
+    ("folders", "found", "nodes", "wanted"),
     [
-        pytest.param(1, 3, id="one node has a log with gaps that others cannot fill"),
-        pytest.param(3, 1, id="one node has not all of it"),
-        pytest.param(5, 3, id="three nodes may not have all of it"),
+        pytest.param(1, 0, 3, 1, id="one node has a log with gaps that others cannot fill"),
+        pytest.param(3, 3, 1, 3, id="one node has not all of it"),
+        pytest.param(5, 5, 3, 5, id="three nodes may not have all of it"),
+        pytest.param(2, 0, 1, 3, id="a first start was interrupted"),
+        pytest.param(4, 0, 3, 4, id="a first start of four was interrupted"),
     ],
 )
-def test_journal_of_another_size(tmp_path: Path, kept: int, nodes: int) -> None:
+def test_journal_of_another_size(tmp_path: Path, folders: int, found: int, nodes: int, wanted: int) -> None:
     """A journal is started with as many nodes as have it, and the error says how."""
-    for number in range(1, kept + 1):
-        (tmp_path / numbered("restate", number)).mkdir()
-    if kept > 1:
-        (tmp_path / "restate-nodes").write_text(str(kept))
-    (tmp_path / MARK).write_text(f"{VERSION}\n")
-    stack = Stack([RESTATE], data=tmp_path, ports=Ports.free(5), size=Size(nodes=nodes))
-    refusal = f"is of {kept} Restate nodes?, and not of {nodes}: start it with NODES={kept}"
+    keep_journal(tmp_path, folders, found)
+    refusal = f"is of {wanted} Restate nodes?, and not of {nodes}: start it with NODES={wanted}"
     with pytest.raises(StackError, match=refusal):
-        stack.start()
+        stack_of(tmp_path, nodes).start()
+
+
+@pytest.mark.parametrize(("folders", "found", "nodes"), [(2, 0, 3), (3, 3, 4)], ids=["first start", "growing"])
+def test_start_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: int, found: int, nodes: int
+) -> None:
+    """What can have nodes of this start is never started with fewer, even if they have not found together."""
+    keep_journal(tmp_path, folders, found)
+
+    def interrupted(_: Stack, process: Process) -> None:
+        (tmp_path / process.name).mkdir(exist_ok=True)
+        raise StopRequested
+
+    monkeypatch.setattr(Stack, "spawn", interrupted)
+    with pytest.raises(StopRequested):
+        stack_of(tmp_path, nodes).start()
+    with pytest.raises(StackError, match=f"start it with NODES={nodes}"):
+        stack_of(tmp_path, 1).start()
+
+
+def keep_journal(data: Path, folders: int, found: int) -> None:
+    """Make a data folder with so many nodes, of which so many have found together."""
+    for number in range(1, folders + 1):
+        (data / numbered("restate", number)).mkdir()
+    if found:
+        (data / "restate-nodes").write_text(str(found))
+    (data / MARK).write_text(f"{VERSION}\n")
+
+
+def stack_of(data: Path, nodes: int) -> Stack:
+    """Return a stack of so many nodes."""
+    return Stack([RESTATE], data=data, ports=Ports.free(nodes), size=Size(nodes=nodes))
 
 
 def test_sum_of_connections(native_stack: Stack) -> None:

@@ -16,13 +16,14 @@ from todo_stack.process import Server
 from todo_stack.twins import RESTATE
 
 NEXT_VERSION_PORT = 9081
+SERVERS = 4
+"""The most of a kind that the page about a cluster starts."""
 
 
 @contextlib.contextmanager
-def in_the_repository(folder: Path, *make_up: str, servers: int = 1) -> Iterator[Reader]:
-    """Somebody in the repository, with `make up` in another terminal, which starts so many servers of a kind."""
-    ports, lines = Ports.free(servers), list[str]()
-    env = environment(ports) | {"TODO_DATA": str(folder / "data")}
+def another_terminal(env: dict[str, str], *make_up: str) -> Iterator[list[str]]:
+    """One in which `make up` runs meanwhile; what it prints."""
+    lines = list[str]()
     up = Server(
         "make up",
         ["/usr/bin/env", "make", *make_up],
@@ -34,9 +35,7 @@ def in_the_repository(folder: Path, *make_up: str, servers: int = 1) -> Iterator
     )
     try:
         up.start()
-        named = numbers(ports, servers) | {NEXT_VERSION_PORT: Ports.free().restate_service}
-        with bash(REPOSITORY, env) as shell:
-            yield Reader(shell, REPOSITORY, named, {"make up": "\n".join(lines)})
+        yield lines
     finally:
         up.stop()
 
@@ -44,8 +43,11 @@ def in_the_repository(folder: Path, *make_up: str, servers: int = 1) -> Iterator
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """Somebody in the repository, with `make up` in another terminal."""
-    with in_the_repository(tmp_path, "up") as somebody:
-        yield somebody
+    ports = Ports.free()
+    env = environment(ports) | {"TODO_DATA": str(tmp_path / "data")}
+    named = numbers(ports) | {NEXT_VERSION_PORT: Ports.free().restate_service}
+    with another_terminal(env, "up") as lines, bash(REPOSITORY, env) as shell:
+        yield Reader(shell, REPOSITORY, named, {"make up": "\n".join(lines)})
 
 
 @pytest.mark.parametrize(
@@ -64,14 +66,21 @@ def test_repository(reader: Reader, name: str) -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.timeout(600)
 def test_cluster(tmp_path: Path) -> None:
-    """The commands of the page about a cluster print what stands below them, with its own start in another terminal."""
-    page = REPOSITORY / RESTATE.title / "CLUSTER.md"
-    (start,) = re.findall("^make (up-restate NODES=.*)$", page.read_text(), re.MULTILINE)
-    with in_the_repository(tmp_path, *start.split(), servers=3) as reader:
-        reader.containers = False
-        reader.follow(page)
-    assert reader.executed
+    """The commands of the page about a cluster print what stands below them, with its own starts beside them."""
+    page = (REPOSITORY / RESTATE.title / "CLUSTER.md").read_text()
+    _, *parts = re.split("^```bash\nmake (up-restate NODES=.*)\n```\n", page, flags=re.MULTILINE)
+    ports, part = Ports.free(SERVERS), tmp_path / "part.md"
+    env = environment(ports) | {"TODO_DATA": str(tmp_path / "data")}
+    with bash(REPOSITORY, env) as shell:
+        reader = Reader(shell, REPOSITORY, numbers(ports, SERVERS), containers=False)
+        for start, below in zip(parts[::2], parts[1::2], strict=True):
+            part.write_text(below)
+            executed = reader.executed
+            with another_terminal(env, *start.split()):
+                reader.follow(part)
+            assert reader.executed > executed
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,10 @@ def server(
         # With this key it signs what it sends to the service endpoint.
         "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(identity_file),
     }
+    ready = [http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")]
     if size.nodes > 1:
         ours |= _of_a_cluster(all_ports, number, size.nodes)
+        ready.append(_answers_for_all(ports))
     if size.services > 1:
         # A connection stays with the service process that has accepted it: with few calls on each there are many, and
         # all get their share.
@@ -69,7 +71,7 @@ def server(
         [str(_find_binary()), "--no-logo"],
         {**ours, **env},
         log,
-        all_of(http_ok(f"{ports.admin_url}/health"), http_ok(f"{ports.ingress_url}/restate/health")),
+        all_of(*ready),
         stop_seconds=15,
         cancelled=cancelled,
     )
@@ -89,8 +91,11 @@ def _of_a_cluster(ports: Ports, number: int, nodes: int) -> dict[str, str]:
     }
 
 
-def answers_for_all(ports: Ports) -> Check:
-    """Return a check that each part of the journal has a node that leads it: only then any call can be made."""
+def _answers_for_all(ports: Ports) -> Check:
+    """Return a check that a node reaches the leader of each part of the journal: only then another one may go.
+
+    A node is healthy some seconds before that.
+    """
     return http_ok(f"{ports.admin_url}/query", {"query": "SELECT count(*) FROM sys_invocation"})
 
 

@@ -8,6 +8,8 @@ from todo_stack.errors import StackError
 
 MOST = 9
 """So many ports lie between those of two servers."""
+FEWEST = 3
+"""The nodes of a cluster: of two, neither can go on alone."""
 
 
 def _number(setting: str) -> int:
@@ -20,7 +22,7 @@ class Size:
     """How many of each server a stack has. The first of a kind has the plain name, the second ends in `_2`."""
 
     nodes: int = _number("NODES")
-    """Restate servers; three and more are a cluster that goes on without one of them."""
+    """Restate servers: one, or a cluster that goes on without one of them."""
     services: int = _number("SERVICES")
     """Processes that run the handlers, behind one address."""
     webs: int = _number("WEBS")
@@ -32,8 +34,8 @@ class Size:
         settings = {each.name: each.metadata["setting"] for each in fields(cls)}
         given = {name: setting for name, setting in settings.items() if environment.get(setting)}
         size = cls(**{name: _parse(setting, environment[setting]) for name, setting in given.items()})
-        if size.nodes == 2:
-            raise StackError("NODES: 2 nodes can do nothing without one of them: it must be 1, or 3 and more")
+        if 1 < size.nodes < FEWEST:
+            raise StackError(f"NODES: 2 nodes can do nothing without one of them: it must be 1, or {FEWEST} to {MOST}")
         return size
 
 

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from todo_stack import connections, data_folder, restate, tree
-from todo_stack.checks import comes_true
+from todo_stack import connections, data_folder, tree
 from todo_stack.description import StackDescription
 from todo_stack.errors import StackError
 from todo_stack.files import read, write_whole
 from todo_stack.ports import HOST
 from todo_stack.postgres import Postgres, check_url
-from todo_stack.process import LIMIT_SECONDS, Process, Server
+from todo_stack.process import Process, Server
 from todo_stack.restate import NODE_PORTS
-from todo_stack.size import numbered, split
+from todo_stack.size import FEWEST, MOST, numbered, split
 from todo_stack.twins import OUTSIDE_WORLD, RESTATE, TWINS
 
 _BACKLOG = 1024
@@ -117,10 +116,13 @@ class Stack(StackDescription):
             )
 
     def _nodes_made(self) -> int:
-        """Return how many nodes the journal has; 0 if there is none, or a cluster that has never found together."""
+        """Return how many nodes the journal has; 0 if there is none."""
         if self._cluster_file.exists():
             return int(read(self._cluster_file))
-        return int((self.data / "restate").exists() and not (self.data / numbered("restate", 2)).exists())
+        folders = [number for number in range(1, MOST + 1) if (self.data / numbered("restate", number)).exists()]
+        last = max(folders, default=0)
+        # A first start that was interrupted may have made them a cluster.
+        return last if last < 2 else max(last, FEWEST)
 
     def _share_ports(self) -> None:
         """Listen for servers of which there are several: whichever is free accepts, and a dead or frozen one does not.
@@ -159,8 +161,12 @@ class Stack(StackDescription):
         """Start together what depends on nothing, and the rest as soon as what it needs is there; wait for health."""
         nodes, services = self._of_kind("restate"), self._of_kind(RESTATE.writer)
         if len(nodes) > 1:
+            found = self._cluster_file.exists()
             # The first makes the cluster, once: a node that has lost its data would make one of its own.
-            nodes[0].env["RESTATE_AUTO_PROVISION"] = str(not self._cluster_file.exists()).lower()
+            nodes[0].env["RESTATE_AUTO_PROVISION"] = str(not found).lower()
+            if found:
+                # Now, because a new one may have joined when this start is interrupted.
+                self._keep_number(nodes)
         for server in (*self._of_kind(OUTSIDE_WORLD), *nodes):
             self.spawn(server)
         if self._postgres:
@@ -179,7 +185,8 @@ class Stack(StackDescription):
         for server in (*nodes, *services):
             server.wait_ready()
         if len(nodes) > 1:
-            self._wait_for_cluster()
+            self._keep_number(nodes)
+            nodes[0].env["RESTATE_AUTO_PROVISION"] = "false"
         if services:
             registration = self.registration()
             self.spawn(registration)
@@ -198,9 +205,5 @@ class Stack(StackDescription):
             # There may be a pooler in between.
             self.log("stack", problem)
 
-    def _wait_for_cluster(self) -> None:
-        """Wait until the nodes have found together, and any call can be made."""
-        if not comes_true(restate.answers_for_all(self.ports), LIMIT_SECONDS, cancelled=self.cancelled, poll=0.5):
-            raise StackError(f"the {self.size.nodes} Restate nodes do not find together within {LIMIT_SECONDS:g} s")
-        write_whole(self._cluster_file, str(self.size.nodes).encode())
-        self.servers["restate"].env["RESTATE_AUTO_PROVISION"] = "false"
+    def _keep_number(self, nodes: list[Server]) -> None:
+        write_whole(self._cluster_file, str(len(nodes)).encode())

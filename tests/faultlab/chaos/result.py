@@ -61,13 +61,18 @@ class ChaosResult:
         return Counter(judge(operation) for operation in self.operations if operation.truth is not None)
 
     def longest_gaps(self) -> dict[str, float]:
-        """Return for each fault how many seconds passed at most between two successes, of which it was a part."""
-        successes = sorted(one.completed_at or 0 for one in self.operations if one.outcome is Outcome.OK)
+        """Return for each fault how many seconds passed at most between two successes, of which it was a part.
+
+        Before the first and after the last one, the run's own beginning and end count.
+        """
+        successes = [one.completed_at or 0 for one in self.operations if one.outcome is Outcome.OK]
+        run = [moment for one in self.operations for moment in (one.invoked_at, one.completed_at) if moment is not None]
+        moments = sorted([*successes, min(run, default=0), max(run, default=0)])
         gaps: dict[str, float] = {}
         for fault in self.faults:
             around = [
                 after - before
-                for before, after in itertools.pairwise(successes)
+                for before, after in itertools.pairwise(moments)
                 if before < (fault.ended_at or math.inf) and fault.began_at < after
             ]
             gaps[str(fault)] = max([*around, gaps.get(str(fault), 0.0)])

@@ -133,6 +133,23 @@ def test_what_was_undone_had_succeeded() -> None:
     assert too_few(PLAIN, cancelled, seconds=60) == []
 
 
+@pytest.mark.parametrize(
+    ("began", "ended", "gap"),
+    [
+        pytest.param(3, 4, 4, id="between two successes"),
+        pytest.param(0, 1, 2, id="before the first"),
+        pytest.param(7, None, 13, id="nothing succeeded any more"),
+    ],
+)
+def test_longest_gap(began: float, ended: float | None, gap: float) -> None:
+    """The longest time without a success is counted from the beginning of the run to its end."""
+    operations = [submitted("add", outcome, effect=1) for outcome in (Outcome.OK, Outcome.OK, Outcome.UNKNOWN)]
+    for operation, completed in zip(operations, (2, 6, 19), strict=True):
+        operation.invoked_at, operation.completed_at = completed - 2, completed
+    fault = InjectedFault("kill", "db", at=began, began_at=began, ended_at=ended)
+    assert ChaosResult(RESTATE, operations, [fault], violations=[]).longest_gaps() == {"kill: db": gap}
+
+
 def test_history_on_disk(tmp_path: Path) -> None:
     """The history has one JSON object for each operation and fault, in the order of their beginnings."""
     fault = InjectedFault("kill", "db", at=5.0)
