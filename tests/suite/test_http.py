@@ -3,8 +3,10 @@
 import contextlib
 import itertools
 import socket
+import time
 
 import pytest
+import requests
 
 from flask_todo_restate.settings import WebSettings
 from tests.support.raw_http import CHUNKED, FORM, JSON, answer_on, chunks, connect, exchange, request
@@ -254,3 +256,15 @@ def test_queue_is_full(stack: RunningStack) -> None:
             assert "Nothing was done" in answer.json()["detail"]
         assert (page.status, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert plain.tasks(name) == [name] * 3
+
+
+def test_busy_worker_lives(stack: RunningStack) -> None:
+    """A worker that always has something to do says in time that it lives: gunicorn ends it otherwise."""
+    lines = list[str]()
+    settings = {"GUNICORN_CMD_ARGS": "--timeout 2"}
+    with web_beside(RunningTwin(PLAIN, stack), settings, lambda _, line: lines.append(line)) as web:
+        end = time.monotonic() + 5
+        with requests.Session() as client:
+            while time.monotonic() < end:
+                assert client.get(f"{web.url}/healthz", timeout=10).ok
+    assert not [line for line in lines if "TIMEOUT" in line]

@@ -46,8 +46,8 @@ class DeadlineWorker(ThreadWorker):
         """What waits for a thread."""
         self.staying: set[TConn] = set()
         """The clients that threads stay with."""
-        self.looked = 0.0
-        """When the clients were looked at for the last time."""
+        self.looked = self.notified = 0.0
+        """When the clients were looked at for the last time, and when gunicorn was told that this worker lives."""
 
     def enqueue_req(self, conn: TConn) -> None:
         """Give a thread a connection on which something has arrived; gunicorn would let it wait for a silent one."""
@@ -112,8 +112,9 @@ class DeadlineWorker(ThreadWorker):
         conn.close()
 
     def notify(self) -> None:
-        """Say that this worker lives: gunicorn's loop calls this each time that something has happened."""
-        if time.monotonic() - self.looked >= 1:
+        """Say that this worker lives, once a second: the loop calls this each time that something has happened."""
+        if (now := time.monotonic()) - self.notified >= 1:
+            self.notified = now
             super().notify()
 
     def murder_pending(self) -> None:
