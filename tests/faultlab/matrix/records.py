@@ -9,9 +9,13 @@ from typing import Literal
 
 from requests import ReadTimeout
 
+from flask_todo_restate.settings import WebSettings
 from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
 from tests.support.run_environment import Record, RunRecord
+
+WRITE_BUDGET_MS = 1000 * WebSettings.model_fields["write_budget"].default
+"""How long the web of the Restate twin waits before it answers without a result."""
 
 
 class CellEvent(Record):
@@ -77,11 +81,13 @@ class Cell(Record):
 
     @property
     def too_slow(self) -> bool:
-        """Whether the client's own time-out ran out before that of the twin could: then this says nothing of the twin.
+        """Whether the client's own time-out ran out before that of the twin could, or the web's before the fault came.
 
-        The message was held for so long that there was no time left. What there is in the end counts all the same.
+        The message was held for so long that there was no time left: this says nothing of the twin. What there is in
+        the end counts all the same.
         """
         timed_out = [answer.detail for answer in self.answers[:1]] == [ReadTimeout.__name__]
+        timed_out |= any(event.kind == "fault" and event.at > WRITE_BUDGET_MS for event in self.events)
         return timed_out and not self.as_expected and self.effect == 1 and not self.half
 
     @property
