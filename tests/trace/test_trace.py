@@ -92,9 +92,10 @@ def test_plain_twin(both: list[Followed]) -> None:
     assert (followed.told, followed.rows, followed.verdict) == ("nothing", 1, Verdict.GHOST)
     click = followed.spans[0]
     assert (click.name, click.failed, click.end > followed.killed) == (CLICK, True, True)
-    drawn = rows(followed)
-    assert [row.name for row in drawn] == [CLICK, NEVER_SENT, "SELECT 1", "INSERT todo", COMMIT]
-    assert [row.state for row in drawn] == ["failed", "lost", "", "", "lost"]
+    # A connection that has not been used for half a second is asked before whether it works.
+    drawn = [row for row in rows(followed) if row.name != "SELECT 1"]
+    assert [row.name for row in drawn] == [CLICK, NEVER_SENT, "INSERT todo", COMMIT]
+    assert [row.state for row in drawn] == ["failed", "lost", "", "lost"]
 
 
 @contextlib.contextmanager
