@@ -40,7 +40,10 @@ log = logging.getLogger(__name__)
 
 
 class _Server(Server):
-    """Serves in this process and its event loop, on a socket that listens already."""
+    """Serves in this process and its event loop, on a socket that listens already.
+
+    granian calls it experimental to be embedded so. SocketHolder is its own, too: look at both when it is upgraded.
+    """
 
     def __init__(self, app: RestateAppT, listener: socket.socket) -> None:
         super().__init__(
