@@ -48,9 +48,15 @@ class LabPage:
         return self.half(twin).locator(".process", has_text=name)
 
     def verdicts(self, twin: str) -> dict[str, int]:
-        """Return the verdicts that a twin's score shows, with their numbers."""
-        shown = self.score(twin).locator("[data-verdict]:visible:has(b)").all()
-        return {str(one.get_attribute("data-verdict")): int(one.locator("b").inner_text()) for one in shown}
+        """Return the verdicts that a twin's score shows, with their numbers, all at one moment."""
+        shown = self.score(twin).locator("[data-verdict]:visible:has(b)")
+        numbered = "one => [one.dataset.verdict, +one.querySelector('b').innerText]"
+        return dict(shown.evaluate_all(f"all => all.map({numbered})"))
+
+    def end(self, twin: str) -> dict[str, int]:
+        """Return the verdicts if nothing goes on. An operation that is told more does so until it is counted again."""
+        shown = self.verdicts(twin)
+        return {} if "goes on" in shown else shown
 
     def tell(self, name: str) -> None:
         """Tell a story by clicking, to its end in both twins."""

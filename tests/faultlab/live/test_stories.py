@@ -67,8 +67,7 @@ def test_story(page: LabPage, name: str) -> None:
         end = story.expected(side.lab.which)
         ends.append(end.verdict.value)
         expect(page.half(twin).locator(".because")).to_have_text(end.because)
-        until(lambda twin=twin: "goes on" not in page.verdicts(twin), "the verdict")  # type: ignore[misc]
-        assert page.verdicts(twin) == {end.verdict.value: 1}
+        assert until(lambda twin=twin: page.end(twin), "the verdict") == {end.verdict.value: 1}  # type: ignore[misc]
         assert page.half(twin).locator(".counted tbody td").all_inner_texts() == counted(side)
     expect(page.page.locator(".tally .bad:visible")).to_have_count(sum(end.isupper() for end in ends))
 
