@@ -50,6 +50,18 @@ def test_port_that_is_taken(environment: dict[str, str]) -> None:
     assert f"{port} (HOST, RESTATE_SERVICE_PORT): Address already in use" in line
 
 
+def test_answers_are_not_held_back(environment: dict[str, str]) -> None:
+    """What accepts Restate's connections gives them TCP_NODELAY, on the socket that it was handed, too."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        handed = {**environment, "RESTATE_SERVICE_SOCKET": f"fd://{listener.fileno()}"}
+        program = [sys.executable, "-m", "flask_todo_restate.restate_server"]
+        with subprocess.Popen(program, env=handed, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL) as endpoint:
+            try:
+                until(lambda: listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "TCP_NODELAY")
+            finally:
+                endpoint.terminate()
+
+
 @pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGTERM), (1, signal.SIGINT), (3, signal.SIGTERM)])
 def test_stop_with_calls_in_flight(
     native_stack: Stack, monkeypatch: pytest.MonkeyPatch, processes: int, number: signal.Signals

@@ -123,6 +123,9 @@ async def _serve(app: RestateAppT, listener: socket.socket, threads: int, at_end
     # The SDK installs its own handler of SIGTERM at the first request; with its hook, both are called.
     install_shutdown_hook(loop, end, signal.SIGTERM)
     loop.add_signal_handler(signal.SIGINT, signal.raise_signal, signal.SIGTERM)
+    # An answer is several small writes: the kernel would keep the second until the first is acknowledged, often for
+    # 40 ms. Connections have it from the socket that accepts them.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     host, port = listener.getsockname()[:2]
     log.info("Running on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     server = _Server(app, listener)

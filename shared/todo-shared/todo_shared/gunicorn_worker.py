@@ -22,7 +22,7 @@ STAY_MILLISECONDS = 5
 """How long a thread stays with a client that it has answered, if others are free: most send their next request at once,
 which then takes no turn through the loop and back."""
 
-_BUSY = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+_HEAD = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
 _DETAIL = "Too many requests are waiting. Nothing was done: please try again in a moment."
 _PROBLEM = f'{{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"{_DETAIL}"}}'
 _PAGE = f"<!doctype html><title>503 Service Unavailable</title><h1>Service Unavailable</h1><p>{_DETAIL}"
@@ -105,10 +105,7 @@ class DeadlineWorker(ThreadWorker):
             # What is not read would make the client's system drop the answer.
             is_api = b" /api/" in conn.sock.recv(2**16).partition(b"\r\n")[0]
             kind, body = ("application/problem+json", _PROBLEM) if is_api else ("text/html; charset=utf-8", _PAGE)
-            head = (
-                f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: {kind}\r\n"
-            )
-            conn.sock.send(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            conn.sock.send(f"{_HEAD}Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         conn.close()
 
     def notify(self) -> None:

@@ -61,7 +61,7 @@ def trace() -> None:
 
     for owner, name, what in (
         (flask.Flask, "wsgi_app", noted("flask begins", "flask ends")),
-        (requests.Session, "request", noted("ingress asked", "ingress answered")),
+        (requests.Session, "send", noted("ingress asked", "ingress answered")),
         (Ledger, "apply", noted("step begins", "step ends")),
     ):
         setattr(owner, name, what(getattr(owner, name)))
