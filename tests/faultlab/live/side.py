@@ -10,11 +10,11 @@ from typing import Any
 
 import requests
 
-from tests.faultlab.laboratory import OUTSIDE, Laboratory, outside_link
+from tests.faultlab.laboratory import Laboratory
 from tests.faultlab.live.arms import Arms, NotNowError
 from tests.faultlab.live.count import GOES_ON, Count
 from tests.faultlab.live.price import Price
-from tests.faultlab.live.process_state import DOWN, FROZEN, RUNS, state_of
+from tests.faultlab.live.servers import RUNS, Servers
 from tests.faultlab.matrix.recorder import Recorder
 from tests.faultlab.matrix.recording import new_operation
 from tests.faultlab.matrix.seams import SEAMS, kind_of
@@ -24,7 +24,7 @@ from tests.support import restate_admin
 from tests.support.history import Outcome, Verdict
 from tests.support.running_twin import new_key
 from tests.support.waiting import StillMissingError, until
-from todo_stack.errors import StackError, StopRequested
+from todo_stack.errors import StopRequested
 
 KINDS_OF_OPERATIONS = ("add", "update", "delete", "pay", "tell", "plan", "remind")
 """What the customer can ask for."""
@@ -34,8 +34,6 @@ MOST_OPERATIONS = 5_000
 """Each is kept with all its messages, so that its history can be opened."""
 MOST_UNANSWERED, MOST_GOING_ON, KILLED_SECONDS = 8, 100, 10.0
 AGAIN_SECONDS, ASK_SECONDS, PATIENCE_SECONDS = 1.0, 0.3, 60.0
-
-DEEDS = ("kill", "freeze", "stop", "start")
 
 
 class Side:
@@ -48,8 +46,9 @@ class Side:
         self.recorder = Recorder(())
         self.operations: list[SubmittedOperation] = []
         self.count = Count(lab)
+        self.servers = Servers(lab, self.note)
         self._tell, self._stop = tell, stop
-        self._lock, self._one_deed_at_a_time = threading.RLock(), threading.RLock()
+        self._lock = threading.RLock()
         self._stock: defaultdict[str, deque[SubmittedOperation]] = defaultdict(deque)
         self._clients = ThreadPoolExecutor(64, thread_name_prefix=f"{self.key} client")
         self._over = threading.Event()
@@ -65,60 +64,11 @@ class Side:
         self._over.set()
         self._clients.shutdown(wait=False, cancel_futures=True)
 
-    # Servers.
-
-    def do(self, process: str, deed: str) -> None:
-        """Kill, freeze, stop or start a server, as the seams call it; raise NotNowError where that makes no sense."""
-        if process not in self.lab.processes:
-            raise NotNowError(f"{self.lab.which.title} has no {process}")
-        with self._one_deed_at_a_time:
-            if deed == "start":
-                self._start(process)
-            else:
-                self._break(process, deed)
-
     def heal(self) -> None:
         """Let everything pass, and start what does not run."""
         self.arms.clear()
         self.lab.heal_links()
-        with self._one_deed_at_a_time:
-            for process in self.lab.processes:
-                self._start(process)
-
-    def _break(self, process: str, deed: str) -> None:
-        server = self.lab.server(process)
-        if not server.running:
-            raise NotNowError(f"the {process} does not run")
-        self.note("fault", f"{deed} {process}", process)
-        if deed == "freeze":
-            server.pause()
-            # The signal is sent, and takes effect a moment later: who starts it before would find that it runs.
-            until(lambda: state_of(server.pid) != RUNS, f"{process} to be frozen")
-            return
-        server.resume()
-        {"kill": server.kill, "stop": server.stop}[deed]()
-        if process == OUTSIDE:
-            # The proxy would accept connections to nobody; who calls a dead server is refused.
-            self.lab.links[outside_link(self.lab.which)].refuse()
-
-    def processes(self) -> list[dict[str, Any]]:
-        """Return each server with its state."""
-        return [{"name": name, "state": state_of(self.lab.server(name).pid)} for name in self.lab.processes]
-
-    def _start(self, process: str) -> None:
-        server = self.lab.server(process)
-        state = state_of(server.pid)
-        if state == RUNS:
-            return
-        if process == OUTSIDE:
-            self.lab.links[outside_link(self.lab.which)].heal()
-        server.resume()
-        if state == DOWN:
-            try:
-                server.start()
-            except StackError as error:
-                raise NotNowError(str(error)) from error
-        self.note("heal", f"{process} {'goes on' if state == FROZEN else 'started again'}", process)
+        self.servers.start_all()
 
     # The customer.
 
@@ -242,7 +192,7 @@ class Side:
             if operation.outcome is Outcome.PENDING and operation.key not in self._asked:
                 self._asked.add(operation.key)
                 self._clients.submit(self._ask_for_result, operation)
-        running = {process["name"] for process in self.processes() if process["state"] == RUNS}
+        running = {name for name, state in self.servers.states().items() if state == RUNS}
         self.count.update(operations, running, self._asking)
         self._going_on = sum(self.count.word(one) == GOES_ON for one in operations)
         if self.count.reached:
@@ -255,14 +205,14 @@ class Side:
         """Return everything for the page."""
         with self._lock:
             operations = list(self.operations)
-        count = self.count.shown(operations)
+        count, states = self.count.shown(operations), self.servers.states()
         return {
             "title": self.lab.which.title,
-            "processes": (processes := self.processes()),
+            "processes": [{"name": name, "state": state} for name, state in states.items()],
             "links": list(self.lab.links),
             "armed": self.arms.shown(),
             # A count that asks a frozen database has no end.
-            "count": count | {"reached": count["reached"] and {"name": "database", "state": RUNS} in processes},
+            "count": count | {"reached": count["reached"] and states["database"] == RUNS},
             "price": self._price.shown([one for one in operations if one.key not in self._disturbed]),
         }
 

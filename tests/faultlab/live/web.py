@@ -19,7 +19,8 @@ from tests.faultlab.laboratory import CLIENT_TIMEOUT_SECONDS, TIMEOUTS
 from tests.faultlab.legend import BAD, LEGEND
 from tests.faultlab.live.arms import FATES, NotNowError
 from tests.faultlab.live.lab import Lab
-from tests.faultlab.live.side import DEEDS, KINDS_OF_OPERATIONS
+from tests.faultlab.live.servers import DEEDS
+from tests.faultlab.live.side import KINDS_OF_OPERATIONS
 from tests.faultlab.live.stories import STORIES
 
 COOKIE = "lab_token"
@@ -212,7 +213,7 @@ def _add_orders(app: Flask, lab: Lab) -> None:
             stands_in = len(sides) > 1 and order.process == "service" and not side.lab.which.durable
             process = "web" if stands_in else order.process
             if len(sides) == 1 or process in side.lab.processes:
-                side.do(process, order.deed)
+                side.servers.do(process, order.deed)
         return jsonify(lab.state())
 
     @app.post("/api/messages")
