@@ -2,14 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 
-from tests.costs.records import BY_HYPERCORN, NOOP, TWIN_NAMES, WITH_RUN, WITHOUT_RUN, ClosedLoop, Costs, PinnedTier
+from tests.costs.records import (
+    BY_HYPERCORN,
+    NOOP,
+    TWIN_NAMES,
+    WITH_RUN,
+    WITHOUT_RUN,
+    ClosedLoop,
+    Costs,
+    Parts,
+    PinnedTier,
+)
 from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
-from tests.costs.show.tables import Row, Section, Table
+from tests.costs.show.tables import Linear, Plot, Row, Section, Table
 from tests.support.page import counted
 from todo_stack.twins import PLAIN, RESTATE
 
 _WITHOUT_RUN = {WITHOUT_RUN: "without ctx.run", WITH_RUN: "with ctx.run"}
 _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
+
+_HALVES = ["", "in the durable add", "in the floor", "above it"]
+
+PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
+"""Where a server, a hop or a part is, by the class of its colour."""
 
 RATES = (1_000, 100_000)
 """Adds a second, on paper."""
@@ -39,6 +54,12 @@ def floor(costs: Costs) -> Section:
         "without it.",
         [
             Table("The durable add and its floor", head, _over_floor(costs)),
+            Table(
+                "p50 in ms: the stretches of a durable add that the floor has, too",
+                _HALVES,
+                [*_halves(costs)],
+                note="Stretches and floor are of different minutes of the run; a machine that others use changes.",
+            ),
             Table("One idempotent step, called at the ingress", head, [*_compared(costs, _WITHOUT_RUN)]),
             Table("A step that does nothing, served by another server", head, [*_compared(costs, _BY_HYPERCORN)]),
         ],
@@ -58,6 +79,50 @@ def _over_floor(costs: Costs) -> list[Row]:
         _row("durable add", durable),
         Row(["durable add / floor", ratio_of_rounds(costs.floor), NONE, ratio(over) if over else NONE]),
     ]
+
+
+def _halves(costs: Costs) -> Iterator[Row]:
+    """Return the two parts of the floor, and what a durable add takes for the same stretches."""
+    totals = {one.application: one for one in costs.waterfalls}
+    plain, durable, noop = totals.get(PLAIN.key), totals.get(RESTATE.key), costs.loop(NOOP, most=False)
+    if not (plain and durable and noop):
+        return
+    for what, name, least in (
+        ("what a plain add has", PLAIN.key, plain.total_ms),
+        ("what a step that does nothing has", NOOP, noop.latency_ms.p50),
+    ):
+        ours = sum(hop.milliseconds for hop in durable.hops if hop.floor == name)
+        yield Row([what, *map(figure, (ours, least, ours - least))])
+
+
+def made_of(costs: Costs) -> Section:
+    """Return what an add and a page are made of, each part beside the least that does the same."""
+    return Section(
+        "parts",
+        "What an add and a page are made of",
+        "Processor time. A part in a Python process is done many times in one thread, in turns with the least that "
+        "does the same; what the other servers take is measured at them, with many clients. The rest is what all this "
+        "takes longer where many threads and processes share the cores, and what has no line here. The least of all is "
+        "what would be left of a twin that gave up everything that it has beyond it.",
+        [_made_of(one) for one in costs.parts],
+        PLACES,
+    )
+
+
+def _made_of(made: Parts) -> Table:
+    parts, scale = made.parts, Linear([made.whole])
+    bars = scale.chain([(one.where.lower(), one.ours, one.name) for one in parts])
+    rows = [
+        Row([one.name, one.where, one.least_is or NONE, figure(one.ours), figure(one.least)], Plot([bar]))
+        for one, bar in zip(parts, bars, strict=True)
+    ]
+    # What has no other way to be done counts as it is.
+    ours, least = (sum(each) for each in ([one.ours for one in parts], [one.least or one.ours for one in parts]))
+    rows += [
+        Row(["the rest", "", "", figure(made.whole - ours), NONE]),
+        Row([f"all, {counted(made.clients, 'client')}", "", "", figure(made.whole), figure(least)]),
+    ]
+    return Table(f"{made.request}: ms of a core", ["part", "in", "the least is", "ours", "least"], rows, words=3)
 
 
 def _compared(costs: Costs, what: Mapping[str, str]) -> Iterator[Row]:

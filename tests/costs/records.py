@@ -127,6 +127,8 @@ class Hop(Record):
     """Which process the time is spent in: client, web, Restate, service, database."""
     milliseconds: float
     """Median over the requests."""
+    floor: str = ""
+    """Which part of the floor has this stretch, too: NOOP, or the plain twin's key."""
     detail: str = ""
 
 
@@ -143,6 +145,28 @@ class Waterfall(Record):
     def sum_ms(self) -> float:
         """The sum of the hops."""
         return sum(hop.milliseconds for hop in self.hops)
+
+
+class Part(Record):
+    """A part of a request, in milliseconds of a core."""
+
+    name: str
+    where: str
+    """Which server it is in, as in Hop."""
+    ours: float
+    least: float | None
+    """What the least takes that does the same; None where there is no other way to do it."""
+    least_is: str
+
+
+class Parts(Record):
+    """What a request is made of."""
+
+    request: str
+    clients: int
+    parts: list[Part]
+    whole: float
+    """Milliseconds of a core, of all servers, with so many clients."""
 
 
 class Recovery(Record):
@@ -224,6 +248,7 @@ class Costs(RunRecord):
     idle_memory_mb: Mapping[ApplicationName, dict[str, float]] = {}
     """Resident memory (RSS), right after start, by twin and server."""
     waterfalls: Sequence[Waterfall] = ()
+    parts: Sequence[Parts] = ()
     recoveries: Sequence[Recovery] = ()
     drain: Drain | None = None
     long_drain: Drain | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from tests.costs.floor_and_capacity import capacity, floor
+from tests.costs.floor_and_capacity import PLACES, capacity, floor, made_of
 from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
@@ -12,9 +12,6 @@ from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
 from tests.costs.show.tables import Judged, Linear, Logarithmic, Plot, Row, Section, Table, TableCell, Tick, harm
 from tests.support.page import counted
 from todo_stack.twins import RESTATE, TWINS, twin_named
-
-_PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
-"""Where a server or a hop is, by the class of its colour."""
 
 _COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writer: "service", "db": "database"}
 """The class of a server's colour, where it is not its name."""
@@ -119,7 +116,7 @@ def _usage(costs: Costs) -> Section:
             Table("All servers together", ["", "twin", "sum"], rows, words=2),
             Table("By server, for one add", head, [Row(cells) for cells in by_server], words=2),
         ],
-        _PLACES,
+        PLACES,
     )
 
 
@@ -141,7 +138,7 @@ def _waterfalls(costs: Costs) -> Section:
         "another without a gap. Both twins are on one scale. The total was measured in turn with them, without any "
         "tracing.",
         [_waterfall(one, scale) for one in costs.waterfalls],
-        {"client": "client", **_PLACES},
+        {"client": "client", **PLACES},
     )
 
 
@@ -224,4 +221,4 @@ def _flat(value: float | None, first: float | None) -> TableCell:
     return ratio(value / first) if value / first <= FLAT else Judged(ratio(value / first))
 
 
-_SECTIONS = (floor, _closed_loops, _open_loops, _usage, capacity, _waterfalls, _recovery, _growth)
+_SECTIONS = (floor, made_of, _closed_loops, _open_loops, _usage, capacity, _waterfalls, _recovery, _growth)

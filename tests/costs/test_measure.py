@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from tests.costs.measure import LoadError, load, pinned, usage
+from tests.costs.measure import LoadError, load, parts, pinned, usage
 from tests.costs.measure.all_parts import minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import LIST, put_load
@@ -107,6 +107,24 @@ def test_steps_at_the_ingress(twins: list[RunningApp], stack: Stack) -> None:
     assert {(one.application, one.server) for one in used} == {
         (app.name, server) for app in apps for server in app.servers
     }
+
+
+@pytest.mark.whole
+def test_parts(twins: list[RunningApp], stack: Stack) -> None:
+    """Each part takes the processor, and so does the least that does the same; together they are most of the whole."""
+    minimal = minimal_app(ExtraServers(stack, no_log))
+    with step_apps(stack, no_log) as apps:
+        used = usage.measure([*twins, *apps], stack.ports.restate_node, 8, 1.0, lambda *_: None)["usage"]
+        made = parts.measure(twins, minimal, used, 8, lambda *_: None)
+    minimal.servers[MINIMAL].stop()
+    assert [(one.request, len(one.parts)) for one in made] == [
+        ("plain add", 3),
+        ("durable add", 6),
+        ("page of 100 todos", 4),
+    ]
+    assert all(part.ours > 0 and (part.least is None or part.least > 0) for one in made for part in one.parts)
+    # A machine that others use may be slower for either.
+    assert all(0.3 < sum(part.ours for part in one.parts) / one.whole < 3 for one in made)
 
 
 @pytest.mark.whole

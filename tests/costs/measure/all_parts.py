@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.costs.measure import Advance, Findings, growth, load, pinned, recovery, usage, waterfall
+from tests.costs.measure import Advance, Findings, growth, load, parts, pinned, recovery, usage, waterfall
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import call
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
@@ -44,12 +44,13 @@ def load_and_usage(folder: Path, step: Advance) -> Findings:
         idle = usage.idle_memory(twins)
         minimal = minimal_app(ExtraServers(stack, log))
         with step_apps(stack, log) as steps:
-            plan = load.LoadPlan(steps_after=len(twins) + len(steps) + len(pinned.TIERS))
+            plan = load.LoadPlan(steps_after=len(twins) + len(steps) + 1 + len(pinned.TIERS))
             measured = load.measure([*twins, minimal, *steps], plan, step)
-            minimal.servers[MINIMAL].stop()
             used = usage.measure([*twins, *steps], stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)
+            made_of = parts.measure(twins, minimal, used["usage"], plan.most_clients, step)
+            minimal.servers[MINIMAL].stop()
         settings = _settings(twins[0].database, stack.servers["restate"])
-        yield {**measured, **used, "idle_memory_mb": idle, "settings": settings}
+        yield {**measured, **used, "parts": made_of, "idle_memory_mb": idle, "settings": settings}
         yield {"pinned": pinned.measure(stack, used["usage"], plan.most_clients, step)}
 
 

@@ -37,10 +37,10 @@ class LoadPlan(NamedTuple):
 
     clients: Sequence[int] = (1, 8, 32)
     rounds: int = 3
-    seconds: Mapping[RequestKind, float] = {"add": 1.4, "update": 0.8, "delete": 0.8, "list": 1.4}
+    seconds: Mapping[RequestKind, float] = {"add": 1.4, "update": 0.6, "delete": 0.6, "list": 1.4}
     """Of one sample of a closed loop. Adds and lists have goals, and a list takes long."""
-    warm_up_seconds: float = 0.8
-    open_seconds: Mapping[RequestKind, float] = {"add": 18.0, "update": 3.0, "delete": 3.0, "list": 3.0}
+    warm_up_seconds: float = 0.5
+    open_seconds: Mapping[RequestKind, float] = {"add": 12.0, "update": 2.0, "delete": 2.0, "list": 2.0}
     """Of an open loop, over all its slices, at most: it ends when the requests suffice for p99.9."""
     open_slices: int = 2
     open_load: float = 0.5

@@ -18,7 +18,7 @@ from tests.costs.measure import Advance, Findings, MeasurementError
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import Hop, Waterfall
+from tests.costs.records import NOOP, Hop, Waterfall
 from todo_stack.output import Log
 from todo_stack.ports import HOST, Ports
 from todo_stack.stack import Stack
@@ -32,15 +32,19 @@ Noted = tuple[int, str]
 
 
 class Stretch(NamedTuple):
-    """A part of the way of an add; it lasts from the end of the one before until what is noted next under this name."""
+    """A part of the way of an add; it lasts from the end of the one before until what is noted next under this name.
+
+    `floor` says which part of a durable add's floor has it, too.
+    """
 
     name: str
     where: str
     until: str
+    floor: str = ""
 
 
-_REQUEST = Stretch("request to Flask", "client", "flask begins")
-_ANSWER = Stretch("answer to the client", "client", "client answered")
+_REQUEST = Stretch("request to Flask", "client", "flask begins", PLAIN.key)
+_ANSWER = Stretch("answer to the client", "client", "client answered", PLAIN.key)
 _CHECKOUT, _COMMIT_BEGINS, _CHECKIN = "pool checkout", "commit begins", "pool checkin"
 STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
     PLAIN: (
@@ -53,17 +57,17 @@ STRETCHES: Mapping[Twin, Sequence[Stretch]] = {
     ),
     RESTATE: (
         _REQUEST,
-        Stretch("Flask: route, input, key", "web", "ingress asked"),
-        Stretch("ingress, log append, HTTP/2 to the service", "Restate", "service called"),
-        Stretch("SDK: signature, journal, thread", "service", "step begins"),
-        Stretch("pool checkout", "service", _CHECKOUT),
-        Stretch("statements (BEGIN, todo, ledger)", "database", _COMMIT_BEGINS),
-        Stretch("COMMIT", "database", _CHECKIN),
-        Stretch("SDK: result", "service", "service sends"),
-        Stretch("journal append, acknowledgement", "Restate", "service receives"),
-        Stretch("SDK: output", "service", "service sends"),
-        Stretch("log append, completion, ingress' answer", "Restate", "ingress answered"),
-        Stretch("Flask: answer", "web", "flask ends"),
+        Stretch("Flask: route, input, key", "web", "ingress asked", PLAIN.key),
+        Stretch("ingress, log append, HTTP/2 to the service", "Restate", "service called", NOOP),
+        Stretch("SDK: signature, journal, thread", "service", "step begins", NOOP),
+        Stretch("pool checkout", "service", _CHECKOUT, PLAIN.key),
+        Stretch("statements (BEGIN, todo, ledger)", "database", _COMMIT_BEGINS, PLAIN.key),
+        Stretch("COMMIT", "database", _CHECKIN, PLAIN.key),
+        Stretch("SDK: result", "service", "service sends", NOOP),
+        Stretch("journal append, acknowledgement", "Restate", "service receives", NOOP),
+        Stretch("SDK: output", "service", "service sends", NOOP),
+        Stretch("log append, completion, ingress' answer", "Restate", "ingress answered", NOOP),
+        Stretch("Flask: answer", "web", "flask ends", PLAIN.key),
         _ANSWER,
     ),
 }
@@ -105,6 +109,7 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
             name=stretch.name,
             where=stretch.where,
             milliseconds=round(statistics.median(times), 3),
+            floor=stretch.floor,
             detail=detail if "append" in stretch.name else "",
         )
         for stretch, times in zip(STRETCHES[twin], zip(*rows, strict=True), strict=True)

@@ -1,0 +1,155 @@
+"""What a part of a request takes in one thread, and beside it the least that does the same.
+
+python -m tests.costs.measure.one_thread add    # or ledger, call, page: with the environment of the server that does it
+
+Prints pairs of milliseconds of this process' processor time, as JSON. What other servers take for it is not in them.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from psycopg2.extensions import connection
+
+ROUNDS, TIMES = 9, 30
+"""The two take turns in rounds, in each of which either is done so many times. The first round warms up."""
+
+Pair: TypeAlias = tuple[Callable[[], object], Callable[[], object]]
+"""As we do it, and the least."""
+
+_ADD_TODO = 'INSERT INTO todo (task) VALUES (%s) RETURNING id, task, completed, "order"'
+_ADD_ROW = "INSERT INTO operation (operation_id, result) VALUES (%s, %s)"
+
+
+def milliseconds(pair: Pair) -> list[float]:
+    """Return what either takes, the median of the rounds."""
+    taken: list[list[float]] = [[], []]
+    for _ in range(ROUNDS + 1):
+        for action, each in zip(pair, taken, strict=True):
+            began = time.process_time()
+            for _ in range(TIMES):
+                action()
+            each.append(1000 * (time.process_time() - began) / TIMES)
+    return [round(statistics.median(each[1:]), 3) for each in taken]
+
+
+def of_an_add() -> Iterator[Pair]:
+    """Add a todo in the plain twin's session, and by psycopg2 alone."""
+    from flask_todo.app import create_app
+    from todo_shared import operations
+    from todo_shared.models import db
+
+    with create_app().app_context(), _connected(db.engine) as raw:
+
+        def ours() -> None:
+            operations.add(db.session, "measured")
+            db.session.commit()
+            db.session.remove()
+
+        def least() -> None:
+            with raw, raw.cursor() as cursor:
+                cursor.execute(_ADD_TODO, ["measured"])
+                cursor.fetchone()
+
+        yield ours, least
+
+
+def of_the_ledger() -> Iterator[Pair]:
+    """Add a todo and its row in the ledger, and the same two rows by psycopg2 alone."""
+    from sqlalchemy.orm import Session
+
+    from flask_todo_restate.services.database import ledger, sessions
+    from todo_shared import operations
+    from todo_shared.schemas import TodoData
+
+    with sessions()() as session, _connected(session.get_bind()) as raw:
+
+        def db_add(session: Session) -> TodoData:
+            return operations.add(session, "measured")
+
+        def least() -> None:
+            with raw, raw.cursor() as cursor:
+                cursor.execute(_ADD_TODO, ["measured"])
+                cursor.execute(_ADD_ROW, [str(uuid4()), json.dumps(cursor.fetchone())])
+
+        yield lambda: ledger.apply(str(uuid4()), db_add), least
+
+
+def of_a_call() -> Iterator[Pair]:
+    """Call the step that does nothing, as the web does, and by the standard library's HTTP client."""
+    from flask_restate import ingress
+    from flask_todo_restate.app import create_app
+    from todo_shared.schemas import TodoRequest
+
+    handler, message = "StepService/noop", TodoRequest(task="measured")
+    address = urlsplit(os.environ["RESTATE_ENDPOINT"]).netloc
+    with create_app().app_context(), contextlib.closing(http.client.HTTPConnection(address)) as client:
+
+        def ours() -> None:
+            ingress.post("/restate/call/{}", handler, message, str(uuid4()), time.monotonic() + 10)
+
+        def least() -> None:
+            headers = {"content-type": "application/json", "idempotency-key": str(uuid4())}
+            client.request("POST", f"/restate/call/{handler}", message.model_dump_json(), headers)
+            client.getresponse().read()
+
+        yield ours, least
+
+
+def of_a_page() -> Iterator[Pair]:
+    """Ask for a page of todos, as we do and by psycopg2 alone; then make all of the page, and only its rows."""
+    from sqlalchemy import event
+    from werkzeug.test import create_environ
+
+    from flask_todo.app import create_app
+    from todo_shared import markup, operations, pages
+    from todo_shared.list_view import View
+    from todo_shared.models import db
+    from todo_shared.models.database import reading
+
+    app, environ, size = create_app(), create_environ("/"), pages.PAGE_SIZE
+    asked: list[tuple[Any, ...]] = []
+
+    def ask() -> operations.Page:
+        with reading() as database:
+            return operations.page(database, 1, size)
+
+    def page() -> None:
+        # Each has a session and a token of its own.
+        with app.request_context(dict(environ)):
+            pages.todo_list()
+
+    with app.request_context(dict(environ)), _connected(db.engine) as raw:
+        event.listen(db.engine, "before_cursor_execute", lambda *told: asked.append(told[2:4]), once=True)
+        todos = ask().todos[:size]
+        raw.autocommit = True
+        cursor, (question,) = raw.cursor(), asked
+
+        def least() -> None:
+            cursor.execute(*question)
+            cursor.fetchall()
+
+        yield ask, least
+        yield page, lambda: markup.rows(todos, View(), ())
+
+
+@contextlib.contextmanager
+def _connected(engine: Any) -> Iterator[connection]:  # noqa: ANN401 - an engine, or what a session is bound to
+    """Yield a connection of the pool, as psycopg2 has it."""
+    with contextlib.closing(engine.raw_connection()) as fairy:
+        yield fairy.driver_connection
+
+
+PARTS = {"add": of_an_add, "ledger": of_the_ledger, "call": of_a_call, "page": of_a_page}
+
+
+if __name__ == "__main__":
+    print(json.dumps([milliseconds(pair) for pair in PARTS[sys.argv[1]]()]))
