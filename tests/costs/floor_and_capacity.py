@@ -113,16 +113,16 @@ def _made_of(made: Parts) -> Table:
     parts, scale = made.parts, Linear([made.whole])
     bars = scale.chain([(one.where.lower(), one.ours, one.name) for one in parts])
     rows = [
-        Row([one.name, one.where, one.least_is or NONE, figure(one.ours), figure(one.least)], Plot([bar]))
+        Row([f"{one.where}: {one.name}", one.least_is or NONE, figure(one.ours), figure(one.least)], Plot([bar]))
         for one, bar in zip(parts, bars, strict=True)
     ]
     # What has no other way to be done counts as it is.
     ours, least = (sum(each) for each in ([one.ours for one in parts], [one.least or one.ours for one in parts]))
     rows += [
-        Row(["the rest", "", "", figure(made.whole - ours), NONE]),
-        Row([f"all, {counted(made.clients, 'client')}", "", "", figure(made.whole), figure(least)]),
+        Row(["the rest", "", figure(made.whole - ours), NONE]),
+        Row([f"all, {counted(made.clients, 'client')}", "", figure(made.whole), figure(least)]),
     ]
-    return Table(f"{made.request}: ms of a core", ["part", "in", "the least is", "ours", "least"], rows, words=3)
+    return Table(f"{made.request}: ms of a core", ["part", "the least is", "ours", "least"], rows, words=2)
 
 
 def _compared(costs: Costs, what: Mapping[str, str]) -> Iterator[Row]:

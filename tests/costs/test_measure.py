@@ -111,7 +111,7 @@ def test_steps_at_the_ingress(twins: list[RunningApp], stack: Stack) -> None:
 
 @pytest.mark.whole
 def test_parts(twins: list[RunningApp], stack: Stack) -> None:
-    """Each part takes the processor, and so does the least that does the same; together they are most of the whole."""
+    """Each part takes the processor, and so does the least that does the same; their sum is near the whole."""
     minimal = minimal_app(ExtraServers(stack, no_log))
     with step_apps(stack, no_log) as apps:
         used = usage.measure([*twins, *apps], stack.ports.restate_node, 8, 1.0, lambda *_: None)["usage"]
