@@ -34,8 +34,8 @@ class SmallDisk:
         self._filler = folder / "filler"
 
     def fill(self) -> None:
-        """Leave no byte on it."""
-        with self._filler.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        """Leave no byte on it, once more if it is called again: a server may have given some back."""
+        with self._filler.open("ab", buffering=0) as filler, contextlib.suppress(OSError):
             while True:
                 filler.write(bytes(2**16))
 
