@@ -22,6 +22,7 @@ _WITHOUT_RUN = {WITHOUT_RUN: "without ctx.run", WITH_RUN: "with ctx.run"}
 _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
+_HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
 
 PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
 """Where a server, a hop or a part is, by the class of its colour."""
@@ -58,7 +59,7 @@ def floor(costs: Costs) -> Section:
                 "p50 in ms: the stretches of a durable add that the floor has, too",
                 _HALVES,
                 [*_halves(costs)],
-                note="Stretches and floor are of different minutes of the run; a machine that others use changes.",
+                note="Both were measured in turns, by one client: the stretches in a traced twin.",
             ),
             Table("One idempotent step, called at the ingress", head, [*_compared(costs, _WITHOUT_RUN)]),
             Table("A step that does nothing, served by another server", head, [*_compared(costs, _BY_HYPERCORN)]),
@@ -83,16 +84,10 @@ def _over_floor(costs: Costs) -> list[Row]:
 
 def _halves(costs: Costs) -> Iterator[Row]:
     """Return the two parts of the floor, and what a durable add takes for the same stretches."""
-    totals = {one.application: one for one in costs.waterfalls}
-    plain, durable, noop = totals.get(PLAIN.key), totals.get(RESTATE.key), costs.loop(NOOP, most=False)
-    if not (plain and durable and noop):
-        return
-    for what, name, least in (
-        ("what a plain add has", PLAIN.key, plain.total_ms),
-        ("what a step that does nothing has", NOOP, noop.latency_ms.p50),
-    ):
-        ours = sum(hop.milliseconds for hop in durable.hops if hop.floor == name)
-        yield Row([what, *map(figure, (ours, least, ours - least))])
+    for durable in costs.waterfalls:
+        for name, least in durable.floor_ms.items():
+            ours = sum(hop.milliseconds for hop in durable.hops if hop.floor == name)
+            yield Row([_HALF_OF[name], *map(figure, (ours, least, ours - least))])
 
 
 def made_of(costs: Costs) -> Section:

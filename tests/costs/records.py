@@ -140,6 +140,8 @@ class Waterfall(Record):
     hops: list[Hop]
     total_ms: float
     """The median time that the client measured, without any tracing, in turn with the traced requests."""
+    floor_ms: Mapping[str, float] = {}
+    """The same of each part of the floor, by the names that hops have for them; of the durable add only."""
 
     @property
     def sum_ms(self) -> float:

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from tests.costs.measure import LoadError, load, parts, pinned, usage
-from tests.costs.measure.all_parts import minimal_app, step_apps
+from tests.costs.measure.beside_twins import minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import LIST, put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of

@@ -1,33 +1,24 @@
 """The parts of `make bench`: each measures some fields of the record, and yields them as soon as it has them."""
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from tests.costs.measure import Advance, Findings, growth, load, parts, pinned, recovery, usage, waterfall
+from tests.costs.measure.beside_twins import minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.load_generator import call
-from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
+from tests.costs.measure.running_apps import ROWS, twins_of
 from tests.costs.measure.twin_internals import web_setting
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN
+from tests.costs.records import MINIMAL
 from tests.support.database import execute
-from tests.support.running_twin import restate_twin
-from tests.support.service_endpoint import endpoint_beside, registered, service_endpoint
-from todo_stack.database_roles import SUPERUSER
-from todo_stack.output import Log
-from todo_stack.ports import HOST, Ports
+from todo_stack.ports import Ports
 from todo_stack.process import Server
 from todo_stack.stack import Stack
-from todo_stack.twins import RESTATE, TWINS
+from todo_stack.twins import TWINS
 
 USAGE_SECONDS = 2.5
-
-STEP_SERVICE = "tests.costs.measure.step_service"
-HYPERCORN_SERVICE = ("hypercorn", "--workers", "0", "tests.costs.measure.hypercorn_service:app", "--bind")
-"""Programs, which read their settings when they are imported."""
 
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 _RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
@@ -52,36 +43,6 @@ def load_and_usage(folder: Path, step: Advance) -> Findings:
         settings = _settings(twins[0].database, stack.servers["restate"])
         yield {**measured, **used, "parts": made_of, "idle_memory_mb": idle, "settings": settings}
         yield {"pinned": pinned.measure(stack, used["usage"], plan.most_clients, step)}
-
-
-@contextlib.contextmanager
-def step_apps(stack: Stack, log: Log) -> Iterator[list[RunningApp]]:
-    """Yield the step that does nothing, by two servers, and an add with and without a step, called at the ingress.
-
-    They are served by endpoints beside that of the Restate twin, in whose database they write.
-    """
-    database_url, twin = stack.database_url(RESTATE, SUPERUSER), restate_twin(stack)
-    port = Ports.free().restate_service
-    hypercorn = service_endpoint(twin, [*HYPERCORN_SERVICE, f"{HOST}:{port}"], port, log)
-    with endpoint_beside(twin, [STEP_SERVICE], log) as endpoint, registered(hypercorn, twin, port):
-        restate, database = ({name: stack.servers[name]} for name in ("restate", "db"))
-        ours, theirs = ({**restate, "step_service": server} for server in (endpoint, hypercorn))
-        yield [
-            RunningApp(name, stack.ports.ingress_url, database_url, servers, call(f"{service}/{name}"))
-            for name, service, servers in (
-                (NOOP, "StepService", ours),
-                (BY_HYPERCORN, "HypercornService", theirs),
-                (WITH_RUN, "StepService", ours | database),
-                (WITHOUT_RUN, "StepService", ours | database),
-            )
-        ]
-
-
-def minimal_app(extra: ExtraServers) -> RunningApp:
-    """Return a minimal Flask and psycopg2 insert, started beside the twins: what the plain twin's comfort costs."""
-    database_url = extra.database(MINIMAL)
-    server, url = extra.web(MINIMAL, "tests.costs.measure.minimal_app:create_app()", {"DATABASE_URL": database_url})
-    return RunningApp(MINIMAL, url, database_url, {MINIMAL: server})
 
 
 def _settings(database_url: str, restate: Server) -> dict[str, str]:

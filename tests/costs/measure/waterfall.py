@@ -1,7 +1,8 @@
 """Where the time of one add goes, hop by hop: measured by what each process notes, on one clock.
 
 The processes run traced (twin_internals.py). Beside them the same twins run untouched, and a request of theirs goes in
-turn with each traced one: so it can be seen whether the hops add up to what a client really waits.
+turn with each traced one: so it can be seen whether the hops add up to what a client really waits. With the durable add
+its floor takes turns, too: a plain add, and a step that does nothing.
 """
 
 import contextlib
@@ -9,12 +10,15 @@ import http.client
 import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from tests.costs.measure import Advance, Findings, MeasurementError
+from tests.costs.measure.beside_twins import step_apps
+from tests.costs.measure.load_generator import ADD, Request
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
@@ -83,27 +87,54 @@ def measure(folder: Path, step: Advance, number: int = REQUESTS) -> Findings:
         yield {"waterfalls": found}
 
 
+class Client(NamedTuple):
+    """A connection, and what is sent on it over and over again."""
+
+    connection: http.client.HTTPConnection
+    request: Request = ADD
+
+    def ask(self) -> tuple[int, int]:
+        """Return when the request was sent and when its answer was there."""
+        method, path, status = self.request[:3]
+        body = json.dumps(self.request.body).replace("{unique}", str(uuid4()))
+        headers = {"content-type": "application/json", "idempotency-key": str(uuid4())}
+        began = time.monotonic_ns()
+        self.connection.request(method, path, body, headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        ended = time.monotonic_ns()
+        if answer.status != status:
+            raise MeasurementError(f"{path} was answered with {answer.status}")
+        return began, ended
+
+
 def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
     # Its Python processes.
     files = {name: folder / f"{name}.trace" for name in {twin.title, twin.writer}}
     overrides = {name: traced_environment(folder / "trace", file) for name, file in files.items()}
     with contextlib.ExitStack() as at_end:
-        untouched = at_end.enter_context(Stack([twin], data=folder / "untouched", ports=Ports.free(), log=log))
+        both = TWINS if twin.durable else [twin]
+        untouched = at_end.enter_context(Stack(both, data=folder / "untouched", ports=Ports.free(), log=log))
         traced = Stack([twin], data=folder / "traced", ports=Ports.free(), log=log, overrides=overrides)
         at_end.enter_context(traced)
-        clients = [http.client.HTTPConnection(HOST, stack.ports.web(twin)) for stack in (untouched, traced)]
-        for client in clients:
-            at_end.callback(client.close)
+
+        def client(port: int, request: Request = ADD) -> Client:
+            return Client(at_end.enter_context(contextlib.closing(http.client.HTTPConnection(HOST, port))), request)
+
+        clients = [client(stack.ports.web(twin)) for stack in (untouched, traced)]
+        if twin.durable:
+            noop = next(app for app in at_end.enter_context(step_apps(untouched, log)) if app.name == NOOP)
+            clients += [client(untouched.ports.web(PLAIN)), client(urlsplit(noop.url).port or 0, noop.add)]
         for _ in range(_WARM_UP):
-            for client in clients:
-                _add(client)
+            for one in clients:
+                one.ask()
         node = traced.ports.restate_node
         before = _appends(node) if twin.durable else None
-        pairs = [[_add(client) for client in clients] for _ in range(number)]
+        turns = [[one.ask() for one in clients] for _ in range(number)]
         detail = _per_append(before, _appends(node)) if before else ""
     lines = [line.split(maxsplit=1) for file in files.values() for line in file.read_text().splitlines()]
     noted = sorted((int(nanoseconds), what) for nanoseconds, what in lines)
-    rows = [durations(STRETCHES[twin], between(noted, *moments)) for _, moments in pairs]
+    rows = [durations(STRETCHES[twin], between(noted, *moments)) for _, moments, *_ in turns]
     hops = [
         Hop(
             name=stretch.name,
@@ -114,8 +145,18 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
         )
         for stretch, times in zip(STRETCHES[twin], zip(*rows, strict=True), strict=True)
     ]
-    total_ms = round(statistics.median((ended - began) / 1e6 for (began, ended), _ in pairs), 3)
-    return Waterfall(application=twin.key, requests=number, hops=hops, total_ms=total_ms)
+    total_ms, _, *floor_ms = (_median_ms(moments) for moments in zip(*turns, strict=True))
+    return Waterfall(
+        application=twin.key,
+        requests=number,
+        hops=hops,
+        total_ms=total_ms,
+        floor_ms=dict(zip((PLAIN.key, NOOP), floor_ms, strict=False)),
+    )
+
+
+def _median_ms(moments: Iterable[tuple[int, int]]) -> float:
+    return round(statistics.median((ended - began) / 1e6 for began, ended in moments), 3)
 
 
 def between(noted: Sequence[Noted], began: int, ended: int) -> list[Noted]:
@@ -138,20 +179,6 @@ def durations(stretches: Sequence[Stretch], noted: Sequence[Noted]) -> list[floa
         times.append((end - before) / 1e6)
         before = end
     return times
-
-
-def _add(client: http.client.HTTPConnection) -> tuple[int, int]:
-    """Add a todo; return when it was sent and when the answer was there."""
-    body = json.dumps({"title": f"waterfall {uuid4()}"})
-    headers = {"content-type": "application/json", "idempotency-key": str(uuid4())}
-    began = time.monotonic_ns()
-    client.request("POST", "/api/todos", body, headers)
-    answer = client.getresponse()
-    answer.read()
-    ended = time.monotonic_ns()
-    if answer.status != http.client.CREATED:
-        raise MeasurementError(f"an add was answered with {answer.status}")
-    return began, ended
 
 
 def _appends(node_port: int) -> list[float]:
