@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import product
@@ -43,6 +44,14 @@ def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
     return twins_of(stack)
 
 
+@pytest.fixture(scope="module")
+def minimal(stack: Stack) -> Iterator[RunningApp]:
+    """The minimal application beside them; its database can be made once."""
+    app = minimal_app(ExtraServers(stack, no_log))
+    yield app
+    app.servers[MINIMAL].stop()
+
+
 @pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
 @pytest.mark.whole
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
@@ -66,16 +75,14 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
 
 
 @pytest.mark.whole
-def test_everything_is_measured(twins: list[RunningApp], stack: Stack) -> None:
+def test_everything_is_measured(twins: list[RunningApp], minimal: RunningApp, stack: Stack) -> None:
     """Both twins are measured at every kind of request, in both loops and at one rate, and all others at adding."""
     steps: list[int] = []
-    minimal = minimal_app(ExtraServers(stack, no_log))
     with step_apps(stack, no_log) as at_ingress:
         others = [minimal, *at_ingress]
         measured = load.measure([*twins, *others], SHORT, lambda _what, of: steps.append(of))
-    minimal.servers[MINIMAL].stop()
     # Samples to warm up, of closed loops and of open ones; what follows is still to come.
-    assert steps == [12 + 24 + 8 + 2] * (12 + 24 + 8)
+    assert steps == [13 + 26 + 8 + 2] * (13 + 26 + 8)
     loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
     closed, opened = measured["closed_loops"], measured["open_loops"]
     assert sorted((one.application, one.request) for one in closed) == sorted(
@@ -110,13 +117,11 @@ def test_steps_at_the_ingress(twins: list[RunningApp], stack: Stack) -> None:
 
 
 @pytest.mark.whole
-def test_parts(twins: list[RunningApp], stack: Stack) -> None:
+def test_parts(twins: list[RunningApp], minimal: RunningApp, stack: Stack) -> None:
     """Each part takes the processor, and so does the least that does the same; their sum is near the whole."""
-    minimal = minimal_app(ExtraServers(stack, no_log))
     with step_apps(stack, no_log) as apps:
         used = usage.measure([*twins, *apps], stack.ports.restate_node, 8, 1.0, lambda *_: None)["usage"]
         made = parts.measure(twins, minimal, used, 8, lambda *_: None)
-    minimal.servers[MINIMAL].stop()
     assert [(one.request, len(one.parts)) for one in made] == [
         ("plain add", 3),
         ("durable add", 6),

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,10 @@ SIZE = Size(nodes=3, services=2, webs=2)
 WORKS_SECONDS = 60.0
 ENOUGH = 20
 """So many operations that began after a fault, and succeeded, are no leftovers of what went on before it."""
-CALLS, LEAST_SHARE = 600, 0.4
+CALLS, CLIENTS = 600, 32
+LEAST_SHARE = 0.05
+"""Of two processes on one port. It is by chance: a connection stays with the one that was first to take it, and between
+a fifth and four fifths of the calls were seen. Where each call is balanced, as in containers, it is about a half."""
 SEED = 1
 # Few operations must succeed, because each fault waits for those that it needs.
 SETTINGS = ChaosSettings(SEED, seconds=30, size=SIZE)
@@ -132,8 +136,8 @@ def test_rolling(tmp_path: Path) -> None:
 
 
 @pytest.mark.whole
-def test_load_is_shared(tmp_path: Path) -> None:
-    """Each of two service processes gets its share of the calls, whichever node makes them."""
+def test_both_services_work(tmp_path: Path) -> None:
+    """Neither of two service processes on one port is left out, whichever node makes the calls."""
     calls = Counter[str]()
 
     def log(server: str, line: str) -> None:
@@ -141,7 +145,7 @@ def test_load_is_shared(tmp_path: Path) -> None:
 
     ports = Ports.free(3)
     with Stack([RESTATE], data=tmp_path / "data", ports=ports, size=SIZE, log=log) as stack:
-        adds(RunningTwin(RESTATE, stack), CALLS).run()
+        replace(adds(RunningTwin(RESTATE, stack), CALLS), clients=CLIENTS).run()
     shares = [calls[name] / calls.total() for name in stack.servers if calls[name]]
     assert calls.total() >= CALLS
     assert len(shares) == 2

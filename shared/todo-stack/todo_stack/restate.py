@@ -60,8 +60,8 @@ def server(
         ours |= _of_a_cluster(all_ports, number, size.nodes)
         ready.append(_answers_for_all(ports))
     if size.services > 1:
-        # A connection stays with the service process that has accepted it: with few calls on each there are many, and
-        # all get their share.
+        # A connection stays with the service process that was first to accept it: with few calls on each there are
+        # many, so that no process is left out.
         ours["RESTATE_WORKER__INVOKER__HTTP2_STREAMS_PER_CONNECTION_LIMIT"] = "2"
     if endpoint := env.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         # Only with this it passes on to the service whose trace a call belongs to.
