@@ -20,7 +20,7 @@ from tests.faultlab.legend import LEGEND, Share
 from tests.faultlab.submitted import SubmittedOperation
 from tests.support.control import LEDGER_ONLY, operations_of
 from tests.support.history import NothingProvedError, Outcome, Verdict, count, judge
-from tests.support.truth import OPERATIONS
+from tests.support.truth import OPERATIONS, REMINDS
 from todo_stack.twins import Twin
 
 FORETOLD = {
@@ -127,8 +127,9 @@ def _foretold(twin: Twin, operation: SubmittedOperation, verdict: Verdict) -> bo
         # Whoever is answered has it once; a client that gave up has nobody who goes on with the second step.
         return operation.outcome is not Outcome.OK and (operation.kind, verdict) == ("pay", Verdict.STUCK)
     if verdict is Verdict.DUPLICATED and operation.truth:
-        # It cannot know a repeated add from a new one; but what was submitted once must not be there twice.
-        return operation.kind == "add" and operation.truth.times <= len(operation.answers)
+        # It cannot know a repeated add from a new one, nor a reminder that is set again when the first was mailed; but
+        # what was submitted once must not be there twice.
+        return operation.kind in ("add", *REMINDS) and operation.truth.times <= len(operation.answers)
     # Whoever is told that it worked has all of it, but that nobody asks whether the watcher heard of a completion.
     told_truly = operation.outcome is not Outcome.OK or operation.kind == "tell"
     return told_truly and (operation.kind, verdict) in FORETOLD

@@ -76,6 +76,7 @@ LOST = submitted("add", Outcome.OK, effect=0)
 STUCK = submitted("add", Outcome.UNKNOWN, effect=0, settled=False)
 DOUBLED_BY_ITSELF = submitted("add", Outcome.OK, effect=2)
 DOUBLED_BY_RESUBMISSION = submitted("add", Outcome.UNKNOWN, Outcome.OK, effect=2)
+SET_AGAIN = submitted("remind", Outcome.UNKNOWN, Outcome.OK, effect=2)
 FOUND_GONE = submitted("delete", Outcome.UNKNOWN, Outcome.FAIL, effect=1)
 GIVEN_UP = submitted("pay", Outcome.UNKNOWN, effect=0, settled=False)
 ANSWERED = submitted("pay", Outcome.UNKNOWN, Outcome.OK, effect=0)
@@ -97,6 +98,7 @@ LEFT_IN_PART.truth = HALF
         pytest.param(DOUBLED_BY_ITSELF, 1, 1, 1, id="doubled by itself"),
         # It cannot know a repetition from a new request; to the other the key says it.
         pytest.param(DOUBLED_BY_RESUBMISSION, 0, 1, 1, id="doubled by resubmission"),
+        pytest.param(SET_AGAIN, 0, 1, 1, id="set again after it was mailed"),
         # The second try of a delete that worked: annoying, and nothing that must not be.
         pytest.param(FOUND_GONE, 0, 0, 0, id="found gone"),
         # Of two steps the second is nobody's, once its client is gone; who asks again must have both.
