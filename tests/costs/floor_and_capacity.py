@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from tests.costs.records import (
     BY_HYPERCORN,
+    CALL,
+    LEDGER,
     NOOP,
     TWIN_NAMES,
     WITH_RUN,
@@ -21,6 +23,7 @@ from todo_stack.twins import PLAIN, RESTATE
 _WITHOUT_RUN = {WITHOUT_RUN: "without ctx.run", WITH_RUN: "with ctx.run"}
 _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
+_COULD_BE = ["", "as it is", "with the least call and ledger", "at its floor"]
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
 
@@ -99,9 +102,24 @@ def made_of(costs: Costs) -> Section:
         "does the same; what the other servers take is measured at them, with many clients. The rest is what all this "
         "takes longer where many threads and processes share the cores, and what has no line here. The least of all is "
         "what would be left of a twin that gave up everything that it has beyond it.",
-        [_made_of(one) for one in costs.parts],
+        [
+            *map(_made_of, costs.parts),
+            Table("What a durable add could come to", _COULD_BE, [*_could_be(costs)]),
+        ],
         PLACES,
     )
+
+
+def _could_be(costs: Costs) -> Iterator[Row]:
+    """Return what two goals come to: as it is, with what is above the floor at its least, and at the floor."""
+    plain, noop = costs.cpu_ms(PLAIN.key), costs.cpu_ms(NOOP)
+    for made in costs.parts:
+        saved = sum(one.ours - (one.least or one.ours) for one in made.parts if one.name in (CALL, LEDGER))
+        if saved and plain and noop:
+            floor_ms = plain + noop
+            takes = made.whole, made.whole - saved, floor_ms
+            yield Row(["processor time / floor", *(ratio(each / floor_ms) for each in takes)])
+            yield Row(["adds a second / plain ones, all cores busy", *(ratio(plain / each) for each in takes)])
 
 
 def _made_of(made: Parts) -> Table:

@@ -149,6 +149,10 @@ class Waterfall(Record):
         return sum(hop.milliseconds for hop in self.hops)
 
 
+CALL, LEDGER = "the call at the ingress", "session, INSERT, ledger row, COMMIT"
+"""The parts of a durable add that are above its floor."""
+
+
 class Part(Record):
     """A part of a request, in milliseconds of a core."""
 

@@ -12,7 +12,7 @@ from tests.costs.measure import Advance, MeasurementError, one_thread
 from tests.costs.measure.load_generator import Request
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.measure.usage import Used, put_load_and_look
-from tests.costs.records import MINIMAL, NOOP, Part, Parts, ServerUsage
+from tests.costs.records import CALL, LEDGER, MINIMAL, NOOP, Part, Parts, ServerUsage
 from todo_stack.paths import REPOSITORY
 from todo_stack.process import Server
 from todo_stack.twins import PLAIN, RESTATE
@@ -78,10 +78,10 @@ def _of_durable_add(
     (call,) = _in_one_thread("call", durable.servers[RESTATE.title])
     (ledger,) = _in_one_thread("ledger", durable.servers[RESTATE.writer])
     sdk = noop_ms["step_service"]
-    yield _part("the call at the ingress", "web", call, "the same by http.client")
+    yield _part(CALL, "web", call, "the same by http.client")
     yield _part("Restate server", "Restate", [cpu_ms["restate"], noop_ms["restate"]], _NOTHING_DONE)
     yield _part("SDK, HTTP/2", "service", [sdk, sdk], _NOTHING_DONE)
-    yield _part("session, INSERT, ledger row, COMMIT", "service", ledger, _PSYCOPG2)
+    yield _part(LEDGER, "service", ledger, _PSYCOPG2)
     yield _part(_DATABASE, "database", [cpu_ms["db"], plain_ms["db"]], "without the ledger row")
 
 
