@@ -17,7 +17,7 @@ from todo_stack.twins import TWINS
 
 TASKS = ["milk", "bread", "soap"]
 NOT_AVAILABLE = "status 503"
-GONE = "ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH|ERR_NETWORK|chrome-error"
+GONE = "ERR_CONNECTION|ERR_SOCKET_NOT_CONNECTED|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH|ERR_NETWORK|chrome-error"
 DELETE_SECONDS = 3
 MANY = 53
 """Todos, more than are listed while they are pending."""

@@ -7,6 +7,7 @@ from tests.costs.records import (
     CALL,
     LEDGER,
     NOOP,
+    SESSION,
     TWIN_NAMES,
     WITH_RUN,
     WITHOUT_RUN,
@@ -100,26 +101,26 @@ def made_of(costs: Costs) -> Section:
         "What an add and a page are made of",
         "Processor time. A part in a Python process is done many times in one thread, in turns with the least that "
         "does the same; what the other servers take is measured at them, with many clients. The rest is what all this "
-        "takes longer where many threads and processes share the cores, and what has no line here. The least of all is "
-        "what would be left of a twin that gave up everything that it has beyond it.",
+        "takes longer where many threads and processes share the cores, and what has no line here.",
         [
             *map(_made_of, costs.parts),
-            Table("What a durable add could come to", _COULD_BE, [*_could_be(costs)]),
+            Table("Processor time: what a durable add could come to", _COULD_BE, [*_could_be(costs)]),
         ],
         PLACES,
     )
 
 
 def _could_be(costs: Costs) -> Iterator[Row]:
-    """Return what two goals come to: as it is, with what is above the floor at its least, and at the floor."""
+    """Return what processor time comes to: as it is, with what is above the floor at its least, and at the floor."""
     plain, noop = costs.cpu_ms(PLAIN.key), costs.cpu_ms(NOOP)
-    for made in costs.parts:
-        saved = sum(one.ours - (one.least or one.ours) for one in made.parts if one.name in (CALL, LEDGER))
-        if saved and plain and noop:
-            floor_ms = plain + noop
-            takes = made.whole, made.whole - saved, floor_ms
-            yield Row(["processor time / floor", *(ratio(each / floor_ms) for each in takes)])
-            yield Row(["adds a second / plain ones, all cores busy", *(ratio(plain / each) for each in takes)])
+    parts = {one.name: one for made in costs.parts for one in made.parts}
+    if plain and noop and (durable := costs.cpu_ms(RESTATE.key)) and parts.keys() >= {CALL, LEDGER, SESSION}:
+        # The call at its least; the ledger not below the session that the floor has, too.
+        least = (parts[CALL].least or 0) + max(parts[LEDGER].least or 0, parts[SESSION].ours)
+        saved = parts[CALL].ours + parts[LEDGER].ours - least
+        takes = durable, durable - saved, plain + noop
+        yield Row(["of a durable add / of its floor", *(ratio(each / (plain + noop)) for each in takes)])
+        yield Row(["of a plain add / of a durable add", *(ratio(plain / each) for each in takes)])
 
 
 def _made_of(made: Parts) -> Table:
@@ -129,11 +130,10 @@ def _made_of(made: Parts) -> Table:
         Row([f"{one.where}: {one.name}", one.least_is or NONE, figure(one.ours), figure(one.least)], Plot([bar]))
         for one, bar in zip(parts, bars, strict=True)
     ]
-    # What has no other way to be done counts as it is.
-    ours, least = (sum(each) for each in ([one.ours for one in parts], [one.least or one.ours for one in parts]))
+    rest = made.whole - sum(one.ours for one in parts)
     rows += [
-        Row(["the rest", "", figure(made.whole - ours), NONE]),
-        Row([f"all, {counted(made.clients, 'client')}", "", figure(made.whole), figure(least)]),
+        Row(["the rest", "", figure(rest), NONE]),
+        Row([f"all, {counted(made.clients, 'client')}", "", figure(made.whole), NONE]),
     ]
     return Table(f"{made.request}: ms of a core", ["part", "the least is", "ours", "least"], rows, words=2)
 

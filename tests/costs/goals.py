@@ -26,10 +26,14 @@ def goals(costs: Costs, peers: PeerCosts | None = None) -> list[Row]:
     reads = min(lists, key=lambda one: one.throughput.median, default=None)
     reads_with = f", worst with {counted(reads.clients, 'client')}" if reads else ""
     memory = sum(costs.idle_memory_mb.get(RESTATE.key, {}).values()) or None
+    in_turn = next((one.total_ms / sum(one.floor_ms.values()) for one in costs.waterfalls if one.floor_ms), None)
     cpu, adds = costs.cpu_over_floor, together.throughput if together else None
     return [
         _of_rounds("durable add, 1 client, p50 against plain add and no-op step", "at most", 1.15, costs.floor),
-        _goal(f"processor time of it, {clients}, against the same", "at most", 1.15, TIMES, cpu, ratio(cpu or 0)),
+        _goal("the same, each add in turn", "at most", 1.15, TIMES, in_turn, ratio(in_turn or 0)),
+        _goal(
+            f"processor time of a durable add, {clients}, against both", "at most", 1.15, TIMES, cpu, ratio(cpu or 0)
+        ),
         _of_rounds(f"durable adds per second, {clients}, against plain", "at least", 0.65, adds),
         *_against(peers),
         _of_rounds("reads against plain", "at least", 0.97, reads.throughput if reads else None, reads_with),
@@ -48,12 +52,10 @@ def _pages(costs: Costs) -> Iterator[Row]:
     a_second = slower.per_second.median if slower else None
     measured = f"{figure(a_second)} ({slower.application})" if slower else NONE
     yield _goal("pages of 100 todos, 8 clients, each twin", "at least", 435, "a second", a_second, measured)
-    # Within the spread: one round at least in which they are not fewer.
-    worst = min(costs.more_clients, key=lambda one: one.throughput.high, default=None)
+    worst = min(costs.more_clients, key=lambda one: one.throughput.median, default=None)
     where = f", {worst.application}, {worst.clients} over {worst.fewer} clients" if worst else ""
-    found = ratio_of_rounds(worst.throughput if worst else None) + where
-    high = worst.throughput.high if worst else None
-    yield _goal("pages a second, more clients against fewer, best round", "at least", 1, TIMES, high, found)
+    found = worst.throughput if worst else None
+    yield _of_rounds("pages a second, more clients against fewer", "at least", 1, found, where)
 
 
 def _against(peers: PeerCosts | None) -> Iterator[Row]:
@@ -64,8 +66,8 @@ def _against(peers: PeerCosts | None) -> Iterator[Row]:
         name: own.adds_per_second.median / rows[name].adds_per_second.median if own and name in rows else None
         for name in ("dbos", "outbox")
     }
-    yield _of_peers("the same against DBOS", "at least", 3.5, adds["dbos"])
-    yield _of_peers("the same against an outbox by hand", "at least", 0.9, adds["outbox"])
+    yield _of_peers("adds per second against DBOS", "at least", 3.5, adds["dbos"])
+    yield _of_peers("adds per second against an outbox by hand", "at least", 0.9, adds["outbox"])
     rivals = ("dbos", "temporal", "celery")
     ahead = [rows[name] for name in rivals] if own and rows.keys() >= set(rivals) else []
     more = {row.name: own.adds_per_second.low / row.adds_per_second.high for row in ahead if own}

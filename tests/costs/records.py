@@ -149,8 +149,8 @@ class Waterfall(Record):
         return sum(hop.milliseconds for hop in self.hops)
 
 
-CALL, LEDGER = "the call at the ingress", "session, INSERT, ledger row, COMMIT"
-"""The parts of a durable add that are above its floor."""
+CALL, LEDGER, SESSION = "the call at the ingress", "session, INSERT, ledger row, COMMIT", "session, INSERT, COMMIT"
+"""Parts of a durable add; the floor has the last of the plain add in place of the second, and nothing of the first."""
 
 
 class Part(Record):

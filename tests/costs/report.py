@@ -44,8 +44,8 @@ def answer(costs: Costs) -> list[str]:
     durable_cpu, plain_cpu = (costs.cpu_ms(twin.key) for twin in (RESTATE, PLAIN))
     if durable_cpu and plain_cpu:
         found.append(
-            f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: as "
-            "many cores are busy at 1,000 a second."
+            f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: so "
+            "many cores are 1,000 a second on paper."
         )
     if costs.floor and (over := costs.cpu_over_floor):
         found.append(

@@ -1,8 +1,9 @@
 """What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
 
+import functools
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import product
@@ -45,11 +46,19 @@ def twins(stack: Stack, request: pytest.FixtureRequest) -> list[RunningApp]:
 
 
 @pytest.fixture(scope="module")
-def minimal(stack: Stack) -> Iterator[RunningApp]:
-    """The minimal application beside them; its database can be made once."""
-    app = minimal_app(ExtraServers(stack, no_log))
-    yield app
-    app.servers[MINIMAL].stop()
+def make_minimal(stack: Stack) -> Iterator[Callable[[], RunningApp]]:
+    """Return what starts the minimal application beside them, once: its database can be made once."""
+    make = functools.cache(lambda: minimal_app(ExtraServers(stack, no_log)))
+    yield make
+    if make.cache_info().currsize:
+        make().servers[MINIMAL].stop()
+
+
+@pytest.fixture
+def minimal(twins: list[RunningApp], make_minimal: Callable[[], RunningApp]) -> RunningApp:
+    """The minimal application, where the twins are processes of this machine."""
+    del twins
+    return make_minimal()
 
 
 @pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))

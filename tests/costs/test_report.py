@@ -201,12 +201,10 @@ def usage(**cpu_ms: float) -> dict[str, Any]:
     return {"usage": [kept.model_copy(update={"application": name, "cpu_ms": ms}) for name, ms in cpu_ms.items()]}
 
 
-def pages(high: float, a_second: float = 435) -> dict[str, Any]:
+def pages(more_clients: float, a_second: float = 435) -> dict[str, Any]:
     """Return lists by 8 clients, and how they compare with those of 1."""
     loops = [one for one in KEPT.closed_loops if (one.request, one.clients) == ("list", 8)]
-    more = MoreClients(
-        application="plain", request="list", clients=8, fewer=1, throughput=Spread(median=0.9, low=0.8, high=high)
-    )
+    more = MoreClients(application="plain", request="list", clients=8, fewer=1, throughput=spread(more_clients))
     return {
         "closed_loops": [one.model_copy(update={"per_second": spread(a_second)}) for one in loops],
         "more_clients": [more],

@@ -12,7 +12,7 @@ from tests.costs.measure import Advance, MeasurementError, one_thread
 from tests.costs.measure.load_generator import Request
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.measure.usage import Used, put_load_and_look
-from tests.costs.records import CALL, LEDGER, MINIMAL, NOOP, Part, Parts, ServerUsage
+from tests.costs.records import CALL, LEDGER, MINIMAL, NOOP, SESSION, Part, Parts, ServerUsage
 from todo_stack.paths import REPOSITORY
 from todo_stack.process import Server
 from todo_stack.twins import PLAIN, RESTATE
@@ -22,7 +22,7 @@ SECONDS, PAGE_CLIENTS = 1.4, 8
 
 _HEALTH, _HEALTH_LEAST = Request("GET", "/healthz", 200), Request("GET", "/readyz", 200)
 
-_WEB, _WEB_LEAST = "HTTP, Flask, checks, headers, log line", "gunicorn, bare Flask"
+_WEB, _WEB_LEAST = "an empty answer: HTTP, Flask, headers, log line", "gunicorn, bare Flask"
 _PSYCOPG2 = "the same statements by psycopg2"
 _NOTHING_DONE = "the same of a step that does nothing"
 _DATABASE = "PostgreSQL"
@@ -52,7 +52,7 @@ def measure(
         Parts(
             request="durable add",
             clients=clients,
-            parts=[web, *_of_durable_add(durable, of_durable, of_noop, of_plain)],
+            parts=[web, *_of_durable_add(durable, of_durable, of_noop)],
             whole=sum(of_durable.values()),
         ),
         Parts(
@@ -68,21 +68,19 @@ def measure(
 
 def _of_plain_add(plain: RunningApp, cpu_ms: Mapping[str, float]) -> Iterator[Part]:
     (add,) = _in_one_thread("add", plain.servers[PLAIN.title])
-    yield _part("session, INSERT, COMMIT", "web", add, _PSYCOPG2)
+    yield _part(SESSION, "web", add, _PSYCOPG2)
     yield _part(_DATABASE, "database", [cpu_ms["db"], None])
 
 
-def _of_durable_add(
-    durable: RunningApp, cpu_ms: Mapping[str, float], noop_ms: Mapping[str, float], plain_ms: Mapping[str, float]
-) -> Iterator[Part]:
+def _of_durable_add(durable: RunningApp, cpu_ms: Mapping[str, float], noop_ms: Mapping[str, float]) -> Iterator[Part]:
     (call,) = _in_one_thread("call", durable.servers[RESTATE.title])
     (ledger,) = _in_one_thread("ledger", durable.servers[RESTATE.writer])
     sdk = noop_ms["step_service"]
     yield _part(CALL, "web", call, "the same by http.client")
     yield _part("Restate server", "Restate", [cpu_ms["restate"], noop_ms["restate"]], _NOTHING_DONE)
-    yield _part("SDK, HTTP/2", "service", [sdk, sdk], _NOTHING_DONE)
+    yield _part("SDK, HTTP/2: a step that does nothing", "service", [sdk, None])
     yield _part(LEDGER, "service", ledger, _PSYCOPG2)
-    yield _part(_DATABASE, "database", [cpu_ms["db"], plain_ms["db"]], "without the ledger row")
+    yield _part(_DATABASE, "database", [cpu_ms["db"], None])
 
 
 def _of_page(plain: RunningApp, database_ms: float) -> Iterator[Part]:

@@ -17,6 +17,7 @@ import requests
 
 from tests.costs.measure import Advance
 from tests.costs.measure.load_generator import Request, Sample, again_if_wrong, put_load
+from tests.costs.measure.rounds import in_turns
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import TWIN_NAMES, ApplicationName, DiskUsage, ServerUsage
 from tests.support.database import execute
@@ -25,7 +26,7 @@ from todo_stack import tree
 from todo_stack.process import Server
 
 SAMPLE_SECONDS = 0.25
-WARM_UP_SECONDS = 0.7
+WARM_UP_SECONDS, ROUNDS = 0.4, 3
 RECONNECT_SECONDS = 10.0
 
 _POSTGRES_FSYNCS = "SELECT sum(fsyncs) FROM pg_stat_io WHERE object = 'wal'"
@@ -116,40 +117,78 @@ def idle_memory(twins: Sequence[RunningApp]) -> dict[ApplicationName, dict[str, 
     return {twin: {name: round(memory / 1e6, 1) for name, memory in servers.items()} for twin, servers in found.items()}
 
 
+class Taken(NamedTuple):
+    """What a sample of adds took, by server and of the machine's disks; NaN where the system does not tell."""
+
+    adds: int
+    cpu_ms: dict[str, float]
+    written: dict[str, float]
+    peak: dict[str, float]
+    fsyncs: dict[str, float]
+    synced_adds: int
+    """Those during which fsyncs were counted: of the warm-up, too."""
+    disk: tuple[int, int] | None
+    """Bytes and writes; None if the disks cannot be seen, as in some containers."""
+
+
 def measure(
     apps: Sequence[RunningApp], node_port: int, clients: int, seconds: float, step: Advance
 ) -> dict[str, list[Any]]:
-    """Return what an add takes, with so many clients, by server and on the disk: fields of the record."""
+    """Return what an add takes, with so many clients, by server and on the disk: fields of the record.
+
+    They take turns, so many seconds in all for each.
+    """
+    taken: dict[RunningApp, list[Taken]] = {app: [] for app in apps}
+    for app in in_turns(list(apps), ROUNDS):
+        taken[app].append(_take(app, node_port, clients, seconds / ROUNDS))
+        if len(taken[app]) == ROUNDS:
+            step(f"usage, {app.name}")
     usage, disk = [], []
-    for app in apps:
-        add = app.prepare("add")
-        fsyncs = _fsyncs(app, node_port)
-        warm_up = put_load(app.url, add, clients=clients, seconds=WARM_UP_SECONDS)
-        cpu, written, disks = _taken(app)
-        with _peak_memory(app.servers) as peak:
-            load = put_load(app.url, add, clients=clients, seconds=seconds)
-            cpu_after, written_after, disks_after = _taken(app)
-        fsyncs_after = _fsyncs(app, node_port)
-        adds = len(load.milliseconds)
-        synced_adds = adds + len(warm_up.milliseconds)
+    for app, each in taken.items():
+        adds, synced_adds = sum(one.adds for one in each), sum(one.synced_adds for one in each)
         usage += [
             ServerUsage(
                 application=app.name,
                 server=name,
-                cpu_ms=round((cpu_after[name] - cpu[name]) / adds, 3),
-                peak_memory_mb=round(peak[name] / 1e6, 1),
-                written_kb=_quotient(written_after[name] - written[name], adds * 1000),
-                fsyncs=_quotient(fsyncs_after.get(name, math.nan) - fsyncs.get(name, math.nan), synced_adds),
+                cpu_ms=round(sum(one.cpu_ms[name] for one in each) / adds, 3),
+                peak_memory_mb=round(max(one.peak[name] for one in each) / 1e6, 1),
+                written_kb=_quotient(sum(one.written[name] for one in each), adds * 1000),
+                fsyncs=_quotient(sum(one.fsyncs.get(name, math.nan) for one in each), synced_adds),
             )
             for name in app.servers
         ]
-        # In some containers the machine's disks cannot be seen.
-        if disks and disks_after:
-            kilobytes = round((disks_after.write_bytes - disks.write_bytes) / 1000 / adds, 2)
-            writes = round((disks_after.write_count - disks.write_count) / adds, 2)
-            disk.append(DiskUsage(application=app.name, written_kb=kilobytes, writes=writes))
-        step(f"usage, {app.name}")
+        if disks := [one.disk for one in each if one.disk]:
+            written, writes = (sum(counted) for counted in zip(*disks, strict=True))
+            entry = DiskUsage(
+                application=app.name, written_kb=round(written / 1000 / adds, 2), writes=round(writes / adds, 2)
+            )
+            disk.append(entry)
     return {"usage": usage, "disk": disk}
+
+
+def _take(app: RunningApp, node_port: int, clients: int, seconds: float) -> Taken:
+    add = app.prepare("add")
+    fsyncs = _fsyncs(app, node_port)
+    warm_up = put_load(app.url, add, clients=clients, seconds=WARM_UP_SECONDS)
+    cpu, written, disks = _taken(app)
+    with _peak_memory(app.servers) as peak:
+        load = put_load(app.url, add, clients=clients, seconds=seconds)
+        cpu_after, written_after, disks_after = _taken(app)
+    adds = len(load.milliseconds)
+    seen = disks and disks_after
+    return Taken(
+        adds,
+        _differences(cpu_after, cpu),
+        _differences(written_after, written),
+        peak,
+        _differences(_fsyncs(app, node_port), fsyncs),
+        adds + len(warm_up.milliseconds),
+        (disks_after.write_bytes - disks.write_bytes, disks_after.write_count - disks.write_count) if seen else None,
+    )
+
+
+def _differences(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    return {name: after[name] - before[name] for name in after.keys() & before.keys()}
 
 
 def _taken(app: RunningApp) -> tuple[dict[str, float], dict[str, float], Any]:

@@ -13,16 +13,17 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from tests.costs.measure import Advance, Findings, MeasurementError
-from tests.costs.measure.beside_twins import step_apps
-from tests.costs.measure.load_generator import ADD, Request
+from tests.costs.measure.beside_twins import STEP_SERVICE
+from tests.costs.measure.load_generator import ADD, Request, call
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import NOOP, Hop, Waterfall
+from tests.support.running_twin import restate_twin
+from tests.support.service_endpoint import endpoint_beside
 from todo_stack.output import Log
 from todo_stack.ports import HOST, Ports
 from todo_stack.stack import Stack
@@ -123,8 +124,9 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
 
         clients = [client(stack.ports.web(twin)) for stack in (untouched, traced)]
         if twin.durable:
-            noop = next(app for app in at_end.enter_context(step_apps(untouched, log)) if app.name == NOOP)
-            clients += [client(untouched.ports.web(PLAIN)), client(urlsplit(noop.url).port or 0, noop.add)]
+            at_end.enter_context(endpoint_beside(restate_twin(untouched), [STEP_SERVICE], log))
+            noop = client(untouched.ports.restate_ingress, call(f"StepService/{NOOP}"))
+            clients += [client(untouched.ports.web(PLAIN)), noop]
         for _ in range(_WARM_UP):
             for one in clients:
                 one.ask()
