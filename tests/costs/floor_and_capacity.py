@@ -24,7 +24,8 @@ from todo_stack.twins import PLAIN, RESTATE
 _WITHOUT_RUN = {WITHOUT_RUN: "without ctx.run", WITH_RUN: "with ctx.run"}
 _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
-_COULD_BE = ["", "as it is", "with the least call and ledger", "at its floor"]
+_COULD_BE = ["", "as it is", "at least", "floor"]
+_LEAST = "Processor time: with the least call and the least ledger step, and at its floor."
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
 
@@ -104,7 +105,7 @@ def made_of(costs: Costs) -> Section:
         "takes longer where many threads and processes share the cores, and what has no line here.",
         [
             *map(_made_of, costs.parts),
-            Table("Processor time: what a durable add could come to", _COULD_BE, [*_could_be(costs)]),
+            Table("What a durable add could come to", _COULD_BE, [*_could_be(costs)], note=_LEAST),
         ],
         PLACES,
     )
@@ -124,7 +125,9 @@ def _could_be(costs: Costs) -> Iterator[Row]:
 
 
 def _made_of(made: Parts) -> Table:
-    parts, scale = made.parts, Linear([made.whole])
+    parts = made.parts
+    # In one thread they may take more than all together do.
+    scale = Linear([made.whole, sum(one.ours for one in parts)])
     bars = scale.chain([(one.where.lower(), one.ours, one.name) for one in parts])
     rows = [
         Row([f"{one.where}: {one.name}", one.least_is or NONE, figure(one.ours), figure(one.least)], Plot([bar]))
