@@ -9,6 +9,7 @@ from typing import Literal
 
 from requests import ReadTimeout
 
+from flask_restate.extension import SEND
 from flask_todo_restate.settings import WebSettings
 from tests.faultlab.submitted import ClientAnswer
 from tests.support.history import Outcome, Verdict
@@ -81,12 +82,16 @@ class Cell(Record):
 
     @property
     def too_slow(self) -> bool:
-        """Whether the client's own time-out ran out before that of the twin could, or the web's before the fault came.
+        """Whether a time-out ran out only because the machine was slow.
 
-        The message was held for so long that there was no time left: this says nothing of the twin. What there is in
-        the end counts all the same.
+        The client's own, before that of the twin could; the web's, before the fault came; or that of the web's last
+        question, whether Restate has the call. This says nothing of the twin. What there is in the end counts all the
+        same.
         """
-        timed_out = [answer.detail for answer in self.answers[:1]] == [ReadTimeout.__name__]
+        first = [(answer.outcome, answer.detail) for answer in self.answers[:1]]
+        has_asked = any(event.label.startswith(f"POST {SEND.format('')}") for event in self.events)
+        timed_out = (Outcome.UNKNOWN, ReadTimeout.__name__) in first
+        timed_out |= has_asked and any(outcome is Outcome.FAIL for outcome, _ in first)
         timed_out |= any(event.kind == "fault" and event.at > WRITE_BUDGET_MS for event in self.events)
         return timed_out and not self.as_expected and self.effect == 1 and not self.half
 

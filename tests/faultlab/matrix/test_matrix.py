@@ -8,12 +8,13 @@ import pytest
 from tests.faultlab.matrix.cases import Case, cases, every_case
 from tests.faultlab.matrix.faults import FAULTS
 from tests.faultlab.matrix.injector import FaultInjector, HeldMessages
-from tests.faultlab.matrix.records import Cell
+from tests.faultlab.matrix.records import Cell, CellEvent
 from tests.faultlab.matrix.rules import RESUBMITS, expected
 from tests.faultlab.matrix.runner import MatrixRunner
 from tests.faultlab.matrix.seams import SEAMS, Seam
+from tests.faultlab.submitted import ClientAnswer
 from tests.support.control import LEDGER_ONLY
-from tests.support.history import Verdict
+from tests.support.history import Outcome, Verdict
 from todo_stack.twins import PLAIN, RESTATE, TWINS
 
 SEED = 1
@@ -123,6 +124,19 @@ def check(part: list[Case], tmp_path: Path) -> None:
     found = run(part, tmp_path)
     assert {cell.id for cell in found} == {case.id for case in part}
     assert [f"{cell.id}: {cell.comparison}" for cell in found if not cell.as_expected] == []
+
+
+def test_late_confirmation() -> None:
+    """A refusal after Restate was asked whether it has the call is of a slow machine, if the rules expect none."""
+    case = next(case for case in every_case() if case.seam.twin == RESTATE and case.fault.name == "pool exhausted")
+    asked = CellEvent(at=3000, kind="passed", label="POST /restate/send/TodoService/add_todo")
+    refused = ClientAnswer(3100, Outcome.FAIL, "503")
+    cell = case.cell(Verdict.GHOST, expected_outcomes=(Outcome.PENDING,), effect=1, answers=[refused])
+    assert not cell.too_slow
+    assert cell.model_copy(update={"events": [asked]}).too_slow
+    assert not cell.model_copy(update={"events": [asked], "effect": 2}).too_slow
+    expecting_it = {"expected": Verdict.GHOST, "expected_outcomes": (Outcome.FAIL,)}
+    assert not cell.model_copy(update={"events": [asked], **expecting_it}).too_slow
 
 
 class Harmless(FaultInjector):
