@@ -1,7 +1,9 @@
 """What Restate has accepted and not finished, as it tells itself: asked in the background, while somebody looks."""
 
 import json
+import math
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -38,28 +40,40 @@ MAX_LISTED = 50
 TIMEOUT_SECONDS = 3.0
 MAX_MESSAGES = 1000
 
+MANY = 200
+"""If so many calls are not finished, they are not named to Restate, which takes short questions, but looked for."""
+
+RARELY = 50
+"""All that Restate keeps is looked through for a fiftieth of the time at most: a day's calls may take seconds."""
+
 HANDLERS = ", ".join(f"'{name}'" for name in WHAT)
 _STATE = ("status", "retry_count", "last_failure", "last_failure_error_code", "last_failure_related_command_name")
 _OF_THE_OTHER = ", ".join(f"CASE WHEN other.id IS NULL THEN call.{x} ELSE other.{x} END AS {x}" for x in _STATE)
 PENDING = "status NOT IN ('completed', 'scheduled')"
+# What runs, is tried again or queues. This takes the same time however much is kept.
+_RUNNING = "SELECT id, TRUE AS runs FROM sys_invocation_state UNION ALL SELECT id, TRUE FROM sys_inbox"
+_DONE = "done"
+# What waits for another call or for somebody besides, among all that is kept; and one row in place of an id if the
+# service has answered of late, whichever call it was.
+_WAITING = f"""
+    SELECT DISTINCT CASE WHEN status = 'completed' THEN '{_DONE}' ELSE id END, FALSE FROM sys_invocation_status
+    WHERE {PENDING} OR completion_result = 'success' AND modified_at > now() - INTERVAL '10 seconds'
+"""  # noqa: S608 - nothing in it comes from outside
 # What a call waits for in another one, such as the steps of a meeting, is told of that one: of the latest.
 _CALLS = f"""
-    WITH other AS (
+    WITH unfinished AS (
+      SELECT * FROM sys_invocation WHERE {PENDING} AND {{among}}
+    ), other AS (
       SELECT *, row_number() OVER (PARTITION BY invoked_by_id ORDER BY created_at DESC) AS place
-      FROM sys_invocation WHERE {PENDING} AND invoked_by_id IS NOT NULL
+      FROM unfinished WHERE invoked_by_id IS NOT NULL
     ), call AS (
-      SELECT *, count(*) OVER () AS total FROM sys_invocation
-      WHERE {PENDING} AND target_handler_name IN ({HANDLERS}) AND created_at < now() - INTERVAL '1 second'
+      SELECT *, count(*) OVER () AS total FROM unfinished
+      WHERE target_handler_name IN ({HANDLERS}) AND created_at < now() - INTERVAL '1 second'
       ORDER BY created_at DESC LIMIT {MAX_LISTED}
     )
     SELECT call.id, call.target_handler_name, call.created_at, call.total, {_OF_THE_OTHER}
     FROM call LEFT JOIN other ON other.invoked_by_id = call.id AND other.place = 1 ORDER BY call.created_at DESC
-"""  # noqa: S608 - nothing in it comes from outside. What has just begun is not late, and most likely done by now.
-# Whichever call it was: the service has answered.
-_DONE = """
-    SELECT id FROM sys_invocation WHERE status = 'completed' AND completion_result = 'success'
-      AND modified_at > now() - INTERVAL '10 seconds' LIMIT 1
-"""
+"""  # noqa: S608 - as above. What has just begun is not late, and most likely done by now.
 _MESSAGES = "SELECT id, entry_json FROM sys_journal WHERE index = 0 AND id IN ({})"
 _ID = re.compile("inv_[A-Za-z0-9]+")
 # Where in our source it is: the log has that.
@@ -136,6 +150,8 @@ class Pending:
         self._messages: dict[str, Mapping[str, Any]] = {}
         self._missing: set[str] = set()
         self._ended: deque[str] = deque(maxlen=MAX_LISTED)
+        self._waiting: set[str] = set()
+        self._looked_through = -math.inf, 0.0
         self._background = Background(self._ask, Calls())
 
     def look(self, wanted: Iterable[str] = ()) -> Calls:
@@ -166,7 +182,7 @@ class Pending:
         # It tells the strip and the log. The admin API may answer all the same.
         with self._app.app_context(), suppress(requests.RequestException):
             self._check()
-        rows = self.query(_CALLS)
+        rows = self._unfinished()
         missing = set(list(self._missing)[:MAX_LISTED])
         self._read_messages((missing | {row["id"] for row in rows}) - self._messages.keys())
         self._missing -= missing
@@ -179,10 +195,31 @@ class Pending:
         ]
         if codes:
             return UNREACHABLE not in codes
-        return True if self.query(_DONE) else None
+        return True if _DONE in self._waiting else None
+
+    def _unfinished(self) -> list[dict[str, Any]]:
+        """Return the calls of users that are not finished, as Restate tells them."""
+        if (rows := self._look_through()) is None:
+            rows = self.query(f"{_RUNNING} LIMIT {MANY}")
+        unfinished = {row["id"] for row in rows if row["runs"]} | self._waiting - {_DONE}
+        if len(unfinished) >= MANY:
+            return self.query(_CALLS.format(among="TRUE"))
+        return self.query(_CALLS.format(among=f"id IN ({_quoted(unfinished)})")) if unfinished else []
+
+    def _look_through(self) -> list[dict[str, Any]] | None:
+        """Note what is not finished, and return what of it runs; None if it is not time for that, or takes too long."""
+        began, (ended, took) = time.monotonic(), self._looked_through
+        if began - ended < RARELY * took:
+            return None
+        rows = None
+        with suppress(requests.Timeout):
+            rows = self.query(f"{_RUNNING} UNION ALL {_WAITING} LIMIT {2 * MANY}")
+            self._waiting = {row["id"] for row in rows if not row["runs"]}
+        self._looked_through = time.monotonic(), time.monotonic() - began
+        return rows
 
     def _read_messages(self, ids: Iterable[str]) -> None:
-        if quoted := ", ".join(f"'{operation_id}'" for operation_id in ids):
+        if quoted := _quoted(ids):
             for row in self.query(_MESSAGES.format(quoted)):
                 self._messages[row["id"]] = _message(row["entry_json"])
         for oldest in list(self._messages)[:-MAX_MESSAGES]:
@@ -199,6 +236,10 @@ class Pending:
 
         rows: list[dict[str, Any]] = self._admin.ask(at, TIMEOUT_SECONDS).json()["rows"]
         return rows
+
+
+def _quoted(ids: Iterable[str]) -> str:
+    return ", ".join(f"'{operation_id}'" for operation_id in ids)
 
 
 def _message(entry: str) -> Mapping[str, Any]:

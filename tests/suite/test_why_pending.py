@@ -1,13 +1,14 @@
 """Why something is still pending, in plain words: also where others or a bug keep it from going on."""
 
 import re
+from typing import Any
 
 import pytest
 import requests
 from flask import Flask
 
 from flask_restate.errors import translate
-from flask_todo_restate.pending import Call, Pending, plain
+from flask_todo_restate.pending import MANY, Call, Pending, plain
 from tests.features.meetings import MetTodo
 from tests.suite.test_pending import PENDING
 from tests.support.browser import Browser
@@ -16,6 +17,9 @@ from tests.support.running_twin import RunningTwin
 from tests.support.waiting import until
 from todo_shared.outages import Outage
 from todo_shared.way import Hop
+
+KEPT = "sys_invocation_status"
+"""Restate's table of all that it keeps."""
 
 MAX_BODY_BYTES = 16 * 1024
 """What flask-todo-restate/query.conf allows."""
@@ -78,6 +82,35 @@ def test_many_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     pending.look(ids)
     until(lambda: pending.look() and all(any(each in body for body in bodies) for each in ids), "all are asked for")
     assert max(map(len, bodies)) < MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize(("takes", "seconds", "expected"), [(0.01, 1, 10), (0.1, 1, 2), (2, 10, 1)])
+def test_what_is_kept_is_looked_through_rarely(
+    monkeypatch: pytest.MonkeyPatch, takes: float, seconds: float, expected: int
+) -> None:
+    """What runs is asked for each time; all that Restate keeps only now and then, if that takes long, or too long."""
+    now, asked = 1000.0, []
+
+    def query(_: Pending, sql: str) -> list[dict[str, Any]]:
+        nonlocal now
+        assert len(sql) < MAX_BODY_BYTES
+        if "WITH" in sql:
+            return []
+        asked.append(KEPT in sql)
+        if asked[-1]:
+            now += takes
+            if takes > 1:
+                raise requests.ReadTimeout
+        return [{"id": f"inv_{number:038}", "runs": True} for number in range(MANY - 1)]
+
+    monkeypatch.setattr(Pending, "query", query)
+    monkeypatch.setattr("flask_todo_restate.pending.time.monotonic", lambda: now)
+    pending = Pending(Flask(__name__), "http://127.0.0.1:1", lambda: None)
+    for _ in range(10):
+        pending._unfinished()
+        now += seconds
+    # Both in one question, but where that takes too long.
+    assert (asked.count(True), len(asked)) == (expected, 10 + (takes > 1))
 
 
 def test_what_was_never_used_is_not_known() -> None:
