@@ -1,18 +1,22 @@
 """The sections about the parts of an add: what it costs at least, and what follows for many of them."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from tests.costs.records import (
     BY_HYPERCORN,
     CALL,
     LEDGER,
+    MINIMAL,
     NOOP,
+    PAGES,
     SESSION,
     TWIN_NAMES,
     WITH_RUN,
     WITHOUT_RUN,
     ClosedLoop,
     Costs,
+    Part,
     Parts,
     PinnedTier,
 )
@@ -25,7 +29,10 @@ _WITHOUT_RUN = {WITHOUT_RUN: "without ctx.run", WITH_RUN: "with ctx.run"}
 _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
 _COULD_BE = ["", "as it is", "at least", "floor"]
-_LEAST = "Processor time: with the least call and the least ledger step, and at its floor."
+_LEAST = (
+    "Processor time. At least: the durable add with the least call and ledger step, the plain add with the least "
+    "session. Floor: a plain add and a step that does nothing; a plain page; a minimal add."
+)
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
 
@@ -105,23 +112,49 @@ def made_of(costs: Costs) -> Section:
         "takes longer where many threads and processes share the cores, and what has no line here.",
         [
             *map(_made_of, costs.parts),
-            Table("What a durable add could come to", _COULD_BE, [*_could_be(costs)], note=_LEAST),
+            Table("What it could come to", _COULD_BE, [*_could_be(costs)], note=_LEAST),
         ],
         PLACES,
     )
 
 
+class Durable(NamedTuple):
+    """Processor time of a durable add: as it is, with what is above the floor at its least, and at the floor; ms."""
+
+    is_now: float
+    at_least: float
+    floor: float
+
+
+def durable_add(costs: Costs) -> Durable | None:
+    """Return what it takes and could take, if all of that was measured."""
+    plain, noop, durable = map(costs.cpu_ms, (PLAIN.key, NOOP, RESTATE.key))
+    parts = _parts(costs)
+    if not (plain and noop and durable and parts.keys() >= {CALL, LEDGER, SESSION}):
+        return None
+    # The call at its least; the ledger not below the session that the floor has, too.
+    least = (parts[CALL].least or 0) + max(parts[LEDGER].least or 0, parts[SESSION].ours)
+    return Durable(durable, durable - (parts[CALL].ours + parts[LEDGER].ours - least), plain + noop)
+
+
+def _parts(costs: Costs) -> Mapping[str, Part]:
+    return {one.name: one for made in costs.parts for one in made.parts}
+
+
 def _could_be(costs: Costs) -> Iterator[Row]:
-    """Return what processor time comes to: as it is, with what is above the floor at its least, and at the floor."""
-    plain, noop = costs.cpu_ms(PLAIN.key), costs.cpu_ms(NOOP)
-    parts = {one.name: one for made in costs.parts for one in made.parts}
-    if plain and noop and (durable := costs.cpu_ms(RESTATE.key)) and parts.keys() >= {CALL, LEDGER, SESSION}:
-        # The call at its least; the ledger not below the session that the floor has, too.
-        least = (parts[CALL].least or 0) + max(parts[LEDGER].least or 0, parts[SESSION].ours)
-        saved = parts[CALL].ours + parts[LEDGER].ours - least
-        takes = durable, durable - saved, plain + noop
-        yield Row(["of a durable add / of its floor", *(ratio(each / (plain + noop)) for each in takes)])
+    """Return what processor time comes to: as it is, with the least parts, and at the floor."""
+    plain, minimal = costs.cpu_ms(PLAIN.key), costs.cpu_ms(MINIMAL)
+    if plain and (takes := durable_add(costs)):
+        yield Row(["of a durable add / of its floor", *(ratio(each / takes.floor) for each in takes)])
         yield Row(["of a plain add / of a durable add", *(ratio(plain / each) for each in takes)])
+    pages = {one.request: one.whole for one in costs.parts if one.request in PAGES}
+    if len(pages) == len(PAGES):
+        of_plain, of_durable = (pages[name] for name in PAGES)
+        yield Row(["of a plain page / of a durable page", ratio(of_plain / of_durable), NONE, ratio(1)])
+    if plain and minimal and (session := _parts(costs).get(SESSION)):
+        saved = session.ours - (session.least or 0)
+        takes_plain = plain, plain - saved, minimal
+        yield Row(["of a minimal add / of a plain add", *(ratio(minimal / each) for each in takes_plain)])
 
 
 def _made_of(made: Parts) -> Table:

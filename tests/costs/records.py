@@ -152,6 +152,8 @@ class Waterfall(Record):
 CALL, LEDGER, SESSION = "the call at the ingress", "session, INSERT, ledger row, COMMIT", "session, INSERT, COMMIT"
 """Parts of a durable add; the floor has the last of the plain add in place of the second, and nothing of the first."""
 
+PAGES = tuple(f"page of 100 todos, {twin.title}" for twin in TWINS)
+
 
 class Part(Record):
     """A part of a request, in milliseconds of a core."""

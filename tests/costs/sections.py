@@ -25,7 +25,7 @@ def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
     """Return what there is to show, the most important first, and the peers last if there is a run of them."""
     found = [_goals(costs, peers)]
     found += [section(costs) for section in _SECTIONS]
-    found += [of_peers.section(peers)] if peers else []
+    found += [of_peers.section(peers, costs)] if peers else []
     shown = [section._replace(tables=[table for table in section.tables if table.rows]) for section in found]
     return [section for section in shown if section.tables]
 

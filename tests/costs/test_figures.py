@@ -5,13 +5,20 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.costs.command import COSTS, PEER_COSTS
+from tests.costs.floor_and_capacity import durable_add
 from tests.costs.lines_of_code import bare
 from tests.costs.measure import MeasurementError, rounds
 from tests.costs.measure.load_generator import Sample
 from tests.costs.measure.waterfall import Stretch, between, durations
+from tests.costs.peers import report
 from tests.costs.peers.contestants import PEERS, Peer
-from tests.costs.records import Spread
-from tests.costs.show.numbers import NONE, figure
+from tests.costs.peers.records import PeerCosts
+from tests.costs.records import NOOP, Costs, Spread
+from tests.costs.show.numbers import NONE, figure, ratio
+from todo_stack.twins import PLAIN, RESTATE
+
+KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
 
 SOURCE = '''"""A module."""
 
@@ -99,3 +106,21 @@ def test_lines_that_do_something_are_counted() -> None:
 def test_every_contestant_has_code(peer: Peer) -> None:
     """Each contestant's source is there, and so is what of it is not counted."""
     assert sum(peer.lines().values()) > 10
+
+
+def test_what_it_could_come_to() -> None:
+    """At its floor a durable add takes a plain one and a step that does nothing; what takes less does more of them."""
+    takes = durable_add(KEPT)
+    assert takes
+    assert KEPT.floor
+    assert takes.is_now > takes.at_least > takes.floor
+    assert takes.floor == sum(KEPT.cpu_ms(name) or 0 for name in (PLAIN.key, NOOP))
+    for unmeasured in ("parts", "usage"):
+        assert durable_add(KEPT.model_copy(update={unmeasured: ()})) is None
+    own = next(row for row in PEERS_KEPT.rows if row.name == RESTATE.key)
+    even = PEERS_KEPT.model_copy(update={"rows": [own, own.model_copy(update={"name": "outbox"})]})
+    (*_, against) = [table for table in report.section(even, KEPT).tables if "against" in table.caption]
+    adds, p50 = (row.cells[1:] for row in against.rows)
+    assert adds == [ratio(takes.is_now / each) for each in takes]
+    assert p50 == [ratio(1), NONE, ratio(KEPT.floor.median)]
+    assert not [table for table in report.section(even).tables if "against" in table.caption]

@@ -17,7 +17,7 @@ from tests.costs.measure.load_generator import LIST, put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.peers import speeds
 from tests.costs.peers.contestants import PEERS
-from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, REQUEST_KINDS
+from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, PAGES, REQUEST_KINDS
 from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from todo_stack import tree
@@ -126,15 +126,15 @@ def test_steps_at_the_ingress(twins: list[RunningApp], stack: Stack) -> None:
 
 
 @pytest.mark.whole
-def test_parts(twins: list[RunningApp], minimal: RunningApp, stack: Stack) -> None:
+def test_parts(twins: list[RunningApp], stack: Stack) -> None:
     """Each part takes the processor, and so does the least that does the same; their sum is near the whole."""
     with step_apps(stack, no_log) as apps:
         used = usage.measure([*twins, *apps], stack.ports.restate_node, 8, 1.0, lambda *_: None)["usage"]
-        made = parts.measure(twins, minimal, used, 8, lambda *_: None)
+        made = parts.measure(twins, used, 8, lambda *_: None)
     assert [(one.request, len(one.parts)) for one in made] == [
-        ("plain add", 3),
-        ("durable add", 6),
-        ("page of 100 todos", 4),
+        ("plain add", 4),
+        ("durable add", 7),
+        *zip(PAGES, (4, 5), strict=True),
     ]
     assert all(part.ours > 0 and (part.least is None or part.least > 0) for one in made for part in one.parts)
     # A machine that others use may be slower for either.

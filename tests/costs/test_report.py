@@ -53,9 +53,9 @@ def test_every_figure_has_its_place() -> None:
     rows = {section.key: sum(len(table.rows) for table in section.tables) for section in SECTIONS}
     assert rows["closed"] == len(KEPT.closed_loops)
     assert rows["open"] == len(KEPT.open_loops)
-    # Of each the sum or the rest, and the total; of the durable add and of the drains two more.
+    # Of each the sum or the rest, and the total; what an add and a page could come to; and of the drains.
     assert rows["waterfall"] == sum(len(one.hops) + 2 for one in KEPT.waterfalls)
-    assert rows["parts"] == sum(len(one.parts) + 2 for one in KEPT.parts) + 2
+    assert rows["parts"] == sum(len(one.parts) + 2 for one in KEPT.parts) + 4
     assert rows["recovery"] == len(KEPT.recoveries) + 2
     assert rows["growth"] == len(KEPT.growth)
     assert len(report.price_of_durability(KEPT).rows) == 5
@@ -106,14 +106,14 @@ def test_other_operations() -> None:
         for kind, twin in product(OTHER_OPERATIONS, COMPARED)
     ]
     (peers,) = sections(EMPTY, PEERS_KEPT.model_copy(update={"operations": costs}))[1:]
-    (_, table) = peers.tables
+    (*_, table) = peers.tables
     expected = [[kind, twin.title, "2.50", "300"] for kind, twin in product(OTHER_OPERATIONS, COMPARED)]
     assert [row.cells for row in table.rows] == expected
     assert draw([peers]).find("h3", string=table.caption)
     assert table.caption in text.sections_in_markdown([peers])
 
     (peers,) = sections(EMPTY, PEERS_KEPT.model_copy(update={"operations": ()}))[1:]
-    assert len(peers.tables) == 1
+    assert len(peers.tables) == 2
 
 
 def loops(application: str, p50: float, per_second: float) -> list[ClosedLoop]:

@@ -18,7 +18,7 @@ from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import TWINS
 
-USAGE_SECONDS = 2.5
+USAGE_SECONDS = 2.1
 
 _POSTGRES_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 _RESTATE_SETTINGS = re.compile("RESTATE_.*(PARTITIONS|THREAD_POOL|ROCKSDB|BIFROST|LOG_SERVER|INVOKER(?!.*_FILE))")
@@ -35,10 +35,11 @@ def load_and_usage(folder: Path, step: Advance) -> Findings:
         idle = usage.idle_memory(twins)
         minimal = minimal_app(ExtraServers(stack, log))
         with step_apps(stack, log) as steps:
-            plan = load.LoadPlan(steps_after=len(twins) + len(steps) + 1 + len(pinned.TIERS))
-            measured = load.measure([*twins, minimal, *steps], plan, step)
-            used = usage.measure([*twins, *steps], stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)
-            made_of = parts.measure(twins, minimal, used["usage"], plan.most_clients, step)
+            everyone = [*twins, minimal, *steps]
+            plan = load.LoadPlan(steps_after=len(everyone) + 1 + len(pinned.TIERS))
+            measured = load.measure(everyone, plan, step)
+            used = usage.measure(everyone, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)
+            made_of = parts.measure(twins, used["usage"], plan.most_clients, step)
             minimal.servers[MINIMAL].stop()
         settings = _settings(twins[0].database, stack.servers["restate"])
         yield {**measured, **used, "parts": made_of, "idle_memory_mb": idle, "settings": settings}

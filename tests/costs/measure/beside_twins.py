@@ -47,4 +47,4 @@ def minimal_app(extra: ExtraServers) -> RunningApp:
     """Return a minimal Flask and psycopg2 insert, started beside the twins: what the plain twin's comfort costs."""
     database_url = extra.database(MINIMAL)
     server, url = extra.web(MINIMAL, "tests.costs.measure.minimal_app:create_app()", {"DATABASE_URL": database_url})
-    return RunningApp(MINIMAL, url, database_url, {MINIMAL: server})
+    return RunningApp(MINIMAL, url, database_url, {MINIMAL: server, "db": extra.stack.servers["db"]})

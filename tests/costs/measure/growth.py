@@ -26,12 +26,12 @@ from todo_stack.stack import Stack
 from todo_stack.twins import RESTATE
 
 CLIENTS, ROUNDS = 32, 2
-ADD_SECONDS, LIST_SECONDS, WARM_UP_SECONDS = 1.2, 0.8, 0.5
+ADD_SECONDS, LIST_SECONDS, WARM_UP_SECONDS = 1.0, 0.7, 0.4
 """Of a sample of adds, of one of the list, by one client, and after a start."""
 
 WEB_WORKERS, SERVICE_WORKERS = (1, 4), (1, 2)
-CLIENT_COUNTS, NODES = (1, 8, 32, 128, 256, 400), 3
-"""The last are more clients than any web has room for: threads and a queue of 256."""
+CLIENT_COUNTS, NODES = (1, 8, 32, 256, 400), 3
+"""The last is more clients than any web has room for: threads and a queue of 256."""
 ROW_COUNTS = (1_000, 100_000, 1_000_000)
 JOURNALS = 3_000
 """At least: all calls of the run before are among them."""

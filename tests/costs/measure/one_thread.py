@@ -1,23 +1,29 @@
 """What a part of a request takes in one thread, and beside it the least that does the same.
 
-python -m tests.costs.measure.one_thread add    # or ledger, call, page: with the environment of the server that does it
+python -m tests.costs.measure.one_thread add    # or ledger, call, page, with the environment of the server that does it
 
 Prints pairs of milliseconds of this process' processor time, as JSON. What other servers take for it is not in them.
 """
 
 import contextlib
 import http.client
+import importlib
+import io
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from flask import Flask
 from psycopg2.extensions import connection
+from werkzeug.test import create_environ, run_wsgi_app
+
+from tests.costs.measure import MeasurementError, minimal_app
 
 ROUNDS, TIMES = 9, 30
 """The two take turns in rounds, in each of which either is done so many times. The first round warms up."""
@@ -42,12 +48,18 @@ def milliseconds(pair: Pair) -> list[float]:
 
 
 def of_an_add() -> Iterator[Pair]:
-    """Add a todo in the plain twin's session, and by psycopg2 alone."""
+    """Answer with nothing, and add a todo, with Flask as the plain twin has it and with bare Flask.
+
+    Then add one in the plain twin's session, and by psycopg2 alone.
+    """
     from flask_todo.app import create_app
     from todo_shared import operations
     from todo_shared.models import db
 
-    with create_app().app_context(), _connected(db.engine) as raw:
+    app, bare = create_app(), minimal_app.create_app()
+    yield _asked(app, "/healthz"), _asked(bare, "/readyz")
+    yield _asked(app, "/api/todos", {"title": "measured"}), _asked(bare, "/api/todos", {"title": "measured"})
+    with app.app_context(), _connected(db.engine) as raw:
 
         def ours() -> None:
             operations.add(db.session, "measured")
@@ -104,30 +116,29 @@ def of_a_call() -> Iterator[Pair]:
         yield ours, least
 
 
-def of_a_page() -> Iterator[Pair]:
-    """Ask for a page of todos, as we do and by psycopg2 alone; then make all of the page, and only its rows."""
+def of_a_page(application: str) -> Iterator[Pair]:
+    """Ask for a page of todos, as this application does and by psycopg2 alone; then make all of it, and its rows."""
     from sqlalchemy import event
-    from werkzeug.test import create_environ
 
-    from flask_todo.app import create_app
     from todo_shared import markup, operations, pages
     from todo_shared.list_view import View
     from todo_shared.models import db
     from todo_shared.models.database import reading
 
-    app, environ, size = create_app(), create_environ("/"), pages.PAGE_SIZE
+    app, size = importlib.import_module(application).create_app(), pages.PAGE_SIZE
     asked: list[tuple[Any, ...]] = []
 
     def ask() -> operations.Page:
         with reading() as database:
             return operations.page(database, 1, size)
 
-    def page() -> None:
-        # Each has a session and a token of its own.
-        with app.request_context(dict(environ)):
-            pages.todo_list()
+    context = app.test_request_context()
 
-    with app.request_context(dict(environ)), _connected(db.engine) as raw:
+    def only_rows() -> None:
+        with context:
+            markup.rows(todos, View(), ())
+
+    with context, _connected(db.engine) as raw:
         event.listen(db.engine, "before_cursor_execute", lambda *told: asked.append(told[2:4]), once=True)
         todos = ask().todos[:size]
         raw.autocommit = True
@@ -138,7 +149,21 @@ def of_a_page() -> Iterator[Pair]:
             cursor.fetchall()
 
         yield ask, least
-        yield page, lambda: markup.rows(todos, View(), ())
+    # Not in that context, or pages would share what they have looked up.
+    yield _asked(app, "/"), only_rows
+
+
+def _asked(app: Flask, path: str, body: Mapping[str, str] | None = None) -> Callable[[], None]:
+    """Return what asks an application for this, or posts the body, without a server."""
+    environ = create_environ(path, method="POST" if body else "GET", json=body)
+    sent = environ["wsgi.input"].read()
+
+    def ask() -> None:
+        _, status, _ = run_wsgi_app(app, environ | {"wsgi.input": io.BytesIO(sent)}, buffered=True)
+        if not status.startswith("20"):
+            raise MeasurementError(f"{path}: {status}")
+
+    return ask
 
 
 @contextlib.contextmanager
@@ -148,8 +173,13 @@ def _connected(engine: Any) -> Iterator[connection]:  # noqa: ANN401 - an engine
         yield fairy.driver_connection
 
 
-PARTS = {"add": of_an_add, "ledger": of_the_ledger, "call": of_a_call, "page": of_a_page}
+PARTS: Mapping[str, Callable[..., Iterator[Pair]]] = {
+    "add": of_an_add,
+    "ledger": of_the_ledger,
+    "call": of_a_call,
+    "page": of_a_page,
+}
 
 
 if __name__ == "__main__":
-    print(json.dumps([milliseconds(pair) for pair in PARTS[sys.argv[1]]()]))
+    print(json.dumps([milliseconds(pair) for pair in PARTS[sys.argv[1]](*sys.argv[2:])]))

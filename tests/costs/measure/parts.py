@@ -8,73 +8,59 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.costs.measure import Advance, MeasurementError, one_thread
+from tests.costs.measure import Advance, MeasurementError, one_thread, rounds
 from tests.costs.measure.load_generator import Request
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.measure.usage import Used, put_load_and_look
-from tests.costs.records import CALL, LEDGER, MINIMAL, NOOP, SESSION, Part, Parts, ServerUsage
+from tests.costs.measure.usage import Used, of_each, put_load_and_look
+from tests.costs.records import CALL, LEDGER, NOOP, PAGES, SESSION, Part, Parts, ServerUsage
 from todo_stack.paths import REPOSITORY
 from todo_stack.process import Server
-from todo_stack.twins import PLAIN, RESTATE
+from todo_stack.twins import PLAIN, RESTATE, twin_named
 
-SECONDS, PAGE_CLIENTS = 1.4, 8
-"""Of a sample; as many clients as the goal for pages has."""
+SECONDS, ROUNDS, PAGE_CLIENTS = 1.4, 2, 8
+"""Of a sample, and how many of them after one to warm up; as many clients as the goal for pages has."""
 
-_HEALTH, _HEALTH_LEAST = Request("GET", "/healthz", 200), Request("GET", "/readyz", 200)
+_HEALTH = Request("GET", "/healthz", 200)
 
-_WEB, _WEB_LEAST = "an empty answer: HTTP, Flask, headers, log line", "gunicorn, bare Flask"
+_SERVER = "gunicorn: HTTP, thread, log line"
+_FLASK, _BARE_FLASK = "Flask: route, checked input, headers, answer", "bare Flask"
 _PSYCOPG2 = "the same statements by psycopg2"
 _NOTHING_DONE = "the same of a step that does nothing"
 _DATABASE = "PostgreSQL"
 
 
-def measure(
-    twins: Sequence[RunningApp], minimal: RunningApp, used: Sequence[ServerUsage], clients: int, step: Advance
-) -> list[Parts]:
-    """Return the parts of a plain add, a durable add and a page. The step that does nothing must be served.
+def measure(twins: Sequence[RunningApp], used: Sequence[ServerUsage], clients: int, step: Advance) -> list[Parts]:
+    """Return the parts of a plain add, a durable add and either twin's page. The step that does nothing must be served.
 
     `used` is what adds by so many clients take, of these and of that step.
     """
     plain, durable = (next(twin for twin in twins if twin.name == wanted.key) for wanted in (PLAIN, RESTATE))
     durable.prepare("add")
-    page = _look(plain, plain.prepare("list"))
-    web = _web_part(plain, minimal)
+    nothing, *pages = _in_turns([(plain, _HEALTH), *((twin, twin.prepare("list")) for twin in (plain, durable))])
     of_plain, of_noop, of_durable = (
         {one.server: one.cpu_ms for one in used if one.application == name} for name in (PLAIN.key, NOOP, RESTATE.key)
     )
+    (in_flask, _), add, session = _in_one_thread(plain.servers[PLAIN.title], "add")
+    server = _part(_SERVER, "web", [nothing[PLAIN.title] - in_flask, None])
+    in_flask_of_add = [one - other for one, other in zip(add, session, strict=True)]
+    web = [server, _part(_FLASK, "web", in_flask_of_add, _BARE_FLASK)]
+    plain_parts = [_part(SESSION, "web", session, _PSYCOPG2), _part(_DATABASE, "database", [of_plain["db"], None])]
+    durable_parts = _of_durable_add(durable, of_durable, of_noop)
     made = [
-        Parts(
-            request="plain add",
-            clients=clients,
-            parts=[web, *_of_plain_add(plain, of_plain)],
-            whole=sum(of_plain.values()),
-        ),
-        Parts(
-            request="durable add",
-            clients=clients,
-            parts=[web, *_of_durable_add(durable, of_durable, of_noop)],
-            whole=sum(of_durable.values()),
-        ),
-        Parts(
-            request="page of 100 todos",
-            clients=PAGE_CLIENTS,
-            parts=[web, *_of_page(plain, _each(page, "db"))],
-            whole=sum(_each(page, server) for server in page.cpu_ms),
+        Parts(request="plain add", clients=clients, parts=[*web, *plain_parts], whole=sum(of_plain.values())),
+        Parts(request="durable add", clients=clients, parts=[*web, *durable_parts], whole=sum(of_durable.values())),
+        *(
+            Parts(request=page, clients=PAGE_CLIENTS, parts=[server, *_of_page(twin, each)], whole=sum(each.values()))
+            for page, twin, each in zip(PAGES, (plain, durable), pages, strict=True)
         ),
     ]
     step("parts")
     return made
 
 
-def _of_plain_add(plain: RunningApp, cpu_ms: Mapping[str, float]) -> Iterator[Part]:
-    (add,) = _in_one_thread("add", plain.servers[PLAIN.title])
-    yield _part(SESSION, "web", add, _PSYCOPG2)
-    yield _part(_DATABASE, "database", [cpu_ms["db"], None])
-
-
 def _of_durable_add(durable: RunningApp, cpu_ms: Mapping[str, float], noop_ms: Mapping[str, float]) -> Iterator[Part]:
-    (call,) = _in_one_thread("call", durable.servers[RESTATE.title])
-    (ledger,) = _in_one_thread("ledger", durable.servers[RESTATE.writer])
+    (call,) = _in_one_thread(durable.servers[RESTATE.title], "call")
+    (ledger,) = _in_one_thread(durable.servers[RESTATE.writer], "ledger")
     sdk = noop_ms["step_service"]
     yield _part(CALL, "web", call, "the same by http.client")
     yield _part("Restate server", "Restate", [cpu_ms["restate"], noop_ms["restate"]], _NOTHING_DONE)
@@ -83,25 +69,23 @@ def _of_durable_add(durable: RunningApp, cpu_ms: Mapping[str, float], noop_ms: M
     yield _part(_DATABASE, "database", [cpu_ms["db"], None])
 
 
-def _of_page(plain: RunningApp, database_ms: float) -> Iterator[Part]:
-    question, (page, rows) = _in_one_thread("page", plain.servers[PLAIN.title])
+def _of_page(twin: RunningApp, cpu_ms: Mapping[str, float]) -> Iterator[Part]:
+    which = twin_named(twin.name)
+    question, page = _in_one_thread(twin.servers[which.title], "page", which.application)
     yield _part("the question for todos and what they carry", "web", question, _PSYCOPG2)
-    yield _part("session, token, forms, template", "web", [page - question[0], rows], "its rows alone")
-    yield _part(_DATABASE, "database", [database_ms, None])
+    yield _part("Flask, session, token, forms, template", "web", [page[0] - question[0], page[1]], "its rows alone")
+    if which.durable:
+        yield _part("what is pending, asked once a second", "Restate", [cpu_ms["restate"], None])
+    yield _part(_DATABASE, "database", [cpu_ms["db"], None])
 
 
-def _web_part(plain: RunningApp, minimal: RunningApp) -> Part:
-    """Return what it takes to answer anything at all."""
-    ours, least = (_look(app, request) for app, request in ((plain, _HEALTH), (minimal, _HEALTH_LEAST)))
-    return _part(_WEB, "web", [_each(ours, PLAIN.title), _each(least, MINIMAL)], _WEB_LEAST)
-
-
-def _look(app: RunningApp, request: Request) -> Used:
-    return put_load_and_look(app.url, request, app.servers, clients=PAGE_CLIENTS, seconds=SECONDS)
-
-
-def _each(used: Used, server: str) -> float:
-    return round(used.cpu_ms[server] / len(used.sample.milliseconds), 3)
+def _in_turns(asked: Sequence[tuple[RunningApp, Request]]) -> list[dict[str, float]]:
+    """Return what each of these requests takes of each server, in milliseconds."""
+    taken: dict[tuple[RunningApp, Request], list[Used]] = {one: [] for one in asked}
+    for app, request in rounds.in_turns(asked, 1 + ROUNDS):
+        used = put_load_and_look(app.url, request, app.servers, clients=PAGE_CLIENTS, seconds=SECONDS)
+        taken[app, request].append(used)
+    return [of_each(each[1:]) for each in taken.values()]
 
 
 def _part(name: str, where: str, ours_and_least: Sequence[float | None], least_is: str = "") -> Part:
@@ -109,9 +93,9 @@ def _part(name: str, where: str, ours_and_least: Sequence[float | None], least_i
     return Part(name=name, where=where, ours=ours or 0, least=least, least_is=least_is)
 
 
-def _in_one_thread(part: str, server: Server) -> list[list[float]]:
+def _in_one_thread(server: Server, part: str, *of_what: str) -> list[list[float]]:
     """Return pairs of milliseconds, measured in a process with the environment of a server."""
-    command = [sys.executable, "-m", one_thread.__name__, part]
+    command = [sys.executable, "-m", one_thread.__name__, part, *of_what]
     done = subprocess.run(command, env=server.env, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MeasurementError(f"{part} in one thread: {done.stderr.strip()[-2000:]}")

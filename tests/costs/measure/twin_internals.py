@@ -1,4 +1,4 @@
-"""All that the benchmark knows of the code inside the twins: where a traced process notes what, and the ledger's purge.
+"""What is asked of the code inside the twins: where a traced process notes what, a web's settings, the ledger's purge.
 
 python -m tests.costs.measure.twin_internals    # purges the ledger once, with the service endpoint's environment
 

@@ -60,6 +60,12 @@ def put_load_and_look(
     return Used(sample, {name: now - before[name] for name, now in _by_server(_cpu_ms, servers).items()})
 
 
+def of_each(taken: Sequence[Used]) -> dict[str, float]:
+    """Return the processor time of each server for one answer, in milliseconds, over all these samples."""
+    answers = sum(len(used.sample.milliseconds) for used in taken)
+    return {server: round(sum(used.cpu_ms[server] for used in taken) / answers, 3) for server in taken[0].cpu_ms}
+
+
 def _cpu_ms(process: psutil.Process) -> float:
     # The first four: user and system, and those of children that have ended, on Linux. Backends come and go.
     return 1000 * float(sum(process.cpu_times()[:4]))

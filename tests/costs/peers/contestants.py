@@ -115,7 +115,7 @@ class Contestant(RunningTwin):
     @property
     def app(self) -> RunningApp:
         """What load is put on, with its database."""
-        servers = {server.name: server for server in (self._web, *self.servers)}
+        servers = {server.name: server for server in (self._web, *self.servers, self._extra.stack.servers["db"])}
         return RunningApp(self.peer.name, self.url, self.settings["DATABASE_URL"], servers)
 
     def unfinished(self) -> list[dict[str, Any]]:
@@ -161,7 +161,8 @@ def _celery_servers(extra: ExtraServers, settings: Environment) -> list[Server]:
     durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
     options = ["--bind", host, "--port", port, "--dir", str(data), "--loglevel", "warning", *durable]
     redis = extra.start("redis", ["redis-server", *options], {}, tcp_open(int(port)))
-    # As many processes as the web has threads. Workers that talk to one another are of no use where there is one.
+    # As many processes as a web that does the write itself has threads. Workers that talk to one another are of no use
+    # where there is one.
     pool = ["--pool", "prefork", "--concurrency", "8", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = [*PYTHON_MODULE, "celery", "-A", "tests.costs.peers.celery_peer", "worker", "--loglevel", "WARNING"]
     return [redis, extra.start("celery worker", [*command, *pool], settings)]

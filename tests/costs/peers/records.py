@@ -53,6 +53,8 @@ class PeerCost(Record):
     """With one client, by round."""
     adds_per_second: Spread
     """With many clients, by round."""
+    cpu_ms: Mapping[str, float]
+    """Processor time of one add by server, with many clients: the web first."""
     kills: KillOutcome
 
 

@@ -1,18 +1,35 @@
 """The table of the peers, for the page, the terminal and the README."""
 
+from collections.abc import Iterator
+
+from tests.costs.floor_and_capacity import durable_add
 from tests.costs.peers.records import ABOUT, PeerCost, PeerCosts
-from tests.costs.show.numbers import figure, measured_on, ratio
-from tests.costs.show.tables import Judged, Row, Section, Table, TableCell, harm
+from tests.costs.records import Costs
+from tests.costs.show.numbers import NONE, figure, measured_on, ratio
+from tests.costs.show.tables import Judged, Linear, Plot, Row, Section, Table, TableCell, harm
 from tests.support.burst import CLIENTS
+from tests.support.control import COMPARED
 from tests.support.history import Verdict
 from tests.support.page import counted
+from todo_stack.twins import RESTATE
 
 _VERSIONS = ("PostgreSQL", "Restate", "dbos", "celery", "redis-server", "temporal", "Python", "Flask")
+_COLOURS = {"web": "web", "service": "more servers", "database": "PostgreSQL"}
+_TAKES = ["the add with", *_COLOURS.values(), "all"]
+_COULD_BE = ["", "as it is", "at least", "floor"]
+_LEAST = (
+    "What it does against them, and what it would if an add took the processor time that it could come to, by the "
+    "parts of make bench: where the cores are busy, that decides. The p50 at its floor is of the same run."
+)
+_TWINS = [twin.key for twin in COMPARED]
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)
 
 
-def section(costs: PeerCosts) -> Section:
-    """Return the table, what it was measured on, what is not comparable, and who is missing."""
+def section(costs: PeerCosts, bench: Costs | None = None) -> Section:
+    """Return the tables, what they were measured on, what is not comparable, and who is missing.
+
+    `bench` tells what a durable add could come to.
+    """
     head = ["the add with", "more servers", "lines", "p50 ms", "adds/s", "LOST", "DUPLICATED", "not told"]
     against_dbos = costs.against_dbos
     note = f"flask-todo-restate does {ratio(against_dbos)} the adds of DBOS." if against_dbos else ""
@@ -22,8 +39,11 @@ def section(costs: PeerCosts) -> Section:
         _explanation(costs),
         [
             Table("One add, made durable", head, [Row(_cells(row)) for row in costs.rows], words=2, note=note),
+            Table("Processor time of one add, in ms", _TAKES, [*_taken(costs)]),
+            *(_against(costs, bench) if bench else []),
             *_other_operations(costs),
         ],
+        _COLOURS,
         notes=[
             *(
                 (one.title, f"Its promise rests on {one.durable}. Killed was {one.killed}. {one.not_comparable}")
@@ -32,6 +52,38 @@ def section(costs: PeerCosts) -> Section:
             *((f"{title} is missing", reason) for title, reason in costs.skipped.items()),
         ],
     )
+
+
+def _taken(costs: PeerCosts) -> Iterator[Row]:
+    """Return the processor time of each, and where it goes."""
+    scale = Linear(sum(row.cpu_ms.values()) for row in costs.rows)
+    for row in costs.rows:
+        database = row.cpu_ms["db"]
+        others = sum(row.cpu_ms[name] for name in row.components)
+        whole = sum(row.cpu_ms.values())
+        web = whole - others - database
+        parts = zip(_COLOURS.items(), (web, others, database), strict=True)
+        bars = scale.chain([(css, value, name) for (css, name), value in parts])
+        cells = [figure(web), figure(others) if row.components else NONE, figure(database), figure(whole)]
+        yield Row([ABOUT[row.name].title, *cells], Plot(bars))
+
+
+def _against(costs: PeerCosts, bench: Costs) -> list[Table]:
+    """Return what the Restate twin does against others, and would do if it took the least, or its floor."""
+    others = {row.name: row for row in costs.rows}
+    own, durable = others.pop(RESTATE.key, None), durable_add(bench)
+    if not (own and durable and bench.floor):
+        return []
+    rows = []
+    for row in others.values():
+        if row.name not in _TWINS:
+            title, adds = ABOUT[row.name].title, own.adds_per_second.median / row.adds_per_second.median
+            p50 = row.p50_ms.median / own.p50_ms.median
+            rows += [
+                Row([f"adds a second over {title}", *(ratio(adds * durable.is_now / each) for each in durable)]),
+                Row([f"p50 of {title} over its own", ratio(p50), NONE, ratio(p50 * bench.floor.median)]),
+            ]
+    return [Table("What it could come to against others", _COULD_BE, rows, note=_LEAST)]
 
 
 def _other_operations(costs: PeerCosts) -> list[Table]:

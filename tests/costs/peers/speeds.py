@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from itertools import product
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from tests.costs.measure import Advance
 from tests.costs.measure.load import take
 from tests.costs.measure.load_generator import ADD, Sample, put_load
 from tests.costs.measure.rounds import in_turns, spread, throughput
 from tests.costs.measure.running_apps import RunningApp
+from tests.costs.measure.usage import Used, of_each, put_load_and_look
 from tests.costs.peers.contestants import Contestant
 from tests.costs.peers.records import OperationCost, OtherOperation
 from tests.costs.records import Spread
@@ -24,19 +25,28 @@ OTHER_OPERATIONS: tuple[OtherOperation, ...] = get_args(OtherOperation)
 Turn = TypeVar("Turn", bound=Hashable)
 
 
-def of_adds(
-    contestants: Sequence[Contestant], rounds: int, seconds: float, step: Advance
-) -> dict[str, dict[str, Spread]]:
-    """Return the speed of each by name, as fields of its record. Raises LoadError as put_load() does."""
+def of_adds(contestants: Sequence[Contestant], rounds: int, seconds: float, step: Advance) -> dict[str, dict[str, Any]]:
+    """Return the speed of each by name, and its processor time, as fields of its record.
+
+    Raises LoadError as put_load() does.
+    """
+    taken: dict[str, list[Used]] = {contestant.peer.name: [] for contestant in contestants}
     for contestant in contestants:
         put_load(contestant.url, ADD, clients=WARM_UP_CLIENTS, seconds=WARM_UP_SECONDS)
         step(f"warming up, {contestant.peer.title}")
 
     def add(contestant: Contestant, clients: int) -> Sample:
-        return put_load(contestant.url, ADD, clients=clients, seconds=seconds)
+        servers = contestant.app.servers
+        used = put_load_and_look(contestant.url, ADD, servers, clients=clients, seconds=seconds)
+        if clients == CLIENTS:
+            taken[contestant.peer.name].append(used)
+        return used.sample
 
     found = _by_turn(contestants, rounds, add, lambda contestant: step(contestant.peer.title))
-    return {one.peer.name: {"p50_ms": p50, "adds_per_second": many} for one, (p50, many) in found.items()}
+    return {
+        one.peer.name: {"p50_ms": p50, "adds_per_second": many, "cpu_ms": of_each(taken[one.peer.name])}
+        for one, (p50, many) in found.items()
+    }
 
 
 def of_other_operations(apps: Sequence[RunningApp], rounds: int, seconds: float, step: Advance) -> list[OperationCost]:
