@@ -44,7 +44,10 @@ MANY = 200
 """If so many calls are not finished, they are not named to Restate, which takes short questions, but looked for."""
 
 RARELY = 50
-"""All that Restate keeps is looked through for a fiftieth of the time at most: a day's calls may take seconds."""
+"""What looks through all that Restate keeps takes a fiftieth of the time at most: a day's calls may take seconds."""
+
+ANSWERED_SECONDS = 10.0
+"""How long it is said that the service works, after it was seen that it had answered."""
 
 HANDLERS = ", ".join(f"'{name}'" for name in WHAT)
 _STATE = ("status", "retry_count", "last_failure", "last_failure_error_code", "last_failure_related_command_name")
@@ -53,11 +56,13 @@ PENDING = "status NOT IN ('completed', 'scheduled')"
 # What runs, is tried again or queues. This takes the same time however much is kept.
 _RUNNING = "SELECT id, TRUE AS runs FROM sys_invocation_state UNION ALL SELECT id, TRUE FROM sys_inbox"
 _DONE = "done"
-# What waits for another call or for somebody besides, among all that is kept; and one row in place of an id if the
-# service has answered of late, whichever call it was.
-_WAITING = f"""
-    SELECT DISTINCT CASE WHEN status = 'completed' THEN '{_DONE}' ELSE id END, FALSE FROM sys_invocation_status
-    WHERE {PENDING} OR completion_result = 'success' AND modified_at > now() - INTERVAL '10 seconds'
+# And what waits for another call or for somebody, among all that is kept; and one row in place of an id if the service
+# has answered of late, whichever call it was.
+_EVERYTHING = f"""
+    {_RUNNING} UNION ALL SELECT * FROM (
+      SELECT DISTINCT CASE WHEN status = 'completed' THEN '{_DONE}' ELSE id END, FALSE FROM sys_invocation_status
+      WHERE {PENDING} OR completion_result = 'success' AND modified_at > now() - INTERVAL '10 seconds' LIMIT {MANY}
+    ) LIMIT {2 * MANY}
 """  # noqa: S608 - nothing in it comes from outside
 # What a call waits for in another one, such as the steps of a meeting, is told of that one: of the latest.
 _CALLS = f"""
@@ -150,8 +155,10 @@ class Pending:
         self._messages: dict[str, Mapping[str, Any]] = {}
         self._missing: set[str] = set()
         self._ended: deque[str] = deque(maxlen=MAX_LISTED)
+        self._rows: list[dict[str, Any]] = []
         self._waiting: set[str] = set()
-        self._looked_through = -math.inf, 0.0
+        self._asked: dict[str, tuple[float, float]] = {}
+        self._answered = -math.inf
         self._background = Background(self._ask, Calls())
 
     def look(self, wanted: Iterable[str] = ()) -> Calls:
@@ -182,7 +189,7 @@ class Pending:
         # It tells the strip and the log. The admin API may answer all the same.
         with self._app.app_context(), suppress(requests.RequestException):
             self._check()
-        rows = self._unfinished()
+        rows = self._rows = self._unfinished()
         missing = set(list(self._missing)[:MAX_LISTED])
         self._read_messages((missing | {row["id"] for row in rows}) - self._messages.keys())
         self._missing -= missing
@@ -195,28 +202,35 @@ class Pending:
         ]
         if codes:
             return UNREACHABLE not in codes
-        return True if _DONE in self._waiting else None
+        return True if time.monotonic() - self._answered < ANSWERED_SECONDS else None
 
     def _unfinished(self) -> list[dict[str, Any]]:
         """Return the calls of users that are not finished, as Restate tells them."""
-        if (rows := self._look_through()) is None:
-            rows = self.query(f"{_RUNNING} LIMIT {MANY}")
-        unfinished = {row["id"] for row in rows if row["runs"]} | self._waiting - {_DONE}
-        if len(unfinished) >= MANY:
-            return self.query(_CALLS.format(among="TRUE"))
-        return self.query(_CALLS.format(among=f"id IN ({_quoted(unfinished)})")) if unfinished else []
+        if (found := self._rarely(_EVERYTHING)) is None:
+            found = self.query(f"{_RUNNING} LIMIT {MANY}")
+        else:
+            self._waiting = {row["id"] for row in found if not row["runs"]}
+            if _DONE in self._waiting:
+                self._answered = time.monotonic()
+        # What was listed may run no more, and wait instead.
+        named = {row["id"] for row in [*found, *self._rows]} | self._waiting
+        named.discard(_DONE)
+        if len(named) >= MANY:
+            rows = self._rarely(_CALLS.format(among="TRUE"))
+            return self._rows if rows is None else rows
+        return self.query(_CALLS.format(among=f"id IN ({_quoted(named)})")) if named else []
 
-    def _look_through(self) -> list[dict[str, Any]] | None:
-        """Note what is not finished, and return what of it runs; None if it is not time for that, or takes too long."""
-        began, (ended, took) = time.monotonic(), self._looked_through
+    def _rarely(self, sql: str) -> list[dict[str, Any]] | None:
+        """Return the rows, or None if it is too early to ask for them again, or if there is no answer."""
+        began, (ended, took) = time.monotonic(), self._asked.get(sql, (-math.inf, 0.0))
         if began - ended < RARELY * took:
             return None
-        rows = None
-        with suppress(requests.Timeout):
-            rows = self.query(f"{_RUNNING} UNION ALL {_WAITING} LIMIT {2 * MANY}")
-            self._waiting = {row["id"] for row in rows if not row["runs"]}
-        self._looked_through = time.monotonic(), time.monotonic() - began
-        return rows
+        try:
+            return self.query(sql)
+        except requests.RequestException:
+            return None
+        finally:
+            self._asked[sql] = time.monotonic(), time.monotonic() - began
 
     def _read_messages(self, ids: Iterable[str]) -> None:
         if quoted := _quoted(ids):

@@ -18,6 +18,8 @@ from tests.support.waiting import until
 from todo_shared.outages import Outage
 from todo_shared.way import Hop
 
+LISTED = {"id": "inv_listed", "target_handler_name": "add_todo", "total": 1, "status": "running"}
+LISTED |= {"created_at": "2026-01-01T00:00:00Z"}
 KEPT = "sys_invocation_status"
 """Restate's table of all that it keeps."""
 
@@ -84,33 +86,75 @@ def test_many_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, bodies)) < MAX_BODY_BYTES
 
 
-@pytest.mark.parametrize(("takes", "seconds", "expected"), [(0.01, 1, 10), (0.1, 1, 2), (2, 10, 1)])
-def test_what_is_kept_is_looked_through_rarely(
-    monkeypatch: pytest.MonkeyPatch, takes: float, seconds: float, expected: int
-) -> None:
-    """What runs is asked for each time; all that Restate keeps only now and then, if that takes long, or too long."""
-    now, asked = 1000.0, []
+class Asked(Pending):
+    """Notes its questions, which take time, and answers them: something runs, waits, and was done."""
 
-    def query(_: Pending, sql: str) -> list[dict[str, Any]]:
-        nonlocal now
+    def __init__(self) -> None:
+        super().__init__(Flask(__name__), "http://127.0.0.1:1", lambda: None)
+        self.now, self.takes, self.running, self.error = 1000.0, 0.0, 1, requests.ConnectionError()
+        self.through, self.named = 0, [""]
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Answer."""
         assert len(sql) < MAX_BODY_BYTES
         if "WITH" in sql:
+            self.named.append(re.findall(r"WHERE .* AND (TRUE|id IN \(.*\))", sql)[0])
+            return [{**LISTED}]
+        if "sys_journal" in sql:
             return []
-        asked.append(KEPT in sql)
-        if asked[-1]:
-            now += takes
-            if takes > 1:
-                raise requests.ReadTimeout
-        return [{"id": f"inv_{number:038}", "runs": True} for number in range(MANY - 1)]
+        running = [{"id": f"inv_{number:038}", "runs": True} for number in range(self.running)]
+        if KEPT not in sql:
+            return running
+        self.through += 1
+        self.now += self.takes
+        if self.takes > 1:
+            raise self.error
+        return [*running, {"id": "inv_waits", "runs": False}, {"id": "done", "runs": False}]
 
-    monkeypatch.setattr(Pending, "query", query)
-    monkeypatch.setattr("flask_todo_restate.pending.time.monotonic", lambda: now)
-    pending = Pending(Flask(__name__), "http://127.0.0.1:1", lambda: None)
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """What is pending, with a clock of its own."""
+    pending = Asked()
+    monkeypatch.setattr("flask_todo_restate.pending.time.monotonic", lambda: pending.now)
+    return pending
+
+
+@pytest.mark.parametrize(("takes", "seconds", "expected"), [(0.01, 1, 10), (0.1, 1, 2), (2, 10, 1)])
+def test_what_is_kept_is_looked_through_rarely(asked: Asked, takes: float, seconds: float, expected: int) -> None:
+    """What runs is asked for each time; all that Restate keeps only now and then, if that takes long, or too long."""
+    asked.takes = takes
     for _ in range(10):
-        pending._unfinished()
-        now += seconds
-    # Both in one question, but where that takes too long.
-    assert (asked.count(True), len(asked)) == (expected, 10 + (takes > 1))
+        asked._ask()
+        asked.now += seconds
+    assert (asked.through, len(asked.named)) == (expected, 11)
+
+
+def test_what_waits_is_still_asked_for(asked: Asked) -> None:
+    """What was found to wait, and what was listed, is asked for until it ends; "it works" is told for a while."""
+    asked.takes = 1
+    assert asked._ask().service_works
+    asked.running = 0
+    asked.now += 9
+    assert asked._ask().service_works
+    assert [name in asked.named[-1] for name in ("inv_waits", "inv_listed", "inv_0", "done")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    asked.now += 2
+    assert asked._ask().service_works is None
+    assert asked.through == 1
+
+
+def test_many_that_wait(asked: Asked) -> None:
+    """Where they are too many to be named they are looked for, rarely, and what was found is told meanwhile."""
+    asked.running = MANY - 2
+    asked._ask()
+    assert asked.named[-1].count("inv_") == MANY - 1
+    asked.running = MANY
+    assert [asked._ask().total, asked.named[-1]] == [asked._ask().total, "TRUE"]
 
 
 def test_what_was_never_used_is_not_known() -> None:
