@@ -88,10 +88,11 @@ class Cell(Record):
         question, whether Restate has the call. This says nothing of the twin. What there is in the end counts all the
         same.
         """
-        first = [(answer.outcome, answer.detail) for answer in self.answers[:1]]
-        has_asked = any(event.label.startswith(f"POST {SEND.format('')}") for event in self.events)
-        timed_out = (Outcome.UNKNOWN, ReadTimeout.__name__) in first
-        timed_out |= has_asked and any(outcome is Outcome.FAIL for outcome, _ in first)
+        timed_out = False
+        for first in self.answers[:1]:
+            timed_out = first.detail == ReadTimeout.__name__
+            asks = [event.at for event in self.events if event.label.startswith(f"POST {SEND.format('')}")]
+            timed_out |= first.detail.startswith("503") and any(WRITE_BUDGET_MS <= at <= first.at for at in asks)
         timed_out |= any(event.kind == "fault" and event.at > WRITE_BUDGET_MS for event in self.events)
         return timed_out and not self.as_expected and self.effect == 1 and not self.half
 
