@@ -30,8 +30,9 @@ _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
 _COULD_BE = ["", "as it is", "at least", "floor"]
 _LEAST = (
-    "Processor time. At least: the durable add with the least call and ledger step, the plain add with the least "
-    "session. Floor: a plain add and a step that does nothing; a plain page; a minimal add."
+    "Adds a second as they would be if they went by processor time alone. At least: the durable add with the least "
+    "call and a ledger step that takes no more than the plain add's session; the plain add with the least session. "
+    "Floor: a plain add and a step that does nothing; a plain page; a minimal add."
 )
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
@@ -94,6 +95,11 @@ def _over_floor(costs: Costs) -> list[Row]:
     ]
 
 
+def over_floor(costs: Costs) -> float | None:
+    """Return the time of a durable add over that of its floor, with one client, each add in turn."""
+    return next((one.total_ms / sum(one.floor_ms.values()) for one in costs.waterfalls if one.floor_ms), None)
+
+
 def _halves(costs: Costs) -> Iterator[Row]:
     """Return the two parts of the floor, and what a durable add takes for the same stretches."""
     for durable in costs.waterfalls:
@@ -108,8 +114,9 @@ def made_of(costs: Costs) -> Section:
         "parts",
         "What an add and a page are made of",
         "Processor time. A part in a Python process is done many times in one thread, in turns with the least that "
-        "does the same; what the other servers take is measured at them, with many clients. The rest is what all this "
-        "takes longer where many threads and processes share the cores, and what has no line here.",
+        "does the same; what the other servers take is measured at them, and gunicorn's part is that of an empty "
+        "answer, with many clients. The rest is what has no line here, and what all this takes longer, or less, where "
+        "many threads and processes share the cores.",
         [
             *map(_made_of, costs.parts),
             Table("What it could come to", _COULD_BE, [*_could_be(costs)], note=_LEAST),
@@ -142,19 +149,21 @@ def _parts(costs: Costs) -> Mapping[str, Part]:
 
 
 def _could_be(costs: Costs) -> Iterator[Row]:
-    """Return what processor time comes to: as it is, with the least parts, and at the floor."""
-    plain, minimal = costs.cpu_ms(PLAIN.key), costs.cpu_ms(MINIMAL)
-    if plain and (takes := durable_add(costs)):
-        yield Row(["of a durable add / of its floor", *(ratio(each / takes.floor) for each in takes)])
-        yield Row(["of a plain add / of a durable add", *(ratio(plain / each) for each in takes)])
+    """Return what was measured, and what it would be if processor time were that of the least parts, or the floor."""
+    plain, minimal, adds = costs.cpu_ms(PLAIN.key), costs.cpu_ms(MINIMAL), costs.ratio("add", most=True)
+    if takes := durable_add(costs):
+        yield Row(["CPU of a durable add / of its floor", *(ratio(each / takes.floor) for each in takes)])
+        if adds:
+            now = adds.throughput.median * takes.is_now
+            yield Row(["adds a second, durable / plain", *(ratio(now / each) for each in takes)])
     pages = {one.request: one.whole for one in costs.parts if one.request in PAGES}
     if len(pages) == len(PAGES):
         of_plain, of_durable = (pages[name] for name in PAGES)
-        yield Row(["of a plain page / of a durable page", ratio(of_plain / of_durable), NONE, ratio(1)])
-    if plain and minimal and (session := _parts(costs).get(SESSION)):
-        saved = session.ours - (session.least or 0)
-        takes_plain = plain, plain - saved, minimal
-        yield Row(["of a minimal add / of a plain add", *(ratio(minimal / each) for each in takes_plain)])
+        yield Row(["CPU of a plain page / of a durable page", ratio(of_plain / of_durable), NONE, ratio(1)])
+    if plain and minimal and costs.minimal and (session := _parts(costs).get(SESSION)):
+        now = costs.minimal.median * plain
+        could = plain, plain - session.ours + (session.least or 0), minimal
+        yield Row(["adds a second, plain / minimal", *(ratio(now / each) for each in could)])
 
 
 def _made_of(made: Parts) -> Table:

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Iterator
 
+from tests.costs.floor_and_capacity import over_floor
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, Drain, Spread
 from tests.costs.show.numbers import NONE, TIMES, figure, ratio, ratio_of_rounds
@@ -26,7 +27,7 @@ def goals(costs: Costs, peers: PeerCosts | None = None) -> list[Row]:
     reads = min(lists, key=lambda one: one.throughput.median, default=None)
     reads_with = f", worst with {counted(reads.clients, 'client')}" if reads else ""
     memory = sum(costs.idle_memory_mb.get(RESTATE.key, {}).values()) or None
-    in_turn = next((one.total_ms / sum(one.floor_ms.values()) for one in costs.waterfalls if one.floor_ms), None)
+    in_turn = over_floor(costs)
     cpu, adds = costs.cpu_over_floor, together.throughput if together else None
     return [
         _of_rounds("durable add, 1 client, p50 against plain add and no-op step", "at most", 1.15, costs.floor),

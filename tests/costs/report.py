@@ -6,6 +6,7 @@ The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]
 from datetime import timedelta
 
 from tests.costs.command import COSTS, PEER_COSTS
+from tests.costs.floor_and_capacity import over_floor
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, RequestKind
 from tests.costs.sections import sections
@@ -47,10 +48,11 @@ def answer(costs: Costs) -> list[str]:
             f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: so "
             "many cores are 1,000 a second on paper."
         )
-    if costs.floor and (over := costs.cpu_over_floor):
+    in_time = over_floor(costs) or (costs.floor and costs.floor.median)
+    if in_time and (over := costs.cpu_over_floor):
         found.append(
             "Against its floor, a plain add and a durable step that does nothing, the durable add takes "
-            f"{ratio(costs.floor.median)} the time and {ratio(over)} the processor."
+            f"{ratio(in_time)} the time and {ratio(over)} the processor."
         )
     if costs.recoveries:
         worst = max(one.applied_after_seconds for one in costs.recoveries)

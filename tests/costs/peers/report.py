@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.costs.floor_and_capacity import durable_add
+from tests.costs.floor_and_capacity import durable_add, over_floor
 from tests.costs.peers.records import ABOUT, PeerCost, PeerCosts
 from tests.costs.records import Costs
 from tests.costs.show.numbers import NONE, figure, measured_on, ratio
@@ -19,7 +19,7 @@ _TAKES = ["the add with", *_COLOURS.values(), "all"]
 _COULD_BE = ["", "as it is", "at least", "floor"]
 _LEAST = (
     "What it does against them, and what it would if an add took the processor time that it could come to, by the "
-    "parts of make bench: where the cores are busy, that decides. The p50 at its floor is of the same run."
+    "parts of make bench: where the cores are busy, that decides. The p50 at its floor is by the adds in turn."
 )
 _TWINS = [twin.key for twin in COMPARED]
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)
@@ -72,7 +72,7 @@ def _against(costs: PeerCosts, bench: Costs) -> list[Table]:
     """Return what the Restate twin does against others, and would do if it took the least, or its floor."""
     others = {row.name: row for row in costs.rows}
     own, durable = others.pop(RESTATE.key, None), durable_add(bench)
-    if not (own and durable and bench.floor):
+    if not (own and durable and (above := over_floor(bench))):
         return []
     rows = []
     for row in others.values():
@@ -81,7 +81,7 @@ def _against(costs: PeerCosts, bench: Costs) -> list[Table]:
             p50 = row.p50_ms.median / own.p50_ms.median
             rows += [
                 Row([f"adds a second over {title}", *(ratio(adds * durable.is_now / each) for each in durable)]),
-                Row([f"p50 of {title} over its own", ratio(p50), NONE, ratio(p50 * bench.floor.median)]),
+                Row([f"p50 of {title} over its own", ratio(p50), NONE, ratio(p50 * above)]),
             ]
     return [Table("What it could come to against others", _COULD_BE, rows, note=_LEAST)]
 
