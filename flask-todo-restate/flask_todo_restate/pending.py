@@ -1,14 +1,12 @@
 """What Restate has accepted and not finished, as it tells itself: asked in the background, while somebody looks."""
 
-import json
 import math
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -16,25 +14,9 @@ from flask import Flask
 
 from flask_restate.addresses import addresses, timeout
 from flask_todo_restate.background import Background
+from flask_todo_restate.calls import UNREACHABLE, WHAT, Call, Calls, call_of, message_of
 
-WHAT = {
-    "add_todo": "New todo",
-    "update_todo": "Change",
-    "delete_todo": "Deletion",
-    "clear_completed": "Deleting the completed todos",
-    "clear_todos": "Deleting all todos",
-    "set_bounty": "The bounty",
-    "drop_bounty": "Taking off the bounty",
-    "pay": "The payment",
-    "refund": "The refund",
-    "plan_meeting": "The meeting",
-    "cancel_meeting": "Cancelling the meeting",
-    "set_watcher": "The watcher",
-    "drop_watcher": "Taking away the watcher",
-    "set_reminder": "The reminder",
-    "cancel_reminder": "Cancelling the reminder",
-}
-"""The handlers that users call, in words for them."""
+__all__ = ["HANDLERS", "PENDING", "UNREACHABLE", "Call", "Pending"]
 
 MAX_LISTED = 50
 TIMEOUT_SECONDS = 3.0
@@ -81,66 +63,6 @@ _CALLS = f"""
 """  # noqa: S608 - as above. What has just begun is not late, and most likely done by now.
 _MESSAGES = "SELECT id, entry_json FROM sys_journal WHERE index = 0 AND id IN ({})"
 _ID = re.compile("inv_[A-Za-z0-9]+")
-# Where in our source it is: the log has that.
-_PLACE = re.compile(r" \([^()]*:(\d+|None)\)$")
-# The status that another server has answered with, and Retry-After.
-_TOLD_TO_WAIT = re.compile(r"\d{3} ")
-UNREACHABLE = "RT0010"
-"""Restate's code for a service endpoint that does not answer."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call that was accepted."""
-
-    id: str
-    handler: str
-    message: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked for, as far as it is known."""
-    since: datetime | None = None
-    attempts: int = 0
-    error: str = ""
-    """Why the last attempt failed, in plain words."""
-    todo: str = ""
-    """The task of the todo that it is about, where that is known."""
-    endpoint: str = ""
-    typed: Mapping[str, Any] = field(default_factory=dict)
-    """Where a form was submitted and what was typed into it, if this browser did that."""
-
-    @property
-    def task(self) -> str:
-        """The text that was typed."""
-        return str(self.message.get("task") or "")
-
-    @property
-    def todo_id(self) -> int | None:
-        """The todo that it is about; a new one has no id yet."""
-        todo_id = self.message.get("todo_id")
-        return todo_id if isinstance(todo_id, int) else None
-
-    @property
-    def tried(self) -> str:
-        """How often it was tried, in words."""
-        return {0: "not yet tried", 1: "tried once"}.get(self.attempts, f"tried {self.attempts} times")
-
-    @property
-    def what(self) -> str:
-        """What was asked for, in words."""
-        which = f"“{self.todo}”" if self.todo else f"todo {self.todo_id}"
-        if self.handler == "update_todo" and not self.task and "completed" in self.message:
-            return f"{'Completing' if self.message['completed'] else 'Reopening'} {which}"
-        what = WHAT.get(self.handler, self.handler)
-        return f"{what} of {which}" if self.todo_id else what
-
-
-@dataclass(frozen=True)
-class Calls:
-    """What Restate told at one moment: the latest calls, and how many there are in all."""
-
-    calls: tuple[Call, ...] = ()
-    total: int = 0
-    service_works: bool | None = None
-    """Whether the service has answered of late; None if it had no occasion to."""
 
 
 class Pending:
@@ -193,7 +115,7 @@ class Pending:
         missing = set(list(self._missing)[:MAX_LISTED])
         self._read_messages((missing | {row["id"] for row in rows}) - self._messages.keys())
         self._missing -= missing
-        calls = tuple(_call(row, self._messages.get(row["id"], {})) for row in rows)
+        calls = tuple(call_of(row, self._messages.get(row["id"], {})) for row in rows)
         return Calls(calls, rows[0]["total"] if rows else 0, self._service_works(rows))
 
     def _service_works(self, rows: Iterable[Mapping[str, Any]]) -> bool | None:
@@ -235,7 +157,7 @@ class Pending:
     def _read_messages(self, ids: Iterable[str]) -> None:
         if quoted := _quoted(ids):
             for row in self.query(_MESSAGES.format(quoted)):
-                self._messages[row["id"]] = _message(row["entry_json"])
+                self._messages[row["id"]] = message_of(row["entry_json"])
         for oldest in list(self._messages)[:-MAX_MESSAGES]:
             self._messages.pop(oldest, None)
 
@@ -254,42 +176,3 @@ class Pending:
 
 def _quoted(ids: Iterable[str]) -> str:
     return ", ".join(f"'{operation_id}'" for operation_id in ids)
-
-
-def _message(entry: str) -> Mapping[str, Any]:
-    """Return what a call asks for; nothing if that is no message of ours: anybody may call at the ingress."""
-    try:
-        payload = bytes(json.loads(entry)["Command"]["Input"]["payload"])
-        return {name: value for name, value in json.loads(payload).items() if value is not None}
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-        return {}
-
-
-def _call(row: Mapping[str, Any], message: Mapping[str, Any]) -> Call:
-    return Call(
-        row["id"],
-        row["target_handler_name"],
-        message,
-        datetime.fromisoformat(row["created_at"]),
-        row.get("retry_count", 0),
-        plain(row),
-    )
-
-
-def plain(row: Mapping[str, Any]) -> str:
-    """Return why the last attempt failed, in words for users; Restate's dashboard has all of it."""
-    if row["status"] == "paused":
-        return "it is paused until somebody resumes it"
-    if row.get("last_failure_error_code") == UNREACHABLE:
-        return "the service does not answer"
-    if not (failure := row.get("last_failure", "")):
-        return ""
-    reason = re.sub(r"^\[[^]]*\] ", "", failure.partition("\n")[0])
-    if _TOLD_TO_WAIT.match(reason):
-        return "another server asks us to wait"
-    temporary = re.fullmatch(r"TemporaryError\((['\"])(.*)\1\)", reason)
-    if not temporary:
-        return f"something unforeseen: {_PLACE.sub('', reason)[:200]}"
-    if str(row.get("last_failure_related_command_name")).startswith("db_"):
-        return f"the database is not available: {temporary[2][:200]}"
-    return "another server does not answer as it should"

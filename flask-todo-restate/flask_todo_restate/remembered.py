@@ -10,7 +10,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from werkzeug.datastructures import MultiDict
 from wtforms import Field
 
-from flask_todo_restate.pending import Call
+from flask_todo_restate.calls import Call
 from todo_shared.forms import TodoForm, UpdateForm, form_of
 
 PREFIX = "pending-"

@@ -8,7 +8,8 @@ import requests
 from flask import Flask
 
 from flask_restate.errors import translate
-from flask_todo_restate.pending import MANY, Call, Pending, plain
+from flask_todo_restate.calls import Call, plain
+from flask_todo_restate.pending import MANY, Pending
 from tests.features.meetings import MetTodo
 from tests.suite.test_pending import PENDING
 from tests.support.browser import Browser

@@ -18,7 +18,10 @@ PAGES = (
     "shared/todo-shared/todo_shared/static_files.py",
     *(f"shared/todo-shared/todo_shared/features/{name}.py" for name in ("pages", "forms", "carried")),
     "flask-todo/flask_todo/routes.py",
-    *(f"flask-todo-restate/flask_todo_restate/{name}.py" for name in ("routes", "background", "pending", "remembered")),
+    *(
+        f"flask-todo-restate/flask_todo_restate/{name}.py"
+        for name in ("routes", "background", "calls", "pending", "remembered")
+    ),
 )
 """But for what only pages need: what is broken, measured and counted is asked for through the JSON API."""
 CONTROL = "tests/costs/peers/ledger_only_peer.py"
