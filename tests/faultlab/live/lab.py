@@ -96,6 +96,10 @@ class Lab:
     def stream(self, rate: float, kind: str) -> None:
         """Let the customer ask for so many operations a second in each twin; none ends it."""
         _check_kind(kind)
+        if rate:
+            for side in self.sides.values():
+                side.check_room()
+        self.trouble = ""
         self._rate, self._stream_kind = rate, kind
 
     def tell(self, name: str) -> None:
@@ -121,7 +125,7 @@ class Lab:
 
     def reset(self) -> None:
         """Begin anew: everything healed, nothing counted."""
-        self._rate, self.story, self.raged = 0.0, None, ""
+        self._rate, self.story, self.raged, self.trouble = 0.0, None, "", ""
         self.heal()
         for side in self.sides.values():
             side.forget()

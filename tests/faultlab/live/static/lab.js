@@ -9,7 +9,7 @@ const mayOrder = "token" in document.body.dataset;
 
 const sides = new Map();
 const story = new StoryCard(await (await fetch("/api/stories")).json());
-let state = { busy: "", story: null };
+let state = { busy: "", story: null, trouble: "" };
 
 /** Ask the lab for something; if it cannot be done, say why and return nothing. */
 async function ask(method, path, body) {
@@ -62,6 +62,8 @@ document.addEventListener(
 
 function show(now) {
   const first = !sides.size;
+  // Told once: what is complained of since then is newer.
+  if (now.trouble && now.trouble !== state.trouble) complain(now.trouble);
   state = now;
   for (const [key, side] of Object.entries(state.sides)) {
     if (!sides.has(key)) sides.set(key, makeSide(key, side));
@@ -71,7 +73,6 @@ function show(now) {
     showHands(half, side);
   }
   story.update(state.story, state.busy, state.raged);
-  if (now.trouble) complain(now.trouble);
   const { rate, kind } = state.stream;
   if (document.activeElement !== byId("rate")) byId("rate").value = rate;
   if (rate) byId("stream-kind").value = kind;
