@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -174,6 +175,22 @@ def test_proxy_of_the_shell(restate: FlaskRestate, monkeypatch: pytest.MonkeyPat
     """The ingress is reached directly, whatever proxy the shell has for the world outside."""
     monkeypatch.setenv("HTTP_PROXY", NOBODY_LISTENS)
     restate.check()
+
+
+def test_in_one_piece(restate: FlaskRestate, message: TodoRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is sent with its headers, so that Restate is woken for it once."""
+    sent: list[tuple[socket.socket, bytes]] = []
+    send = socket.socket.sendall
+
+    def recorded(connection: socket.socket, data: bytes) -> None:
+        sent.append((connection, data))
+        send(connection, data)
+
+    monkeypatch.setattr(socket.socket, "sendall", recorded)
+    restate.call(add_todo, message, new_key())
+    (ours,) = [connection for connection, data in sent if data.startswith(b"POST ")]
+    (request,) = [data for connection, data in sent if connection is ours]
+    assert request.endswith(message.model_dump_json(by_alias=True).encode())
 
 
 def test_application_without_error_handlers(

@@ -11,7 +11,6 @@ import requests
 import tenacity
 from flask import current_app
 from pydantic import BaseModel
-from requests.adapters import HTTPAdapter
 from restate.handler import Handler
 
 from flask_restate.addresses import Addresses, addresses, may_pass, timeout
@@ -20,28 +19,6 @@ from flask_restate.outcomes import UnavailableError, UndecidedError, is_unavaila
 HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,255}")
 # Tells the handler which call this is, because the SDK does not show it the idempotency key.
 OPERATION_HEADER = "operation-id"
-# As many as a process can have threads, so that every connection is reused.
-MAX_IDLE_CONNECTIONS = 256
-
-
-class _Adapter(HTTPAdapter):
-    """Sends what Restate understands."""
-
-    def add_headers(self, request: requests.PreparedRequest, **_: object) -> None:
-        """Say of a trace only whether it is sampled: for more than that, such as a random id, Restate forgets it."""
-        if trace := request.headers.get("traceparent"):
-            ids, flags = trace.rsplit("-", 1)
-            request.headers["traceparent"] = f"{ids}-{int(flags, 16) & 1:02x}"
-
-
-def new_session() -> requests.Session:
-    """Return what sends requests to the ingress."""
-    session = requests.Session()
-    # Proxies that are set in the shell are for the internet.
-    session.trust_env = False
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(pool_maxsize=MAX_IDLE_CONNECTIONS))
-    return session
 
 
 def path_of(handler: Handler[Any, Any], object_key: str = "") -> str:
