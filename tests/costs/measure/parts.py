@@ -62,7 +62,7 @@ def _of_durable_add(durable: RunningApp, cpu_ms: Mapping[str, float], noop_ms: M
     (call,) = _in_one_thread(durable.servers[RESTATE.title], "call")
     (ledger,) = _in_one_thread(durable.servers[RESTATE.writer], "ledger")
     sdk = noop_ms["step_service"]
-    yield _part(CALL, "web", call, "the same by http.client")
+    yield _part(CALL, "web", call, "the same by http.client, in one piece")
     yield _part("Restate server", "Restate", [cpu_ms["restate"], noop_ms["restate"]], _NOTHING_DONE)
     yield _part("SDK, HTTP/2: a step that does nothing", "service", [sdk, None])
     yield _part(LEDGER, "service", ledger, _PSYCOPG2)
