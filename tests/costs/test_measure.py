@@ -29,6 +29,7 @@ from todo_stack.twins import RESTATE, TWINS
 SHORT = load.LoadPlan(
     clients=(1, 2),
     rounds=1,
+    read_rounds=1,
     seconds=dict.fromkeys(REQUEST_KINDS, 0.15),
     warm_up_seconds=0.1,
     open_seconds=dict.fromkeys(REQUEST_KINDS, 0.3),

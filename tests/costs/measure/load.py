@@ -37,8 +37,10 @@ class LoadPlan(NamedTuple):
 
     clients: Sequence[int] = (1, 8, 32)
     rounds: int = 3
-    seconds: Mapping[RequestKind, float] = {"add": 1.2, "update": 0.6, "delete": 0.6, "list": 1.4}
-    """Of one sample of a closed loop. Adds and lists have goals, and a list takes long."""
+    read_rounds: int = 9
+    """Of lists, one after the other: twins that ask the same differ by less than two samples of one of them."""
+    seconds: Mapping[RequestKind, float] = {"add": 1.2, "update": 0.6, "delete": 0.6, "list": 0.6}
+    """Of one sample of a closed loop. Adds have more goals than the others."""
     warm_up_seconds: float = 0.4
     open_seconds: Mapping[RequestKind, float] = {"add": 10.0, "update": 1.5, "delete": 1.5, "list": 1.5}
     """Of an open loop, over all its slices, at most: it ends when the requests suffice for p99.9."""
@@ -83,14 +85,18 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     apps = {app.name: app for app in everyone}
     twins = [app for app in everyone if app.name in TWIN_NAMES]
     turns = plan.turns(list(apps))
+    reads = [turn for turn in turns if turn.request == "list"]
+    writes = [turn for turn in turns if turn not in reads]
     to_warm = [*product(REQUEST_KINDS, twins), *(("add", app) for app in everyone if app not in twins)]
     opened = len(REQUEST_KINDS) * len(twins) * plan.open_slices
-    step = functools.partial(step, of=len(to_warm) + len(turns) * plan.rounds + opened + plan.steps_after)
+    step = functools.partial(
+        step, of=len(to_warm) + len(writes) * plan.rounds + len(reads) * plan.read_rounds + opened + plan.steps_after
+    )
     for kind, app in to_warm:
         take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         step(f"warming up, {kind}")
     samples: dict[Turn, list[Sample]] = defaultdict(list)
-    for turn in rounds.in_turns(turns, plan.rounds):
+    for turn in [*rounds.in_turns(writes, plan.rounds), *rounds.in_turns(reads, plan.read_rounds)]:
         kind, clients, name = turn
         samples[turn].append(take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
         step(f"{kind}, {clients} clients, {name}")

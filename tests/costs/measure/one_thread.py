@@ -6,7 +6,7 @@ Prints pairs of milliseconds of this process' processor time, as JSON. What othe
 """
 
 import contextlib
-import http.client
+import http
 import importlib
 import io
 import json
@@ -24,7 +24,7 @@ from flask import Flask
 from psycopg2.extensions import connection
 from werkzeug.test import create_environ, run_wsgi_app
 
-from tests.costs.measure import MeasurementError, minimal_app
+from tests.costs.measure import MeasurementError, minimal_app, one_piece
 
 ROUNDS, TIMES = 9, 30
 """The two take turns in rounds, in each of which either is done so many times. The first round warms up."""
@@ -110,17 +110,10 @@ def of_a_call() -> Iterator[Pair]:
             ingress.post("/restate/call/{}", handler, message, str(uuid4()), time.monotonic() + 10)
 
         def least() -> None:
-            body = message.model_dump_json()
-            head = (
-                f"POST /restate/call/{handler} HTTP/1.1\r\nhost: {host.netloc}\r\nidempotency-key: {uuid4()}\r\n"
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            key = {"idempotency-key": str(uuid4())}
+            one_piece.post(
+                client, f"/restate/call/{handler}", message.model_dump_json(), key, expect=http.HTTPStatus.OK
             )
-            client.sendall((head + body).encode())
-            with http.client.HTTPResponse(client, method="POST") as answer:
-                answer.begin()
-                if answer.status != http.HTTPStatus.OK:
-                    raise MeasurementError(f"{handler}: {answer.status}")
-                answer.read()
 
         yield ours, least
 

@@ -6,8 +6,8 @@ its floor takes turns, too: a plain add, and a step that does nothing.
 """
 
 import contextlib
-import http.client
 import json
+import socket
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from tests.costs.measure import Advance, Findings, MeasurementError
+from tests.costs.measure import Advance, Findings, MeasurementError, one_piece
 from tests.costs.measure.beside_twins import STEP_SERVICE
 from tests.costs.measure.load_generator import ADD, Request, call
 from tests.costs.measure.twin_internals import traced_environment
@@ -91,22 +91,16 @@ def measure(folder: Path, step: Advance, number: int = REQUESTS) -> Findings:
 class Client(NamedTuple):
     """A connection, and what is sent on it over and over again."""
 
-    connection: http.client.HTTPConnection
+    connection: socket.socket
     request: Request = ADD
 
     def ask(self) -> tuple[int, int]:
         """Return when the request was sent and when its answer was there."""
-        method, path, status = self.request[:3]
         body = json.dumps(self.request.body).replace("{unique}", str(uuid4()))
-        headers = {"content-type": "application/json", "idempotency-key": str(uuid4())}
+        key = {"idempotency-key": str(uuid4())}
         began = time.monotonic_ns()
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        answer.read()
-        ended = time.monotonic_ns()
-        if answer.status != status:
-            raise MeasurementError(f"{path} was answered with {answer.status}")
-        return began, ended
+        one_piece.post(self.connection, self.request.path, body, key, expect=self.request.expect)
+        return began, time.monotonic_ns()
 
 
 def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
@@ -120,7 +114,7 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
         at_end.enter_context(traced)
 
         def client(port: int, request: Request = ADD) -> Client:
-            return Client(at_end.enter_context(contextlib.closing(http.client.HTTPConnection(HOST, port))), request)
+            return Client(at_end.enter_context(socket.create_connection((HOST, port))), request)
 
         clients = [client(stack.ports.web(twin)) for stack in (untouched, traced)]
         if twin.durable:
