@@ -104,8 +104,7 @@ class ServerUsage(Record):
     peak_memory_mb: float
     """Private memory (USS), or resident where the system does not tell."""
     written_kb: float | None
-    """What it gave to write(2): files and lines of log, but nothing that went to a socket. None where the system does
-    not tell."""
+    """What it gave to write(2), but for sockets: files and lines of log. None where the system does not tell."""
     fsyncs: float | None
     """fsyncs of the write-ahead log; None for a server that keeps nothing or does not tell."""
 
@@ -142,6 +141,8 @@ class Waterfall(Record):
     """The median time that the client measured, without any tracing, in turn with the traced requests."""
     floor_ms: Mapping[str, float] = {}
     """The same of each part of the floor, by the names that hops have for them; of the durable add only."""
+    alone_ms: Mapping[str, float] = {}
+    """The same of the add and its floor, by their names, of many of each one after the other."""
 
     @property
     def sum_ms(self) -> float:
@@ -151,6 +152,8 @@ class Waterfall(Record):
 
 CALL, LEDGER, SESSION = "the call at the ingress", "session, INSERT, ledger row, COMMIT", "session, INSERT, COMMIT"
 """Parts of a durable add; the floor has the last of the plain add in place of the second, and nothing of the first."""
+TEMPLATE, PENDING = "Flask, session, token, forms, template", "what is pending, asked once a second"
+"""Parts of a page, in which the twins differ."""
 
 PAGES = tuple(f"page of 100 todos, {twin.title}" for twin in TWINS)
 
@@ -245,8 +248,6 @@ class Costs(RunRecord):
     ratios: Sequence[TwinRatio] = ()
     minimal: Spread | None = None
     """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
-    floor: Spread | None = None
-    """p50 of the durable add over the sum of those of the plain add and the no-op step, one client, by round."""
     more_clients: Sequence[MoreClients] = ()
     usage: Sequence[ServerUsage] = ()
     """Of the twins, and of calls at the ingress."""
@@ -258,9 +259,8 @@ class Costs(RunRecord):
     waterfalls: Sequence[Waterfall] = ()
     parts: Sequence[Parts] = ()
     recoveries: Sequence[Recovery] = ()
-    drain: Drain | None = None
-    long_drain: Drain | None = None
-    """Of ten times as many."""
+    drains: Sequence[Drain] = ()
+    """Of backlogs, the shortest first."""
     growth: Sequence[Growth] = ()
 
     @property

@@ -6,7 +6,7 @@ The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]
 from datetime import timedelta
 
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.floor_and_capacity import over_floor
+from tests.costs.floor import over_floor, over_floor_alone
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, RequestKind
 from tests.costs.sections import sections
@@ -28,7 +28,8 @@ def figures_for_readme() -> str:
 def short_table_for_readme() -> str:
     """Return the table of five rows, and what it was measured on, as Markdown."""
     costs = Costs.read(COSTS)
-    return f"{table_in_markdown(price_of_durability(costs))}\n\n{measured_on(costs, MAIN_VERSIONS)}"
+    note = "Ratios are medians of those of each round, in which the twins take turns."
+    return f"{table_in_markdown(price_of_durability(costs))}\n\n{note} {measured_on(costs, MAIN_VERSIONS)}"
 
 
 def answer(costs: Costs) -> list[str]:
@@ -45,14 +46,15 @@ def answer(costs: Costs) -> list[str]:
     durable_cpu, plain_cpu = (costs.cpu_ms(twin.key) for twin in (RESTATE, PLAIN))
     if durable_cpu and plain_cpu:
         found.append(
-            f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: so "
-            "many cores are 1,000 a second on paper."
+            f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: 1,000 "
+            "a second need as many cores, on paper."
         )
-    in_time = over_floor(costs) or (costs.floor and costs.floor.median)
-    if in_time and (over := costs.cpu_over_floor):
+    in_turn, alone = over_floor(costs), over_floor_alone(costs)
+    if in_turn and alone and (over := costs.cpu_over_floor):
         found.append(
             "Against its floor, a plain add and a durable step that does nothing, the durable add takes "
-            f"{ratio(in_time)} the time and {ratio(over)} the processor."
+            f"{ratio(in_turn)} the time in turn with them, {ratio(alone)} where many of each follow one another, and "
+            f"{ratio(over)} the processor."
         )
     if costs.recoveries:
         worst = max(one.applied_after_seconds for one in costs.recoveries)

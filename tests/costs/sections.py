@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from tests.costs.floor_and_capacity import PLACES, capacity, floor, made_of
+from tests.costs.capacity import capacity
+from tests.costs.floor import PLACES, floor, made_of
 from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, ApplicationName, Costs, GrowthFactor, Latency, Waterfall
-from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
+from tests.costs.show.numbers import NONE, figure, figure_of_rounds, ratio, ratio_of_rounds
 from tests.costs.show.tables import Judged, Linear, Logarithmic, Plot, Row, Section, Table, TableCell, Tick, harm
 from tests.support.page import counted
 from todo_stack.twins import RESTATE, TWINS, twin_named
@@ -34,8 +35,8 @@ def _goals(costs: Costs, peers: PeerCosts | None) -> Section:
     return Section(
         "goals",
         "The answer in figures",
-        "Ratios are taken within each round of one run, in which the twins take turns; in brackets the lowest and the "
-        "highest round.",
+        "Ratios are the median of those of each round of one run, in which the twins take turns, and in brackets the "
+        "lowest and the highest. So they need not be the ratio of two medians.",
         [Table("Goals", ["what", "goal", "measured", ""], goals(costs, peers), words=4)],
     )
 
@@ -54,7 +55,7 @@ def _closed_loops(costs: Costs) -> Section:
         rows = []
         for one in loops:
             against = ratios.get((kind, one.clients), NONE) if one.application == RESTATE.key else ""
-            figures = [figure(one.per_second.median), *_percentiles(one.latency_ms), against]
+            figures = [figure_of_rounds(one.per_second), *_percentiles(one.latency_ms), against]
             bar = scale.bar(one.per_second, one.application)
             rows.append(Row([f"{one.clients:,}", one.application, *figures], bar))
         tables.append(Table(f"{kind}: requests a second, and their times in ms", head, rows, words=2))
@@ -62,7 +63,7 @@ def _closed_loops(costs: Costs) -> Section:
         "closed",
         "Throughput and latency",
         "Closed loops: each client sends its next request when it has its answer. Throughput is the median of the "
-        "rounds, with whiskers from the lowest to the highest; times are those of all rounds. A dash stands where the "
+        "rounds, with the lowest and the highest; times are those of all rounds. A dash stands where the "
         "requests were too few for that percentile.",
         tables,
     )
@@ -166,11 +167,10 @@ def _recovery(costs: Costs) -> Section:
         rows.append(Row(cells, scale.bar(seconds, css, limit=RECOVERY_SECONDS)))
     tables = [Table("Recovery", ["down", "for", "in flight", "all applied after", "lost", "done twice"], rows, words=2)]
     head = ["accepted while the service endpoint was down", "all applied after", "a second", "time for one / first"]
-    drains = [one for one in (costs.drain, costs.long_drain) if one]
-    each = [one.seconds / one.operations for one in drains]
+    each = [one.seconds / one.operations for one in costs.drains]
     rows = [
         Row([f"{one.operations:,}", figure(one.seconds, "s"), figure(1 / for_one), _flat(for_one, each[0])])
-        for one, for_one in zip(drains, each, strict=True)
+        for one, for_one in zip(costs.drains, each, strict=True)
     ]
     tables.append(Table("Drain of a backlog", head, rows))
     return Section(

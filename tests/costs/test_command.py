@@ -70,20 +70,20 @@ def test_whole_run(run: Run, tmp_path: Path) -> None:
 
 def test_failed_part(run: Run, tmp_path: Path) -> None:
     """A part that fails leaves what it had found, the others are measured all the same, and it is no whole run."""
-    failures, printed = run(load=part("drain", ends_with=LoadError("no answer")))
+    failures, printed = run(load=part("drains", ends_with=LoadError("no answer")))
     assert failures == 1
     assert "load: no answer" in printed
     assert not (tmp_path / RESULTS).exists()
     kept = Costs.read(tmp_path / "part" / RESULTS)
-    assert (kept.drain, kept.waterfalls, kept.closed_loops) == (KEPT.drain, KEPT.waterfalls, ())
+    assert (kept.drains, kept.waterfalls, kept.closed_loops) == (KEPT.drains, KEPT.waterfalls, ())
 
 
 def test_stopped_run(run: Run, tmp_path: Path) -> None:
     """A run that is stopped ends at once, and what was found before is kept."""
     with pytest.raises(SystemExit):
-        run(waterfall=part("drain", ends_with=SystemExit(130)))
+        run(waterfall=part("drains", ends_with=SystemExit(130)))
     kept = Costs.read(tmp_path / "part" / RESULTS)
-    assert (kept.closed_loops, kept.drain, kept.recoveries) == (KEPT.closed_loops, KEPT.drain, ())
+    assert (kept.closed_loops, kept.drains, kept.recoveries) == (KEPT.closed_loops, KEPT.drains, ())
 
 
 def test_parts() -> None:

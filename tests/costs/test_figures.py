@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.floor_and_capacity import durable_add, over_floor
+from tests.costs.floor import durable_add, over_floor
 from tests.costs.lines_of_code import bare
 from tests.costs.measure import MeasurementError, rounds
 from tests.costs.measure.load_generator import Sample

@@ -28,8 +28,7 @@ from todo_stack.twins import RESTATE, TWINS
 
 SHORT = load.LoadPlan(
     clients=(1, 2),
-    rounds=1,
-    read_rounds=1,
+    rounds=dict.fromkeys(REQUEST_KINDS, 1),
     seconds=dict.fromkeys(REQUEST_KINDS, 0.15),
     warm_up_seconds=0.1,
     open_seconds=dict.fromkeys(REQUEST_KINDS, 0.3),
@@ -107,7 +106,6 @@ def test_everything_is_measured(twins: list[RunningApp], minimal: RunningApp, st
     assert all(one.answers and one.per_second.median > 0 for one in closed)
     assert len({(one.request, one.rate) for one in opened}) == len(REQUEST_KINDS)
     assert measured["minimal"] is not None
-    assert measured["floor"].median > 0
 
 
 @pytest.mark.whole
@@ -221,7 +219,7 @@ def test_other_operations_of_the_control(stack: Stack) -> None:
 def test_usage_is_of_all_servers(twins: list[RunningApp], stack: Stack) -> None:
     """Every server takes time and memory for an add, and each durable one syncs its log for it."""
     steps: list[str] = []
-    measured = usage.measure(twins, stack.ports.restate_node, 2, 2, steps.append)["usage"]
+    measured = usage.measure(twins, stack.ports.restate_node, 2, 4, steps.append)["usage"]
     assert len(steps) == len(twins)
     servers = [(one.application, one.server) for one in measured]
     assert servers == [(twin.key, name) for twin in TWINS for name in reversed(twin.servers)]

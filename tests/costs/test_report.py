@@ -3,29 +3,38 @@
 import io
 import re
 from itertools import product
-from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
 from rich.console import Console
 
 from tests.costs import report
-from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.goals import goals
+from tests.costs.changed_costs import EMPTY, KEPT, in_turn, spread, steady, usage
+from tests.costs.command import PEER_COSTS
 from tests.costs.peers.contestants import PEERS
 from tests.costs.peers.records import OperationCost, PeerCosts
 from tests.costs.peers.speeds import OTHER_OPERATIONS
-from tests.costs.records import ClosedLoop, Costs, Drain, MoreClients, PinnedTier, Spread
+from tests.costs.records import ClosedLoop, Drain, PinnedTier
 from tests.costs.sections import sections
 from tests.costs.show import page, text
 from tests.costs.show.numbers import NONE, TIMES
 from tests.costs.show.tables import Bar, Linear, Logarithmic, Section
 from tests.support.control import COMPARED
 
-KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)
+PEERS_KEPT = PeerCosts.read(PEER_COSTS)
 SECTIONS = sections(KEPT, PEERS_KEPT)
-EMPTY = Costs(started=KEPT.started, seconds=1, machine=KEPT.machine, versions={}, write_path="")
-MEASURED = ("closed_loops", "open_loops", "ratios", "usage", "parts", "disk", "waterfalls", "recoveries", "growth")
+MEASURED = (
+    "closed_loops",
+    "open_loops",
+    "ratios",
+    "usage",
+    "parts",
+    "disk",
+    "waterfalls",
+    "recoveries",
+    "drains",
+    "growth",
+)
 
 
 def rows_of(sections: list[Section]) -> list[list[str]]:
@@ -42,7 +51,7 @@ def draw(sections: list[Section]) -> BeautifulSoup:
 
 def test_kept_results_are_whole() -> None:
     """What the READMEs show is of runs in which everything was measured."""
-    assert all(getattr(KEPT, field) for field in (*MEASURED, "drain", "minimal", "floor", "idle_memory_mb"))
+    assert all(getattr(KEPT, field) for field in (*MEASURED, "minimal", "idle_memory_mb"))
     assert [row.name for row in PEERS_KEPT.rows] == [peer.name for peer in PEERS]
     measured = [(one.operation, one.name) for one in PEERS_KEPT.operations]
     assert measured in ([], list(product(OTHER_OPERATIONS, (twin.key for twin in COMPARED))))
@@ -55,8 +64,8 @@ def test_every_figure_has_its_place() -> None:
     assert rows["open"] == len(KEPT.open_loops)
     # Of each the sum or the rest, and the total; what an add and a page could come to; and of the drains.
     assert rows["waterfall"] == sum(len(one.hops) + 2 for one in KEPT.waterfalls)
-    assert rows["parts"] == sum(len(one.parts) + 2 for one in KEPT.parts) + 4
-    assert rows["recovery"] == len(KEPT.recoveries) + 2
+    assert rows["parts"] == sum(len(one.parts) + 2 for one in KEPT.parts) + 6
+    assert rows["recovery"] == len(KEPT.recoveries) + len(KEPT.drains)
     assert rows["growth"] == len(KEPT.growth)
     assert len(report.price_of_durability(KEPT).rows) == 5
 
@@ -74,7 +83,7 @@ def test_page() -> None:
 def test_plots() -> None:
     """A dot stands for each percentile that there is, and the page says what is bad."""
     # A drain may or may not be flat; nothing that recovers is late or lost.
-    kept = KEPT.model_copy(update={"drain": None, "long_drain": None})
+    kept = KEPT.model_copy(update={"drains": ()})
     document = draw(sections(kept, None))
     percentiles = [value for one in KEPT.open_loops for value in one.latency_ms.model_dump().values()]
     assert len(document.select("circle")) == sum(value is not None for value in percentiles)
@@ -129,11 +138,16 @@ def test_floor() -> None:
     figures = {"plain": (2, 700), "noop": (3, 600), "restate": (6, 300), "with_run": (4, 400), "without_run": (3, 600)}
     measured = [loop for name, each in figures.items() for loop in loops(name, *each)]
     taken = usage(plain=1, noop=2, restate=4, with_run=3, without_run=1.5)
-    costs = EMPTY.model_copy(update={"closed_loops": measured, "floor": steady(1.2), **taken})
+    costs = EMPTY.model_copy(update={"closed_loops": measured, **in_turn(5, 1), **taken})
     (section,) = (one for one in sections(costs, None) if one.key == "floor")
-    over, without = section.tables
-    assert over.rows[2].cells == ["both: the floor", "5.00", NONE, "3.00"]
-    assert over.rows[-1].cells == ["durable add / floor", f"1.20 {TIMES} (1.20 to 1.20)", NONE, f"1.33 {TIMES}"]
+    over, _, without = section.tables
+    assert over.rows[2].cells == ["both: the floor", "4.00", "2.00", NONE, "3.00"]
+    assert over.rows[-1].cells == [
+        "durable add / floor",
+        *(f"{share} {TIMES}" for share in ("1.25", "2.50")),
+        NONE,
+        f"1.33 {TIMES}",
+    ]
     name = "without ctx.run / with ctx.run"
     assert without.rows[-1].cells == [name, *(f"{share} {TIMES}" for share in ("0.75", "1.50", "0.50"))]
     assert draw([section]).select("#floor")
@@ -157,7 +171,7 @@ def test_curves() -> None:
     kept = next(one for one in KEPT.growth if one.what == "rows")
     rows = [("plain", 1), ("restate", 4), ("plain", 1.15), ("restate", 4.7)]
     grown = [kept.model_copy(update={"what": "clients", "application": name, "cpu_ms": ms}) for name, ms in rows]
-    drains = {"drain": Drain(operations=1000, seconds=2), "long_drain": Drain(operations=10_000, seconds=24)}
+    drains = {"drains": [Drain(operations=1000, seconds=2), Drain(operations=10_000, seconds=24)]}
     found = sections(EMPTY.model_copy(update={"growth": grown, **drains}), None)
     flat, clients = (rows_of([one]) for one in found if one.key in ("recovery", "growth"))
     assert [row[5] for row in clients] == [f"{share} {TIMES}" for share in ("1.00", "1.00", "1.15", "1.18")]
@@ -168,7 +182,7 @@ def test_curves() -> None:
     ]
 
 
-@pytest.mark.parametrize("field", [*MEASURED, "drain"])
+@pytest.mark.parametrize("field", MEASURED)
 def test_part_of_a_run(field: str) -> None:
     """What was not measured has no section but the goals; any one field alone can be shown."""
     assert [section.key for section in sections(EMPTY, None)] == ["goals"]
@@ -183,116 +197,3 @@ def test_scales() -> None:
     assert [(bar.start, bar.width) for bar in linear.chain([("x", 2, ""), ("y", 6, "")])] == [(0, 25), (25, 75)]
     ticks = [tuple(tick) for tick in Logarithmic([3, 40, 700]).ticks]
     assert ticks == [(0, "1"), (33.33, "10"), (66.67, "100"), (100, "1000")]
-
-
-def spread(median: float) -> Spread:
-    """Return a spread whose rounds differ much: the median counts."""
-    return Spread(median=median, low=median / 2, high=median * 2)
-
-
-def steady(value: float) -> Spread:
-    """Return a spread whose rounds are alike."""
-    return Spread(median=value, low=value, high=value)
-
-
-def usage(**cpu_ms: float) -> dict[str, Any]:
-    """Return what one add takes with each of these."""
-    kept = KEPT.usage[0]
-    return {"usage": [kept.model_copy(update={"application": name, "cpu_ms": ms}) for name, ms in cpu_ms.items()]}
-
-
-def pages(more_clients: float, a_second: float = 435) -> dict[str, Any]:
-    """Return lists by 8 clients, and how they compare with those of 1."""
-    loops = [one for one in KEPT.closed_loops if (one.request, one.clients) == ("list", 8)]
-    more = MoreClients(application="plain", request="list", clients=8, fewer=1, throughput=spread(more_clients))
-    return {
-        "closed_loops": [one.model_copy(update={"per_second": spread(a_second)}) for one in loops],
-        "more_clients": [more],
-    }
-
-
-def ratio(request: str, clients: int, **changed: Spread) -> dict[str, Any]:
-    """Return the kept ratios with one changed."""
-    meant = (request, clients)
-    return {
-        "ratios": [one.model_copy(update=changed if (one.request, one.clients) == meant else {}) for one in KEPT.ratios]
-    }
-
-
-def outages(*after: float, **harm: int) -> dict[str, Any]:
-    """Return outages after which everything was applied so late."""
-    kept = KEPT.recoveries[0]
-    return {"recoveries": [kept.model_copy(update={"applied_after_seconds": one, **harm}) for one in after]}
-
-
-def memory(database: float) -> dict[str, Any]:
-    """Return the idle memory of servers; the plain twin's does not count."""
-    return {"idle_memory_mb": {"plain": {"db": 5000.0}, "restate": {"restate_app": 600.0, "db": database}}}
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "met"),
-    [
-        ("p50 against", {"floor": spread(1.15)}, True),
-        ("p50 against", {"floor": spread(1.16)}, False),
-        ("processor", usage(plain=2, noop=2, restate=4.6), True),
-        ("processor", usage(plain=2, noop=2, restate=4.61), False),
-        ("durable adds per second", ratio("add", 32, throughput=spread(0.65)), True),
-        ("durable adds per second", ratio("add", 32, throughput=spread(0.64)), False),
-        ("pages of 100", pages(1), True),
-        ("pages of 100", pages(1, 434), False),
-        # Within the spread: the best round decides.
-        ("pages a second", pages(1), True),
-        ("pages a second", pages(0.99), False),
-        # The number of clients at which the Restate twin comes off worst decides.
-        ("reads", ratio("list", 8, throughput=spread(0.5)), False),
-        ("minimal", {"minimal": spread(0.6)}, True),
-        ("minimal", {"minimal": spread(0.59)}, False),
-        # The slowest recovery counts, and what is lost or done twice has not recovered.
-        ("recovery after any outage", outages(0.2, 0.99), True),
-        ("recovery after any outage", outages(0.2, 1.0), False),
-        ("recovery after any outage", outages(0.2, lost=1), False),
-        ("recovery after any outage", outages(0.2, duplicated=1), False),
-        ("drain", {"drain": Drain(operations=1000, seconds=4.9)}, True),
-        ("drain", {"drain": Drain(operations=1000, seconds=5)}, False),
-        # A smaller backlog has less time.
-        ("drain", {"drain": Drain(operations=500, seconds=2.6)}, False),
-        ("drain", {"drain": Drain(operations=2000, seconds=6)}, False),
-        ("memory", memory(99.9), True),
-        ("memory", memory(100), False),
-    ],
-)
-def test_goal(name: str, changes: dict[str, Any], met: bool) -> None:
-    """A goal is met up to its limit and missed beyond."""
-    (goal,) = (one.cells for one in goals(KEPT.model_copy(update=changes)) if name in str(one.cells[0]))
-    assert str(goal[3]) == ("met" if met else "missed")
-
-
-@pytest.mark.parametrize(
-    ("adds", "p50", "expected"),
-    [
-        (350, 5, ["met", "met", "met", "met"]),
-        (349, 5, ["missed", "met", "met", "met"]),
-        # Their best turn against its worst one, of each.
-        (89, 5, ["missed", "missed", "missed", "met"]),
-        (350, 20, ["met", "met", "met", "missed"]),
-    ],
-)
-def test_against_peers(adds: float, p50: float, expected: list[str]) -> None:
-    """It takes a run of the peers, and is not measured without one, or without one of them."""
-    others = {"p50_ms": steady(10), "adds_per_second": steady(100)}
-    own = {"p50_ms": steady(p50), "adds_per_second": steady(adds)}
-    rows = [one.model_copy(update=own if one.name == "restate" else others) for one in PEERS_KEPT.rows]
-
-    def verdicts(peers: PeerCosts | None) -> list[str]:
-        return [str(one.cells[3]) for one in goals(KEPT, peers) if re.search("DBOS|outbox", str(one.cells[0]))]
-
-    assert verdicts(PEERS_KEPT.model_copy(update={"rows": rows})) == expected
-    some = [one for one in rows if one.name != "celery"]
-    assert verdicts(PEERS_KEPT.model_copy(update={"rows": some}))[2:] == ["not measured"] * 2
-    assert verdicts(None) == ["not measured"] * 4
-
-
-def test_nothing_measured() -> None:
-    """A goal for which nothing was measured is neither met nor missed."""
-    assert {(str(one.cells[3]), one.cells[2]) for one in goals(EMPTY)} == {("not measured", NONE)}

@@ -33,8 +33,8 @@ WEB_WORKERS, SERVICE_WORKERS = (1, 4), (1, 2)
 CLIENT_COUNTS, NODES = (1, 8, 32, 256, 400), 3
 """The last is more clients than any web has room for: threads and a queue of 256."""
 ROW_COUNTS = (1_000, 100_000, 1_000_000)
-JOURNALS = 3_000
-"""At least: all calls of the run before are among them."""
+JOURNALS = (1_000, 3_000)
+"""At least, beside a new server's few; all calls of the run before are among the most."""
 
 # Ids in no order, as those of calls are. Half of the rows are a month old and more, the others less than six days.
 _LEDGER = """
@@ -62,8 +62,11 @@ def measure(folder: Path, step: Advance) -> Findings:
         ]
         for rows in ROW_COUNTS:
             growth += _with_rows(twins, rows, step)
-        with Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new:
-            growth += _with_journals(new, stack, step)
+        with (
+            Stack([RESTATE], data=folder / "new", ports=Ports.free(), log=log) as new,
+            Stack([RESTATE], data=folder / "some", ports=Ports.free(), log=log) as some,
+        ):
+            growth += _with_journals((new, some, stack), step)
             yield {"growth": growth}
             yield {"growth": [*growth, *_with_nodes(new, folder / "nodes", log, step)]}
 
@@ -159,13 +162,13 @@ def _purge_seconds(environment: Mapping[str, str], expected: int) -> float:
     return round(float(seconds), 3)
 
 
-def _with_journals(few: Stack, many: Stack, step: Advance) -> Iterator[Growth]:
-    """Measure adds on a new server and on one that remembers many calls, in turns and on equal tables."""
-    if (missing := JOURNALS - _remembered_calls(many)) > 0:
-        message = add_by_message("grown")
-        put_load(many.ports.ingress_url, message, clients=CLIENTS, seconds=60, stop_after=missing)
-        restate_twin(many).settle()
-    stacks = (few, many)
+def _with_journals(stacks: Sequence[Stack], step: Advance) -> Iterator[Growth]:
+    """Measure adds on a new server and on others that remember more calls, in turns and on equal tables."""
+    for stack, number in zip(stacks[1:], JOURNALS, strict=True):
+        if (missing := number - _remembered_calls(stack)) > 0:
+            message = add_by_message("grown")
+            put_load(stack.ports.ingress_url, message, clients=CLIENTS, seconds=60, stop_after=missing)
+            restate_twin(stack).settle()
     for stack in stacks:
         _sample(stack.ports.web_url(RESTATE), ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
     journals = {stack: _remembered_calls(stack) for stack in stacks}

@@ -12,13 +12,11 @@ from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import (
     MINIMAL,
-    NOOP,
     REQUEST_KINDS,
     TWIN_NAMES,
     AnyRequestKind,
     ApplicationName,
     RequestKind,
-    Spread,
 )
 from todo_stack.twins import PLAIN, RESTATE
 
@@ -36,11 +34,10 @@ class LoadPlan(NamedTuple):
     """How much is measured. Times are seconds."""
 
     clients: Sequence[int] = (1, 8, 32)
-    rounds: int = 3
-    read_rounds: int = 9
-    """Of lists, one after the other: twins that ask the same differ by less than two samples of one of them."""
-    seconds: Mapping[RequestKind, float] = {"add": 1.2, "update": 0.6, "delete": 0.6, "list": 0.6}
-    """Of one sample of a closed loop. Adds have more goals than the others."""
+    rounds: Mapping[RequestKind, int] = {"add": 5, "update": 3, "delete": 3, "list": 9}
+    """Those that have goals have more: twins that list the same differ by less than two samples of one of them."""
+    seconds: Mapping[RequestKind, float] = {"add": 0.8, "update": 0.6, "delete": 0.6, "list": 0.6}
+    """Of one sample of a closed loop."""
     warm_up_seconds: float = 0.4
     open_seconds: Mapping[RequestKind, float] = {"add": 10.0, "update": 1.5, "delete": 1.5, "list": 1.5}
     """Of an open loop, over all its slices, at most: it ends when the requests suffice for p99.9."""
@@ -85,18 +82,16 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     apps = {app.name: app for app in everyone}
     twins = [app for app in everyone if app.name in TWIN_NAMES]
     turns = plan.turns(list(apps))
-    reads = [turn for turn in turns if turn.request == "list"]
-    writes = [turn for turn in turns if turn not in reads]
+    of_kind = [(plan.rounds[kind], [turn for turn in turns if turn.request == kind]) for kind in REQUEST_KINDS]
+    in_turns = [turn for number, alike in of_kind for turn in rounds.in_turns(alike, number)]
     to_warm = [*product(REQUEST_KINDS, twins), *(("add", app) for app in everyone if app not in twins)]
     opened = len(REQUEST_KINDS) * len(twins) * plan.open_slices
-    step = functools.partial(
-        step, of=len(to_warm) + len(writes) * plan.rounds + len(reads) * plan.read_rounds + opened + plan.steps_after
-    )
+    step = functools.partial(step, of=len(to_warm) + len(in_turns) + opened + plan.steps_after)
     for kind, app in to_warm:
         take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         step(f"warming up, {kind}")
     samples: dict[Turn, list[Sample]] = defaultdict(list)
-    for turn in [*rounds.in_turns(writes, plan.rounds), *rounds.in_turns(reads, plan.read_rounds)]:
+    for turn in in_turns:
         kind, clients, name = turn
         samples[turn].append(take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
         step(f"{kind}, {clients} clients, {name}")
@@ -104,7 +99,6 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
         "ratios": [_twin_ratio(kind, clients, samples) for kind, clients, name in turns if name == RESTATE.key],
-        "floor": _over_floor(samples, min(plan.clients)),
         "more_clients": [
             _more_clients(twin.name, pair, samples) for twin in twins for pair in pairwise(sorted(plan.clients))
         ],
@@ -152,16 +146,6 @@ def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.Tw
     restate, plain = (samples[Turn(kind, clients, twin.key)] for twin in (RESTATE, PLAIN))
     p50, throughput = rounds.ratios(restate, plain, "p50"), rounds.ratios(restate, plain)
     return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=throughput)
-
-
-def _over_floor(samples: Samples, clients: int) -> Spread | None:
-    """Return the p50 of a durable add over that of a plain one and of a durable step that does nothing, by round."""
-    if not (noop := samples.get(Turn("add", clients, NOOP))):
-        return None
-    durable, plain = (samples[Turn("add", clients, twin.key)] for twin in (RESTATE, PLAIN))
-    return rounds.spread(
-        [one.p50 / (bare.p50 + step.p50) for one, bare, step in zip(durable, plain, noop, strict=True)]
-    )
 
 
 def _more_clients(name: ApplicationName, numbers: tuple[int, int], samples: Samples) -> records.MoreClients:

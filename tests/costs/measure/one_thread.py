@@ -119,7 +119,10 @@ def of_a_call() -> Iterator[Pair]:
 
 
 def of_a_page(application: str) -> Iterator[Pair]:
-    """Ask for a page of todos, as this application does and by psycopg2 alone; then make all of it, and its rows."""
+    """Ask for a page of todos, as this application does and by psycopg2 alone.
+
+    Then make all of it, and its rows alone, with an answer of bare Flask.
+    """
     from sqlalchemy import event
 
     from todo_shared import markup, operations, pages
@@ -136,7 +139,10 @@ def of_a_page(application: str) -> Iterator[Pair]:
 
     context = app.test_request_context()
 
+    nothing = _asked(minimal_app.create_app(), "/readyz")
+
     def only_rows() -> None:
+        nothing()
         with context:
             markup.rows(todos, View(), ())
 

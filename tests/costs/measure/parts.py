@@ -12,7 +12,18 @@ from tests.costs.measure import Advance, MeasurementError, one_thread, rounds
 from tests.costs.measure.load_generator import Request
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.measure.usage import Used, of_each, put_load_and_look
-from tests.costs.records import CALL, LEDGER, NOOP, PAGES, SESSION, Part, Parts, ServerUsage
+from tests.costs.records import (
+    CALL,
+    LEDGER,
+    NOOP,
+    PAGES,
+    PENDING,
+    SESSION,
+    TEMPLATE,
+    Part,
+    Parts,
+    ServerUsage,
+)
 from todo_stack.paths import REPOSITORY
 from todo_stack.process import Server
 from todo_stack.twins import PLAIN, RESTATE, twin_named
@@ -73,9 +84,9 @@ def _of_page(twin: RunningApp, cpu_ms: Mapping[str, float]) -> Iterator[Part]:
     which = twin_named(twin.name)
     question, page = _in_one_thread(twin.servers[which.title], "page", which.application)
     yield _part("the question for todos and what they carry", "web", question, _PSYCOPG2)
-    yield _part("Flask, session, token, forms, template", "web", [page[0] - question[0], page[1]], "its rows alone")
+    yield _part(TEMPLATE, "web", [page[0] - question[0], page[1]], "bare Flask, and its rows alone")
     if which.durable:
-        yield _part("what is pending, asked once a second", "Restate", [cpu_ms["restate"], None])
+        yield _part(PENDING, "Restate", [cpu_ms["restate"], None])
     yield _part(_DATABASE, "database", [cpu_ms["db"], None])
 
 

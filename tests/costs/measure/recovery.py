@@ -30,7 +30,7 @@ IN_FLIGHT = 32
 IN_FLIGHT_IN_BACKGROUND = 8
 """Fewer: each is tried again all the time, and takes as much of the machine from what is measured meanwhile."""
 
-WAITING, WAITING_LONGER = 1000, 10_000
+WAITING = (1000, 3000, 10_000)
 WAITING_SECONDS = 5.0
 """How long the backlog waits: its calls are then tried at the longest interval, as they are after any longer outage."""
 
@@ -48,9 +48,10 @@ def measure(
     folder: Path,
     step: Advance,
     outages: Sequence[float] = (1, 10, 60, 300),
+    waiting: Sequence[int] = WAITING,
     meanwhile: Iterable[Mapping[str, Any]] = (),
 ) -> Findings:
-    """Measure the recovery from outages of each server that last so many seconds, and the drain of a backlog.
+    """Measure the recovery from outages of each server that last so many seconds, and the drain of backlogs.
 
     `meanwhile` is done while the longest of them last, which take nothing from the machine; what it yields is yielded.
     """
@@ -68,8 +69,10 @@ def measure(
             if seconds < LONG_SECONDS:
                 recoveries += _finish([Outage(stack, server, IN_FLIGHT, seconds).begin()], step)
         yield {"recoveries": recoveries}
-        for name, operations in (("drain", WAITING), ("long_drain", WAITING_LONGER)):
-            yield {name: _drain(stack, operations)}
+        drains: list[Drain] = []
+        for operations in waiting:
+            drains.append(_drain(stack, operations))
+            yield {"drains": drains}
             step(f"backlog of {operations:,}")
         for begun in reversed(background):
             recoveries += _finish(begun, step)

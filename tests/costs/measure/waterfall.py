@@ -31,9 +31,15 @@ from todo_stack.twins import PLAIN, RESTATE, TWINS, Twin
 
 REQUESTS = 300
 _WARM_UP = 50
+_BLOCKS = 3
+"""In which they are asked, so that a machine that becomes slower does so for all."""
 
 Noted = tuple[int, str]
 """Nanoseconds of the monotonic clock, and what happened."""
+
+
+Moments = tuple[int, int]
+"""When a request was sent, and when its answer was there, as above."""
 
 
 class Stretch(NamedTuple):
@@ -94,7 +100,7 @@ class Client(NamedTuple):
     connection: socket.socket
     request: Request = ADD
 
-    def ask(self) -> tuple[int, int]:
+    def ask(self) -> Moments:
         """Return when the request was sent and when its answer was there."""
         body = json.dumps(self.request.body).replace("{unique}", str(uuid4()))
         key = {"idempotency-key": str(uuid4())}
@@ -126,7 +132,7 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
                 one.ask()
         node = traced.ports.restate_node
         before = _appends(node) if twin.durable else None
-        turns = [[one.ask() for one in clients] for _ in range(number)]
+        turns, alone = _in_turn_and_alone(clients, number)
         detail = _per_append(before, _appends(node)) if before else ""
     lines = [line.split(maxsplit=1) for file in files.values() for line in file.read_text().splitlines()]
     noted = sorted((int(nanoseconds), what) for nanoseconds, what in lines)
@@ -141,17 +147,34 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
         )
         for stretch, times in zip(STRETCHES[twin], zip(*rows, strict=True), strict=True)
     ]
-    total_ms, _, *floor_ms = (_median_ms(moments) for moments in zip(*turns, strict=True))
+    total_ms, _, *floor_ms = map(_median_ms, zip(*turns, strict=True))
+    alone_ms, _, *alone_floor_ms = map(_median_ms, alone)
+    names = (PLAIN.key, NOOP)
     return Waterfall(
         application=twin.key,
-        requests=number,
+        requests=len(turns),
         hops=hops,
         total_ms=total_ms,
-        floor_ms=dict(zip((PLAIN.key, NOOP), floor_ms, strict=False)),
+        floor_ms=dict(zip(names, floor_ms, strict=False)),
+        alone_ms={twin.key: alone_ms, **dict(zip(names, alone_floor_ms, strict=False))} if twin.durable else {},
     )
 
 
-def _median_ms(moments: Iterable[tuple[int, int]]) -> float:
+def _in_turn_and_alone(clients: Sequence[Client], number: int) -> tuple[list[list[Moments]], list[list[Moments]]]:
+    """Ask each so often in turn with the others, and as often one after the other, and return the moments of both.
+
+    In turn, each finds in the caches what the others have left; one after the other, what it has left itself.
+    """
+    in_turn: list[list[Moments]] = []
+    alone: list[list[Moments]] = [[] for _ in clients]
+    for _ in range(_BLOCKS):
+        in_turn += [[one.ask() for one in clients] for _ in range(number // _BLOCKS)]
+        for one, moments in zip(clients, alone, strict=True):
+            moments += [one.ask() for _ in range(number // _BLOCKS)]
+    return in_turn, alone
+
+
+def _median_ms(moments: Iterable[Moments]) -> float:
     return round(statistics.median((ended - began) / 1e6 for began, ended in moments), 3)
 
 

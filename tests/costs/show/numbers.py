@@ -25,7 +25,16 @@ def ratio(value: float) -> str:
 
 def ratio_of_rounds(spread: Spread | None) -> str:
     """Return a ratio with the lowest and the highest of its rounds."""
-    return f"{ratio(spread.median)} ({figure(spread.low)} to {figure(spread.high)})" if spread else NONE
+    return f"{ratio(spread.median)} {_ends(spread)}" if spread else NONE
+
+
+def figure_of_rounds(spread: Spread) -> str:
+    """Return a number with the lowest and the highest of its rounds."""
+    return f"{figure(spread.median)} {_ends(spread)}"
+
+
+def _ends(spread: Spread) -> str:
+    return f"({figure(spread.low)} to {figure(spread.high)})"
 
 
 def in_words(machine: Machine) -> str:

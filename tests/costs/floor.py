@@ -1,4 +1,4 @@
-"""The sections about the parts of an add: what it costs at least, and what follows for many of them."""
+"""The sections about the parts of an add and a page: what they cost at least, and what they could come to."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -10,17 +10,17 @@ from tests.costs.records import (
     MINIMAL,
     NOOP,
     PAGES,
+    PENDING,
     SESSION,
-    TWIN_NAMES,
+    TEMPLATE,
     WITH_RUN,
     WITHOUT_RUN,
     ClosedLoop,
     Costs,
     Part,
     Parts,
-    PinnedTier,
 )
-from tests.costs.show.numbers import NONE, figure, ratio, ratio_of_rounds
+from tests.costs.show.numbers import NONE, figure, ratio
 from tests.costs.show.tables import Linear, Plot, Row, Section, Table
 from tests.support.page import counted
 from todo_stack.twins import PLAIN, RESTATE
@@ -30,27 +30,23 @@ _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
 _COULD_BE = ["", "as it is", "at least", "floor"]
 _LEAST = (
-    "Adds a second as they would be if they went by processor time alone. At least: the durable add with the least "
-    "call and a ledger step that takes no more than the plain add's session; the plain add with the least session. "
-    "Floor: a plain add and a step that does nothing; a plain page; a minimal add."
+    "How many a second there would be if processor time alone decided. At least: a durable add with the least call and "
+    "a ledger step that takes no more than the plain add's session, which the floor has, too; a durable page that "
+    "differs from the plain one only in what it tells of what is pending; a page of which every part is the least; a "
+    "plain add with psycopg2 in place of the session. Floor: a plain add and a step that does nothing; a plain page; a "
+    "minimal add. The last figure checks such sums: it would be 1 if processor time alone did decide."
+)
+_ONE_CLIENT = ["", "p50 ms, in turn", "p50 ms, one after the other"]
+_ALONE = (
+    "The first two columns are of one client that sends and reads on a socket: each add in turn with the others, and "
+    "hundreds of each one after the other. A plain add gains most from the latter: it then finds in the processor's "
+    "caches what it has left there. A durable one passes four servers either way."
 )
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
 
 PLACES = {"web": "web", "restate": "Restate", "service": "service", "database": "database"}
 """Where a server, a hop or a part is, by the class of its colour."""
-
-RATES = (1_000, 100_000)
-"""Adds a second, on paper."""
-
-_CHECKED = (
-    "All others and the load generator share another core. The adds a second should be those on paper, as long as the "
-    "server's own core is the bottleneck: the busier one, and full. The Restate twin is called at Restate's ingress: "
-    "its web, on the other core, would make that the bottleneck."
-)
-
-FULL = 0.85
-"""A core that is busy for so much of the time counts as full."""
 
 Figures = tuple[float, float, float | None]
 """p50 in ms with one client, adds a second and milliseconds of processor with many."""
@@ -59,7 +55,8 @@ Figures = tuple[float, float, float | None]
 def floor(costs: Costs) -> Section:
     """Return the durable add beside its floor, and a step without ctx.run beside one with it."""
     clients = counted(costs.most_clients, "client")
-    head = ["", "p50 ms, 1 client", f"a second, {clients}", f"CPU ms, {clients}"]
+    with_many = [f"a second, {clients}", f"CPU ms, {clients}"]
+    head = ["", "p50 ms, 1 client", *with_many]
     return Section(
         "floor",
         "The floor of a durable add",
@@ -67,7 +64,7 @@ def floor(costs: Costs) -> Section:
         "Restate's ingress, by the load generator, and is measured in the same rounds; so are adds with ctx.run and "
         "without it.",
         [
-            Table("The durable add and its floor", head, _over_floor(costs)),
+            Table("The durable add and its floor", [*_ONE_CLIENT, *with_many], _over_floor(costs), note=_ALONE),
             Table(
                 "p50 in ms: the stretches of a durable add that the floor has, too",
                 _HALVES,
@@ -81,23 +78,50 @@ def floor(costs: Costs) -> Section:
 
 
 def _over_floor(costs: Costs) -> list[Row]:
-    plain, noop, durable = (_figures(costs, name) for name in (PLAIN.key, NOOP, RESTATE.key))
-    if not (plain and noop and durable):
+    in_turn, alone = _one_client(costs)
+    names = {PLAIN.key: "plain add", NOOP: "durable step that does nothing", RESTATE.key: "durable add"}
+    taken = {name: [in_turn.get(name), alone.get(name), *_of_many(costs, name)] for name in names}
+    if not any(any(each) for each in taken.values()):
         return []
-    cpu = plain[2] + noop[2] if plain[2] and noop[2] else None
-    over = costs.cpu_over_floor
+    plain, noop, durable = (Row([what, *map(figure, taken[name])]) for name, what in names.items())
+    sums = [one + other if one and other else None for one, other in zip(taken[PLAIN.key], taken[NOOP], strict=True)]
+    sums[2] = None  # Nobody does both in one second.
+    over = [one / least if one and least else None for one, least in zip(taken[RESTATE.key], sums, strict=True)]
+    shares = [ratio(each) if each else NONE for each in over]
     return [
-        _row("plain add", plain),
-        _row("durable step that does nothing", noop),
-        Row(["both: the floor", figure(plain[0] + noop[0]), NONE, figure(cpu)]),
-        _row("durable add", durable),
-        Row(["durable add / floor", ratio_of_rounds(costs.floor), NONE, ratio(over) if over else NONE]),
+        plain,
+        noop,
+        Row(["both: the floor", *map(figure, sums)]),
+        durable,
+        Row(["durable add / floor", *shares]),
     ]
+
+
+def _of_many(costs: Costs, name: str) -> list[float | None]:
+    loop = costs.loop(name, most=True)
+    return [loop.per_second.median if loop else None, costs.cpu_ms(name)]
+
+
+def _one_client(costs: Costs) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Return the p50 of an add and its floor, in ms: of each in turn, and one after the other."""
+    for one in costs.waterfalls:
+        if one.floor_ms:
+            return {one.application: one.total_ms, **one.floor_ms}, one.alone_ms
+    return {}, {}
 
 
 def over_floor(costs: Costs) -> float | None:
     """Return the time of a durable add over that of its floor, with one client, each add in turn."""
-    return next((one.total_ms / sum(one.floor_ms.values()) for one in costs.waterfalls if one.floor_ms), None)
+    return _over(_one_client(costs)[0])
+
+
+def over_floor_alone(costs: Costs) -> float | None:
+    """Return the same of many of each one after the other."""
+    return _over(_one_client(costs)[1])
+
+
+def _over(taken: Mapping[str, float]) -> float | None:
+    return taken[RESTATE.key] / (taken[PLAIN.key] + taken[NOOP]) if taken else None
 
 
 def _halves(costs: Costs) -> Iterator[Row]:
@@ -115,8 +139,9 @@ def made_of(costs: Costs) -> Section:
         "What an add and a page are made of",
         "Processor time. A part in a Python process is done many times in one thread, in turns with the least that "
         "does the same; what the other servers take is measured at them, and gunicorn's part is that of an empty "
-        "answer, with many clients. The rest is what has no line here, and what all this takes longer, or less, where "
-        "many threads and processes share the cores.",
+        "answer, with many clients. Where no least stands, it counts as it is: nothing that is agreed on does the same "
+        "for less. The rest is what has no line here, and what all this takes longer, or less, where many threads and "
+        "processes share the cores.",
         [
             *map(_made_of, costs.parts),
             Table("What it could come to", _COULD_BE, [*_could_be(costs)], note=_LEAST),
@@ -156,14 +181,31 @@ def _could_be(costs: Costs) -> Iterator[Row]:
         if adds:
             now = adds.throughput.median * takes.is_now
             yield Row(["adds a second, durable / plain", *(ratio(now / each) for each in takes)])
-    pages = {one.request: one.whole for one in costs.parts if one.request in PAGES}
-    if len(pages) == len(PAGES):
-        of_plain, of_durable = (pages[name] for name in PAGES)
-        yield Row(["CPU of a plain page / of a durable page", ratio(of_plain / of_durable), NONE, ratio(1)])
+    made = {one.request: one for one in costs.parts}
+    if made.keys() >= {*PAGES}:
+        yield from _pages_could_be(costs, *(made[name] for name in PAGES))
     if plain and minimal and costs.minimal and (session := _parts(costs).get(SESSION)):
         now = costs.minimal.median * plain
         could = plain, plain - session.ours + (session.least or 0), minimal
         yield Row(["adds a second, plain / minimal", *(ratio(now / each) for each in could)])
+
+
+def _pages_could_be(costs: Costs, plain: Parts, durable: Parts) -> Iterator[Row]:
+    by_name = [{part.name: part.ours for part in made.parts} for made in (plain, durable)]
+    more = sum(by_name[1].get(name, 0) - by_name[0].get(name, 0) for name in (TEMPLATE, PENDING))
+    least = plain.whole / (plain.whole + max(more, 0))
+    yield Row(["CPU of a plain page / of a durable page", ratio(plain.whole / durable.whole), ratio(least), ratio(1)])
+    for made, twin in ((plain, PLAIN), (durable, RESTATE)):
+        loops = [one for one in costs.closed_loops if (one.application, one.request) == (twin.key, "list")]
+        for loop in (one for one in loops if one.clients == made.clients):
+            now = loop.per_second.median
+            could = figure(now * made.whole / _at_least(made))
+            yield Row([f"pages a second, {twin.title}, {counted(made.clients, 'client')}", figure(now), could, NONE])
+
+
+def _at_least(made: Parts) -> float:
+    """Return what it would take if each part took its least."""
+    return made.whole - sum(part.ours - part.least for part in made.parts if part.least is not None)
 
 
 def _made_of(made: Parts) -> Table:
@@ -203,45 +245,3 @@ def _of_loops(alone: ClosedLoop, together: ClosedLoop, cpu_ms: float | None) -> 
 
 def _row(what: str, figures: Figures) -> Row:
     return Row([what, *map(figure, figures)])
-
-
-def capacity(costs: Costs) -> Section:
-    """Return what many adds a second need by the measured parts, and the check of that."""
-    needs = [f"{unit} for {rate:,}/s" for unit in ("cores", "MB/s") for rate in RATES]
-    head = ["twin", "server", *needs]
-    checked = ["twin", "has a core for itself", "bottleneck", "ms", "on paper", "adds/s", "own busy", "other busy"]
-    pinned = [Row(_check(one)) for one in costs.pinned]
-    return Section(
-        "capacity",
-        "Capacity on paper",
-        f"What an add takes with {counted(costs.most_clients, 'client')}, times so many a second: its milliseconds of "
-        "a core are the cores that 1,000 a second need, and its kB their MB/s. A Python process has one core at most: "
-        "more of them take more processes.",
-        [
-            Table("What many adds a second need", head, [*_needs(costs)], words=2),
-            Table("The check: a server with one core", checked, pinned, words=3, note=_CHECKED),
-        ],
-        notes=[] if pinned else [("Not checked", "it takes two cores, and a system that pins processes to them.")],
-    )
-
-
-def _needs(costs: Costs) -> Iterator[Row]:
-    for name in TWIN_NAMES:
-        used = [one for one in costs.usage if one.application == name]
-        parts = [(one.server, one.cpu_ms, one.written_kb) for one in used]
-        written = [one.written_kb for one in used if one.written_kb is not None]
-        parts += [("sum", sum(one.cpu_ms for one in used), sum(written) or None)] if used else []
-        for server, cpu_ms, kilobytes in parts:
-            cores = [figure(cpu_ms * rate / 1000) for rate in RATES]
-            megabytes = [figure(None if kilobytes is None else kilobytes * rate / 1000) for rate in RATES]
-            yield Row([name, server, *cores, *megabytes])
-        for disk in (one for one in costs.disk if one.application == name):
-            megabytes = [figure(disk.written_kb * rate / 1000) for rate in RATES]
-            yield Row([name, "disk", *[NONE] * len(RATES), *megabytes])
-
-
-def _check(one: PinnedTier) -> list[str]:
-    full = max(one.busy, one.others_busy) >= FULL
-    bottleneck = (one.server if one.busy >= one.others_busy else "the others") if full else "neither"
-    busy = [figure(100 * share, "%") for share in (one.busy, one.others_busy)]
-    return [one.application, one.server, bottleneck, *map(figure, (one.cpu_ms, one.predicted, one.per_second)), *busy]
