@@ -152,7 +152,7 @@ class Waterfall(Record):
 
 CALL, LEDGER, SESSION = "the call at the ingress", "session, INSERT, ledger row, COMMIT", "session, INSERT, COMMIT"
 """Parts of a durable add; the floor has the last of the plain add in place of the second, and nothing of the first."""
-TEMPLATE, PENDING = "Flask, session, token, forms, template", "what is pending, asked once a second"
+TEMPLATE, PENDING = "Flask, session, token, forms, template", "being there, and asked once a second what is pending"
 """Parts of a page, in which the twins differ."""
 
 PAGES = tuple(f"page of 100 todos, {twin.title}" for twin in TWINS)
