@@ -192,7 +192,7 @@ def _could_be(costs: Costs) -> Iterator[Row]:
 
 def _pages_could_be(costs: Costs, plain: Parts, durable: Parts) -> Iterator[Row]:
     by_name = [{part.name: part.ours for part in made.parts} for made in (plain, durable)]
-    more = sum(by_name[1].get(name, 0) - by_name[0].get(name, 0) for name in (TEMPLATE, PENDING))
+    more = sum(by_name[1][name] - by_name[0].get(name, 0) for name in (TEMPLATE, PENDING))
     least = plain.whole / (plain.whole + max(more, 0))
     yield Row(["CPU of a plain page / of a durable page", ratio(plain.whole / durable.whole), ratio(least), ratio(1)])
     for made, twin in ((plain, PLAIN), (durable, RESTATE)):
