@@ -228,13 +228,14 @@ def test_stream(script: Script) -> None:
     def counted() -> dict[str, Any]:
         sides: dict[str, Any] = script.done("GET", "/api/state")["sides"]
         assert [side["count"]["bad"] for side in sides.values()] == [0, 0]
-        enough = all(side["count"]["verdicts"]["exactly once"] >= 10 for side in sides.values())
-        return sides if enough else {}
+        made = all(side["count"]["verdicts"]["exactly once"] >= 10 for side in sides.values())
+        # On a slow machine the first ones are promised, and have no price.
+        answered = all(side["price"]["requests"] > 0 for side in sides.values())
+        return sides if made and answered else {}
 
     script.done("PUT", "/api/stream", {"rate": 10, "kind": "pay"})
-    sides = until(counted, "ten payments in both")
+    sides = until(counted, "ten payments in both, and an answer at once")
     for side in sides.values():
-        assert side["price"]["requests"] > 0
         assert side["price"]["p50_ms"] > 0
         assert side["price"]["memory_mb"] > 0
     assert sides["restate"]["price"]["processes"] > sides["plain"]["price"]["processes"]
