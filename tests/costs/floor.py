@@ -15,7 +15,6 @@ from tests.costs.records import (
     TEMPLATE,
     WITH_RUN,
     WITHOUT_RUN,
-    ClosedLoop,
     Costs,
     Part,
     Parts,
@@ -39,8 +38,7 @@ _LEAST = (
 _ONE_CLIENT = ["", "p50 ms, in turn", "p50 ms, one after the other"]
 _ALONE = (
     "The first two columns are of one client that sends and reads on a socket: each add in turn with the others, and "
-    "hundreds of each one after the other. A plain add gains most from the latter: it then finds in the processor's "
-    "caches what it has left there. A durable one passes four servers either way."
+    "hundreds of each one after the other."
 )
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
@@ -61,8 +59,7 @@ def floor(costs: Costs) -> Section:
         "floor",
         "The floor of a durable add",
         "With a step it cannot cost less than a plain add and a durable step that does nothing. That one is called at "
-        "Restate's ingress, by the load generator, and is measured in the same rounds; so are adds with ctx.run and "
-        "without it.",
+        "Restate's ingress, without the web; so are adds with ctx.run and without it.",
         [
             Table("The durable add and its floor", [*_ONE_CLIENT, *with_many], _over_floor(costs), note=_ALONE),
             Table(
@@ -236,11 +233,7 @@ def _compared(costs: Costs, what: Mapping[str, str]) -> Iterator[Row]:
 
 def _figures(costs: Costs, name: str) -> Figures | None:
     alone, together = (costs.loop(name, most=most) for most in (False, True))
-    return _of_loops(alone, together, costs.cpu_ms(name)) if alone and together else None
-
-
-def _of_loops(alone: ClosedLoop, together: ClosedLoop, cpu_ms: float | None) -> Figures:
-    return alone.latency_ms.p50, together.per_second.median, cpu_ms
+    return (alone.latency_ms.p50, together.per_second.median, costs.cpu_ms(name)) if alone and together else None
 
 
 def _row(what: str, figures: Figures) -> Row:

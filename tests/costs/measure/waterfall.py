@@ -161,10 +161,7 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
 
 
 def _in_turn_and_alone(clients: Sequence[Client], number: int) -> tuple[list[list[Moments]], list[list[Moments]]]:
-    """Ask each so often in turn with the others, and as often one after the other, and return the moments of both.
-
-    In turn, each finds in the caches what the others have left; one after the other, what it has left itself.
-    """
+    """Ask each so often in turn with the others, and as often one after the other, and return the moments of both."""
     in_turn: list[list[Moments]] = []
     alone: list[list[Moments]] = [[] for _ in clients]
     for _ in range(_BLOCKS):
