@@ -79,6 +79,22 @@ def test_two_at_once(todo: MetTodo, form_again: bool) -> None:
     assert todo.effects() == PLANNED
 
 
+def test_cancelled_twice_at_once(todo: MetTodo) -> None:
+    """Two cancel at once, and the first cannot undo all of it: the second does, and it is cancelled, not refused."""
+    assert todo.meet().status_code == 201
+    with (
+        todo.told("invite", "error", count=1),
+        todo.told("room", "slow", method="DELETE", seconds_each=0.5),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = pool.submit(todo.call, "DELETE")
+        until(lambda: todo.answers("room", "DELETE"), "the first is asking")
+        todo.cancel()
+        assert first.result().status_code in ((202, 204) if todo.twin.which.durable else (503,))
+    todo.becomes("cancelled undone undone undone undone")
+    assert todo.effects() == CANCELLED
+
+
 @pytest.mark.parametrize("step", RECEIVERS)
 def test_answer_is_lost(todo: MetTodo, step: str) -> None:
     """What was done and not answered: the durable twin asks again; the plain one undoes all, and says so."""

@@ -82,8 +82,12 @@ def begin_to_undo(session: AnySession, meeting_id: str, reason: str) -> None:
 
 
 def keep_reason(session: AnySession, meeting_id: str, reason: str) -> None:
-    """Record why a meeting is still not undone."""
-    _change(session, meeting_id, ("cancelling",), reason=reason)
+    """Record why a meeting that could not be is still not undone; one that was cancelled has no reason.
+
+    Its user may be cancelling it once more at this moment, and end() would take it for refused.
+    """
+    kept = case((Meeting.reason.is_(None), None), else_=reason)
+    _change(session, meeting_id, ("cancelling",), reason=kept)
 
 
 def record_undone(session: AnySession, meeting_id: str, step: str) -> None:
