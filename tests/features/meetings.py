@@ -62,6 +62,10 @@ class MetTodo:
         mails = [effect["details"]["subject"].partition(":")[0] for effect in found.pop("invite")]
         return {step: [effect["what"] for effect in effects] for step, effects in found.items()} | {"invite": mails}
 
+    def is_cancelled(self) -> None:
+        """Wait until others undid all of it: a call on its way to another partition of Restate is in no table."""
+        until(lambda: self.effects() == CANCELLED, str(CANCELLED))
+
     def booked(self) -> list[str]:
         """Return what is booked and not cancelled."""
         done = self.effects()
