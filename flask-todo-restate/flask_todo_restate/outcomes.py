@@ -66,7 +66,7 @@ restate = WatchedRestate()
 def init_app(app: Flask) -> None:
     """Let the application call Restate, and register the answers to calls that did not simply succeed."""
     restate.init_app(app)
-    app.extensions["restate"].hooks["response"].append(_keep_invocation_id)
+    app.extensions["restate"].on_answer.append(_keep_invocation_id)
 
     @app.errorhandler(PendingError)
     def pending(outcome: PendingError) -> ResponseReturnValue:
@@ -96,7 +96,7 @@ def init_app(app: Flask) -> None:
         return unavailable("Your change may not have been saved. It is safe to submit it again: it is made only once.")
 
 
-def _keep_invocation_id(response: requests.Response, **_: object) -> None:
+def _keep_invocation_id(response: requests.Response) -> None:
     """Let the log tell which call a request has made, or joined."""
     if has_request_context() and (invocation_id := response.headers.get("x-restate-id")):
         g.invocation_id = invocation_id

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 import requests
 from flask import Flask
-from requests.adapters import HTTPAdapter
 
 from flask_restate import FlaskRestate
 from flask_restate.extension import (
@@ -20,6 +19,7 @@ from flask_restate.extension import (
     UnavailableError,
     idempotency_key,
 )
+from flask_restate.session import IngressSession
 from flask_todo_restate.services.todo_service import add_todo, clear_todos, delete_todo, todo_service
 from tests.support import restate_admin
 from tests.support.running_twin import RunningTwin, new_key
@@ -108,14 +108,14 @@ def test_killed_call(restate: FlaskRestate, durable: RunningTwin, message: TodoR
     assert durable.tasks(message.task) == []
 
 
-class Answers(HTTPAdapter):
+class Answers(IngressSession):
     """Gives each request this answer of a call that ended with 409."""
 
     def __init__(self, **answer: object) -> None:
         super().__init__()
         self.answer = answer
 
-    def send(self, *_: object, **__: object) -> requests.Response:
+    def request(self, *_: object, **__: object) -> requests.Response:
         """Answer."""
         response = requests.Response()
         response.status_code = 409
@@ -127,9 +127,9 @@ class Answers(HTTPAdapter):
 @pytest.mark.parametrize("word", ["cancelled", "canceled", "killed"])
 def test_words_for_a_call_that_was_stopped(app: Flask, restate: FlaskRestate, word: str) -> None:
     """Each word that the SDK or the server has for it makes a call unknown, unless metadata says who refused."""
-    app.extensions["restate"].mount(app.config["RESTATE_ENDPOINT"], Answers(message=word))
+    app.extensions["restate"] = Answers(message=word)
     assert restate.status("inv_x").status == "unknown"
-    app.extensions["restate"].mount(app.config["RESTATE_ENDPOINT"], Answers(message=word, metadata={"error": "x"}))
+    app.extensions["restate"] = Answers(message=word, metadata={"error": "x"})
     refused = restate.status("inv_x")
     assert (refused.status, refused.reason) == ("rejected", word)
 

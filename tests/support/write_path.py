@@ -26,7 +26,17 @@ PAGES = (
 """But for what only pages need: what is broken, measured and counted is asked for through the JSON API."""
 CONTROL = "tests/costs/peers/ledger_only_peer.py"
 """That of the control, which is the plain twin's but for this file."""
-PACKAGES = ("restate-sdk", "Flask", "SQLAlchemy", "psycopg2-binary", "requests", "urllib3", "gunicorn", "granian")
+PACKAGES = (
+    "restate-sdk",
+    "Flask",
+    "SQLAlchemy",
+    "psycopg2-binary",
+    "requests",
+    "urllib3",
+    "gunicorn",
+    "granian",
+    "uvloop",
+)
 """The Python packages whose versions decide what becomes of a write."""
 
 

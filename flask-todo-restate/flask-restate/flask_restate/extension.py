@@ -33,7 +33,7 @@ from flask_restate.outcomes import (
     is_of_the_handler,
     raise_for_outcome,
 )
-from flask_restate.session import new_session
+from flask_restate.session import IngressSession
 
 __all__ = [
     "OPERATION_HEADER",
@@ -82,7 +82,7 @@ class FlaskRestate:
             check_addresses(app.config["RESTATE_ENDPOINT"])
         except ValueError as error:
             raise ValueError(f"RESTATE_ENDPOINT: {error}") from None
-        app.extensions["restate"] = new_session()
+        app.extensions["restate"] = IngressSession()
 
     def call(self, handler: Handles[Message, Result], message: Message, key: str, object_key: str = "") -> Result:
         """Call a handler, given as the SDK's decorator returns it, and return its result.

@@ -13,8 +13,9 @@ from flask import current_app
 from pydantic import BaseModel
 from restate.handler import Handler
 
-from flask_restate.addresses import Addresses, addresses, may_pass, timeout
+from flask_restate.addresses import Addresses, addresses, may_pass
 from flask_restate.outcomes import UnavailableError, UndecidedError, is_unavailable, raise_for_ingress
+from flask_restate.session import IngressSession
 
 HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,255}")
 # Tells the handler which call this is, because the SDK does not show it the idempotency key.
@@ -40,7 +41,9 @@ def post(path: str, address: str, message: BaseModel, key: str, deadline: float)
     def once(endpoint: str, seconds: float) -> requests.Response:
         nonlocal is_unanswered
         try:
-            return _available(_request("POST", endpoint + path.format(address), seconds, body.encode(), headers))
+            return _available(
+                _session().request("POST", endpoint, path.format(address), seconds, body.encode(), headers)
+            )
         except requests.ReadTimeout:
             # Frozen, or only waiting for the handler: nobody can tell. At the next address the call joins itself, so
             # a slow call costs a request more at each, and one that meets a frozen node waits no longer than a share.
@@ -56,8 +59,6 @@ def post(path: str, address: str, message: BaseModel, key: str, deadline: float)
     try:
         response = retry(lambda: _endpoints().ask(once, deadline - time.monotonic()))
     except requests.RequestException as error:
-        if not may_pass(error):
-            raise  # A header that is none, such as one that a hook has set.
         raise (UndecidedError if is_unanswered else UnavailableError) from error
     raise_for_ingress(response)
     return response
@@ -76,7 +77,7 @@ def get(
 
     def once(endpoint: str, share: float) -> requests.Response | None:
         nonlocal alike
-        response = _request("GET", endpoint + path, share)
+        response = _session().request("GET", endpoint, path, share)
         if not by_most(response):
             return _available(response)
         alike += 1
@@ -91,7 +92,7 @@ def check(seconds: float) -> None:
 
     def once(endpoint: str, share: float) -> bool | None:
         nonlocal healthy
-        _request("GET", endpoint + "/restate/health", share).raise_for_status()
+        _session().request("GET", endpoint, "/restate/health", share).raise_for_status()
         healthy += 1
         # A minority of the nodes takes no call.
         return True if healthy * 2 >= len(endpoints) else None
@@ -104,16 +105,9 @@ def _endpoints() -> Addresses:
     return addresses(current_app.config["RESTATE_ENDPOINT"])
 
 
-def _request(
-    method: str, url: str, seconds: float, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> requests.Response:
-    """Send a request and return the answer, or raise requests.RequestException if none comes in time."""
-    session: requests.Session = current_app.extensions["restate"]
-    request = requests.PreparedRequest()
-    # The session itself would merge its settings into a request in almost the time that it takes to send it.
-    every = {**session.headers, **(headers or {})}
-    request.prepare(method, url, every, data=body, auth=session.auth, hooks=session.hooks)
-    return session.send(request, timeout=timeout(seconds), allow_redirects=False)
+def _session() -> IngressSession:
+    session: IngressSession = current_app.extensions["restate"]
+    return session
 
 
 def _available(response: requests.Response) -> requests.Response:

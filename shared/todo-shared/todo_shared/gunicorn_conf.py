@@ -5,7 +5,7 @@ import resource
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from todo_shared import logs, metrics, tracing
+from todo_shared import garbage, logs, metrics, tracing
 from todo_shared.gunicorn_worker import DeadlineWorker
 from todo_shared.settings import Settings, load
 
@@ -41,7 +41,8 @@ graceful_timeout = 4
 
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:
-    """Send the traces of each worker, and measure it."""
+    """Send the traces of each worker, and measure it. The application is loaded, and not looked through for garbage."""
+    garbage.collect_seldom()
     app = worker.app.wsgi()
     tracing.start(app.config["TITLE"])
     if "metrics_server" in app.extensions:

@@ -43,13 +43,13 @@ def trace() -> None:
         os.write(file, f"{time.monotonic_ns()} {what}\n".encode())
 
     import flask
-    import requests
     import restate
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
     from sqlalchemy.pool import Pool
 
     from flask_restate import Ledger
+    from flask_restate.session import IngressSession
 
     @contextlib.contextmanager
     def noted(begins: str, ends: str) -> Iterator[None]:
@@ -61,7 +61,7 @@ def trace() -> None:
 
     for owner, name, what in (
         (flask.Flask, "wsgi_app", noted("flask begins", "flask ends")),
-        (requests.Session, "send", noted("ingress asked", "ingress answered")),
+        (IngressSession, "request", noted("ingress asked", "ingress answered")),
         (Ledger, "apply", noted("step begins", "step ends")),
     ):
         setattr(owner, name, what(getattr(owner, name)))

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from todo_shared import operations
+from todo_shared import garbage, operations
 from todo_shared.application import build_app
 from todo_shared.json_api import as_json, created, read_body, read_idempotency_key
 from todo_shared.models import db
@@ -33,6 +33,8 @@ engine = create_engine(settings.database_url, **engine_options(settings))
 sessions = sessionmaker(engine, expire_on_commit=False)
 _url = complete_url(settings.database_url, settings).set(drivername="postgresql")
 DATABASE_URL = _url.render_as_string(hide_password=False)
+# As in the twins, in every process of a peer.
+garbage.collect_seldom()
 
 Add = Callable[[TodoRequest, str], dict[str, Any]]
 """Adds a todo once for this idempotency key; raises TimeoutError when it is safe and not done within the budget."""

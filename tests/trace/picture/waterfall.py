@@ -125,7 +125,7 @@ def _row(span: SpanRecord, followed: Followed) -> Row:
         row.note = "ledger hit: the result of attempt 1"
     elif span.failed:
         row.note = span.message
-    elif status := span.attributes.get("http.status_code"):
+    elif status := span.attributes.get("http.response.status_code") or span.attributes.get("http.status_code"):
         row.note = f"answered {status}"
     return row
 
@@ -137,7 +137,7 @@ def _name(span: SpanRecord) -> str:
         return first
     words = str(span.attributes.get("db.statement", "")).split()
     tables = [after for word, after in pairwise(words) if word in ("INTO", "FROM", "UPDATE")]
-    if "http.url" in span.attributes and not more:
+    if {"http.url", "url.full"} & span.attributes.keys() and not more:
         # The span tells the ingress only by its address. There is nobody else whom a web calls for an add.
         return f"{first} to Restate"
     return " ".join([span.name, *(tables or words[1:])]) if words else span.name
