@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tests.costs.records import (
     BY_HYPERCORN,
     CALL,
+    FLASK,
     LEDGER,
     MINIMAL,
     NOOP,
@@ -32,8 +33,9 @@ _LEAST = (
     "How many a second there would be if processor time alone decided. At least: a durable add with the least call and "
     "a ledger step that takes no more than the plain add's session, which the floor has, too; a durable page that "
     "differs from the plain one only in what it tells of what is pending; a page of which every part is the least; a "
-    "plain add with psycopg2 in place of the session. Floor: a plain add and a step that does nothing; a plain page; a "
-    "minimal add. The last figure checks such sums: it would be 1 if processor time alone did decide."
+    "plain add with the packages agreed on and no code of the twin around its session. Floor: a plain add and a step "
+    "that does nothing; a plain page; a minimal add. The last figure checks such sums: it would be 1 if processor time "
+    "alone did decide."
 )
 _ONE_CLIENT = ["", "p50 ms, in turn", "p50 ms, one after the other"]
 _ALONE = (
@@ -181,9 +183,9 @@ def _could_be(costs: Costs) -> Iterator[Row]:
     made = {one.request: one for one in costs.parts}
     if made.keys() >= {*PAGES}:
         yield from _pages_could_be(costs, *(made[name] for name in PAGES))
-    if plain and minimal and costs.minimal and (session := _parts(costs).get(SESSION)):
+    if plain and minimal and costs.minimal and (flask := _parts(costs).get(FLASK)):
         now = costs.minimal.median * plain
-        could = plain, plain - session.ours + (session.least or 0), minimal
+        could = plain, plain - flask.ours + (flask.least or flask.ours), minimal
         yield Row(["adds a second, plain / minimal", *(ratio(now / each) for each in could)])
 
 
@@ -215,11 +217,12 @@ def _made_of(made: Parts) -> Table:
         for one, bar in zip(parts, bars, strict=True)
     ]
     rest = made.whole - sum(one.ours for one in parts)
+    note = " ".join(one.note for one in parts if one.note)
     rows += [
         Row(["the rest", "", figure(rest), NONE]),
         Row([f"all, {counted(made.clients, 'client')}", "", figure(made.whole), NONE]),
     ]
-    return Table(f"{made.request}: ms of a core", ["part", "the least is", "ours", "least"], rows, words=2)
+    return Table(f"{made.request}: ms of a core", ["part", "the least is", "ours", "least"], rows, words=2, note=note)
 
 
 def _compared(costs: Costs, what: Mapping[str, str]) -> Iterator[Row]:

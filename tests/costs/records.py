@@ -152,6 +152,8 @@ class Waterfall(Record):
 
 CALL, LEDGER, SESSION = "the call at the ingress", "session, INSERT, ledger row, COMMIT", "session, INSERT, COMMIT"
 """Parts of a durable add; the floor has the last of the plain add in place of the second, and nothing of the first."""
+FLASK = "Flask: route, checked input, headers, answer"
+"""A part of either add."""
 TEMPLATE, PENDING = "Flask, session, token, forms, template", "being there, and asked once a second what is pending"
 """Parts of a page, in which the twins differ."""
 
@@ -168,6 +170,8 @@ class Part(Record):
     least: float | None
     """What the least takes that does the same; None where there is no other way to do it."""
     least_is: str
+    note: str = ""
+    """What else was measured of it."""
 
 
 class Parts(Record):

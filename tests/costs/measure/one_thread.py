@@ -20,6 +20,8 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import requests
+import urllib3
 from flask import Flask
 from psycopg2.extensions import connection
 from werkzeug.test import create_environ, run_wsgi_app
@@ -49,7 +51,7 @@ def milliseconds(pair: Pair) -> list[float]:
 
 
 def of_an_add() -> Iterator[Pair]:
-    """Answer with nothing, and add a todo, with Flask as the plain twin has it and with bare Flask.
+    """Answer with nothing, in the plain twin and in bare Flask; add a todo, there and with the agreed packages alone.
 
     Then add one in the plain twin's session, and by psycopg2 alone.
     """
@@ -57,9 +59,9 @@ def of_an_add() -> Iterator[Pair]:
     from todo_shared import operations
     from todo_shared.models import db
 
-    app, bare = create_app(), minimal_app.create_app()
+    app, bare, checked = create_app(), minimal_app.create_app(), minimal_app.create_app(with_checks=True)
     yield _asked(app, "/healthz"), _asked(bare, "/readyz")
-    yield _asked(app, "/api/todos", {"title": "measured"}), _asked(bare, "/api/todos", {"title": "measured"})
+    yield _asked(app, "/api/todos", {"title": "measured"}), _asked(checked, "/api/todos", {"title": "measured"})
     with app.app_context(), _connected(db.engine) as raw:
 
         def ours() -> None:
@@ -97,25 +99,44 @@ def of_the_ledger() -> Iterator[Pair]:
 
 
 def of_a_call() -> Iterator[Pair]:
-    """Call the step that does nothing, as the web does, and by the standard library's HTTP client, in one piece."""
+    """Call the step that does nothing, as the web does and by urllib3 alone.
+
+    Then by the session of requests, and by the standard library's HTTP client on one connection, in one piece.
+    """
     from flask_restate import ingress
     from flask_todo_restate.app import create_app
     from todo_shared.schemas import TodoRequest
 
     handler, message = "StepService/noop", TodoRequest(task="measured")
-    host = urlsplit(os.environ["RESTATE_ENDPOINT"])
-    with create_app().app_context(), socket.create_connection((host.hostname, host.port)) as client:
+    endpoint, path = os.environ["RESTATE_ENDPOINT"], f"/restate/call/{handler}"
+    host = urlsplit(endpoint)
+
+    def headers() -> dict[str, str]:
+        return {"content-type": "application/json", "idempotency-key": str(uuid4())}
+
+    with (
+        create_app().app_context(),
+        socket.create_connection((host.hostname, host.port)) as client,
+        urllib3.connection_from_url(endpoint) as pool,
+        requests.Session() as session,
+    ):
+        session.trust_env = False
 
         def ours() -> None:
             ingress.post("/restate/call/{}", handler, message, str(uuid4()), time.monotonic() + 10)
 
-        def least() -> None:
-            key = {"idempotency-key": str(uuid4())}
-            one_piece.post(
-                client, f"/restate/call/{handler}", message.model_dump_json(), key, expect=http.HTTPStatus.OK
-            )
+        def by_urllib3() -> None:
+            _good(pool.urlopen("POST", path, message.model_dump_json().encode(), headers(), timeout=10).status)
 
-        yield ours, least
+        def by_requests() -> None:
+            body = message.model_dump_json().encode()
+            _good(session.post(endpoint + path, data=body, headers=headers(), timeout=10).status_code)
+
+        def by_http_client() -> None:
+            one_piece.post(client, path, message.model_dump_json(), headers(), expect=http.HTTPStatus.OK)
+
+        yield ours, by_urllib3
+        yield by_requests, by_http_client
 
 
 def of_a_page(application: str) -> Iterator[Pair]:
@@ -159,6 +180,11 @@ def of_a_page(application: str) -> Iterator[Pair]:
         yield ask, least
     # Not in that context, or pages would share what they have looked up.
     yield _asked(app, "/"), only_rows
+
+
+def _good(status: int) -> None:
+    if status != http.HTTPStatus.OK:
+        raise MeasurementError(f"the call was answered with {status}")
 
 
 def _asked(app: Flask, path: str, body: Mapping[str, str] | None = None) -> Callable[[], None]:
