@@ -3,23 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tests.costs.records import (
-    BY_HYPERCORN,
-    CALL,
-    FLASK,
-    LEDGER,
-    MINIMAL,
-    NOOP,
-    PAGES,
-    PENDING,
-    SESSION,
-    TEMPLATE,
-    WITH_RUN,
-    WITHOUT_RUN,
-    Costs,
-    Part,
-    Parts,
-)
+from tests.costs.part_names import CALL, FLASK, LEDGER, PAGES, PENDING, SESSION, TEMPLATE
+from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN, Costs, Part, Parts
 from tests.costs.show.numbers import NONE, figure, ratio
 from tests.costs.show.tables import Linear, Plot, Row, Section, Table
 from tests.support.page import counted

@@ -150,16 +150,6 @@ class Waterfall(Record):
         return sum(hop.milliseconds for hop in self.hops)
 
 
-CALL, LEDGER, SESSION = "the call at the ingress", "session, INSERT, ledger row, COMMIT", "session, INSERT, COMMIT"
-"""Parts of a durable add; the floor has the last of the plain add in place of the second, and nothing of the first."""
-FLASK = "Flask: route, checked input, headers, answer"
-"""A part of either add."""
-TEMPLATE, PENDING = "Flask, session, token, forms, template", "being there, and asked once a second what is pending"
-"""Parts of a page, in which the twins differ."""
-
-PAGES = tuple(f"page of 100 todos, {twin.title}" for twin in TWINS)
-
-
 class Part(Record):
     """A part of a request, in milliseconds of a core."""
 
@@ -240,6 +230,10 @@ class Growth(Record):
     """Of the list, by one client, where there are more rows."""
     purge_seconds: float | None = None
     """How long the ledger's purge took for half of its rows."""
+    pages_per_second: float | None = None
+    """Of the list, with the clients of the goal for pages, where there are more processes."""
+    web_memory_mb: float | None = None
+    """What is resident of the web after that."""
 
 
 class Costs(RunRecord):

@@ -188,7 +188,11 @@ def _growth(costs: Costs) -> Section:
         grown = [one for one in costs.growth if one.what == what]
         scale = Linear(one.per_second for one in grown)
         fields = {"per_second": "adds/s", "p99_ms": "p99 ms", "cpu_ms": "CPU ms"}
-        others = {"rows": {"list_p50_ms": "list p50 ms", "purge_seconds": "purge s"}, "clients": {"refused": "503"}}
+        others = {
+            "clients": {"refused": "503"},
+            "web processes": {"pages_per_second": "pages/s", "web_memory_mb": "web MB"},
+            "rows": {"list_p50_ms": "list p50 ms", "purge_seconds": "purge s"},
+        }
         fields_after = others.get(what, {})
         first: dict[ApplicationName, float | None] = {}
         rows = []
@@ -204,7 +208,8 @@ def _growth(costs: Costs) -> Section:
         "Growth",
         f"Adds by {counted(costs.most_clients, 'client')}, unless it says otherwise. CPU is the processor time for one "
         f"add, of all servers together; beside it that over the first row of the twin: more than {FLAT:g} is not flat. "
-        "503: so often the web had no room, and the client waited as it was told. Rows are todos, and as many in the "
+        "503: so often the web had no room, and the client waited as it was told. Pages are those of the list, by "
+        "8 clients; MB: what is resident of the web after that. Rows are todos, and as many in the "
         "ledger, half of which the purge deletes. Journals are those of the calls that the Restate server still keeps.",
         tables,
     )

@@ -15,9 +15,10 @@ from tests.costs.measure.beside_twins import minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import LIST, put_load
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
+from tests.costs.part_names import PAGES
 from tests.costs.peers import speeds
 from tests.costs.peers.contestants import PEERS
-from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, PAGES, REQUEST_KINDS
+from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, REQUEST_KINDS
 from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from todo_stack import tree

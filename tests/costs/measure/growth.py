@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tests.costs.measure import Advance, Findings, LoadError, twin_internals
 from tests.costs.measure.load_generator import ADD, LIST, Sample, add_by_message, again_if_wrong, put_load
+from tests.costs.measure.parts import PAGE_CLIENTS
 from tests.costs.measure.rounds import in_turns, latency, throughput
 from tests.costs.measure.running_apps import ROWS, RunningApp, fill, twins_of
-from tests.costs.measure.usage import Used, put_load_and_look
+from tests.costs.measure.usage import Used, idle_memory, put_load_and_look
 from tests.costs.measure.workspace import workspace
 from tests.costs.records import ApplicationName, Growth, GrowthFactor
 from tests.support import restate_admin
@@ -29,7 +30,7 @@ CLIENTS, ROUNDS = 32, 2
 ADD_SECONDS, LIST_SECONDS, WARM_UP_SECONDS = 1.0, 0.7, 0.4
 """Of a sample of adds, of one of the list, by one client, and after a start."""
 
-WEB_WORKERS, SERVICE_WORKERS = (1, 4), (1, 2)
+WEB_WORKERS, SERVICE_WORKERS = (1, 2, 4), (1, 2)
 CLIENT_COUNTS, NODES = (1, 8, 32, 256, 400), 3
 """The last is more clients than any web has room for: threads and a queue of 256."""
 ROW_COUNTS = (1_000, 100_000, 1_000_000)
@@ -120,14 +121,22 @@ def _with_processes(
         _sample(twin.url, ADD, clients=CLIENTS, seconds=WARM_UP_SECONDS)
 
     samples: dict[tuple[ApplicationName, int], list[Used]] = defaultdict(list)
+    pages: dict[tuple[ApplicationName, int], list[Sample]] = defaultdict(list)
+    memory: dict[tuple[ApplicationName, int], float] = {}
     for count, twin in in_turns(list(product(counts, servers)), ROUNDS):
         warm(twin, count)
         samples[twin.name, count].append(_adds(twin))
+        if what == "web processes":
+            pages[twin.name, count].append(_sample(twin.url, LIST, clients=PAGE_CLIENTS, seconds=LIST_SECONDS))
+            memory[twin.name, count] = next(iter(idle_memory([twin])[twin.name].values()))
         step(f"{count} {what}")
     for twin in servers:
         warm(twin, 1)
     for (application, count), taken in sorted(samples.items()):
-        yield _growth(what, application, count, taken)
+        listed = pages.get((application, count))
+        a_second = throughput(listed).median if listed else None
+        more = {"pages_per_second": a_second, "web_memory_mb": memory.get((application, count))}
+        yield _growth(what, application, count, taken, **more)
 
 
 def _with_rows(twins: Sequence[RunningApp], rows: int, step: Advance) -> Iterator[Growth]:

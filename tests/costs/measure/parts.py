@@ -12,19 +12,8 @@ from tests.costs.measure import Advance, MeasurementError, one_thread, rounds
 from tests.costs.measure.load_generator import Request
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.measure.usage import Used, of_each, put_load_and_look
-from tests.costs.records import (
-    CALL,
-    FLASK,
-    LEDGER,
-    NOOP,
-    PAGES,
-    PENDING,
-    SESSION,
-    TEMPLATE,
-    Part,
-    Parts,
-    ServerUsage,
-)
+from tests.costs.part_names import CALL, FLASK, LEDGER, PAGES, PENDING, SESSION, TEMPLATE
+from tests.costs.records import NOOP, Part, Parts, ServerUsage
 from todo_stack.paths import REPOSITORY
 from todo_stack.process import Server
 from todo_stack.twins import PLAIN, RESTATE, twin_named
