@@ -19,6 +19,7 @@ from flask_todo_restate.remembered import remember
 from todo_shared.errors import is_api, problem, refused, unavailable
 from todo_shared.list_view import back, back_to_new, back_to_todo
 from todo_shared.outages import Outage
+from todo_shared.thread_pool import aside
 
 
 class WatchedRestate(FlaskRestate):
@@ -30,7 +31,7 @@ class WatchedRestate(FlaskRestate):
     def call(self, handler: Handles[Message, Result], message: Message, key: str, object_key: str = "") -> Result:
         """Call a handler. One that is late may be waiting for the database."""
         try:
-            with self.ingress.watched(UnavailableError):
+            with self.ingress.watched(UnavailableError), aside():
                 result = super().call(handler, message, key, object_key)
         except PendingError as late:
             g.told, g.invocation_id = "pending", late.operation_id
@@ -48,7 +49,8 @@ class WatchedRestate(FlaskRestate):
 
     def status(self, operation_id: str, timeout: float | None = None) -> OperationState:
         """Return the state of a call. One that is done was only late."""
-        operation = super().status(operation_id, timeout)
+        with aside():
+            operation = super().status(operation_id, timeout)
         if operation.status == "done":
             self.service.ended()
         return operation

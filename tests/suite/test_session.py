@@ -27,6 +27,8 @@ NAME = "localhost"
 class Server(http.server.ThreadingHTTPServer):
     """Answers each call with 201, and keeps the headers that it got."""
 
+    request_queue_size = 64  # more than begin at once: the system drops what is beyond, and tries again in a second
+
     def __init__(self) -> None:
         super().__init__((HOST, 0), Handler)
         self.got: list[Message] = []

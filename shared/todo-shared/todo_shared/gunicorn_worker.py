@@ -4,6 +4,7 @@ import contextlib
 import selectors
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from gunicorn import util
@@ -11,6 +12,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from todo_shared.outages import Outage
 from todo_shared.sockets import has_news
+from todo_shared.thread_pool import WorkQueue, thread_pool
 
 REQUEST_SECONDS = 5
 """How long a request may take to arrive."""
@@ -21,6 +23,9 @@ ANSWER_SECONDS = 30
 STAY_MILLISECONDS = 5
 """How long a thread stays with a client that it has answered, if others are free: most send their next request at once,
 which then takes no turn through the loop and back."""
+
+LONG_SECONDS = 0.1
+"""Who works on a request for longer most likely waits: for a slow client, or a database that hangs."""
 
 _HEAD = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
 _DETAIL = "Too many requests are waiting. Nothing was done: please try again in a moment."
@@ -33,13 +38,17 @@ queue = Outage("the queue of requests")
 class DeadlineWorker(ThreadWorker):
     """A thread reads a request and sends the answer; a client that is too slow for that is cut off.
 
-    At most `room` requests wait for a thread. One more is answered at once with 503, not late or never.
+    At most `room` requests wait for a thread. One more is answered at once with 503, not late or never. `at_work`
+    threads work at a time, all by default, without those that step aside, and those that take long: they wait, too.
     """
 
     room = 256
+    at_work: int | None = None
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self.most_at_work = min(self.at_work or self.cfg.threads, self.cfg.threads)
+        self.work = WorkQueue(self.most_at_work)
         self.begun: dict[TConn, float] = {}
         """When threads began with the requests that they work on, in seconds of the monotonic clock."""
         self.waiting: set[TConn] = set()
@@ -48,6 +57,10 @@ class DeadlineWorker(ThreadWorker):
         """The clients that threads stay with."""
         self.looked = self.notified = 0.0
         """When the clients were looked at for the last time, and when gunicorn was told that this worker lives."""
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads, which gunicorn asks for once."""
+        return thread_pool(self.cfg.threads, self.work)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Give a thread a connection on which something has arrived; gunicorn would let it wait for a silent one."""
@@ -95,6 +108,13 @@ class DeadlineWorker(ThreadWorker):
             return has_news(conn.sock.fileno(), STAY_MILLISECONDS)
         finally:
             self.staying.discard(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for clients; but not for long while some wait for a thread and those at work may all be waiting, too."""
+        super().wait_for_and_dispatch_events(min(timeout, LONG_SECONDS / 2) if self.waiting else timeout)
+        if self.waiting:
+            now = time.monotonic()
+            self.work.allow(self.most_at_work + sum(now - begun > LONG_SECONDS for begun in list(self.begun.values())))
 
     def _refuse(self, conn: TConn) -> None:
         """Answer in the loop: this must not take long."""
