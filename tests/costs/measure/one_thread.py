@@ -104,6 +104,7 @@ def of_a_call() -> Iterator[Pair]:
     Then by the session of requests, and by the standard library's HTTP client on one connection, in one piece.
     """
     from flask_restate import ingress
+    from flask_restate.session import _Connection
     from flask_todo_restate.app import create_app
     from todo_shared.schemas import TodoRequest
 
@@ -121,6 +122,8 @@ def of_a_call() -> Iterator[Pair]:
         requests.Session() as session,
     ):
         session.trust_env = False
+        # In one piece, as ours.
+        pool.ConnectionCls = _Connection
 
         def ours() -> None:
             ingress.post("/restate/call/{}", handler, message, str(uuid4()), time.monotonic() + 10)
