@@ -12,7 +12,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from todo_shared.outages import Outage
 from todo_shared.sockets import has_news
-from todo_shared.thread_pool import WorkQueue, thread_pool
+from todo_shared.thread_pool import WorkQueue, aside, thread_pool
 
 REQUEST_SECONDS = 5
 """How long a request may take to arrive."""
@@ -105,7 +105,8 @@ class DeadlineWorker(ThreadWorker):
             return False
         self.staying.add(conn)
         try:
-            return has_news(conn.sock.fileno(), STAY_MILLISECONDS)
+            with aside():
+                return has_news(conn.sock.fileno(), STAY_MILLISECONDS)
         finally:
             self.staying.discard(conn)
 
