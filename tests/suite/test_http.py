@@ -9,10 +9,11 @@ import pytest
 import requests
 
 from flask_todo_restate.settings import WebSettings
+from tests.support.history import Outcome, Verdict
 from tests.support.raw_http import CHUNKED, FORM, JSON, answer_on, chunks, connect, exchange, request
 from tests.support.running_twin import RunningStack, RunningTwin
 from tests.support.table_lock import todos_locked, waiting_for_locks
-from tests.support.user import new_name
+from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside
 from todo_shared.edge import MAX_BODY_BYTES
@@ -235,16 +236,16 @@ def test_queue_is_full(stack: RunningStack) -> None:
     """With one thread and room for two, a fourth request and each one after it is refused at once, and not done."""
     plain, database, name = RunningTwin(PLAIN, stack), stack.database_url(PLAIN), new_name("queue")
     body = b'{"title":"%s"}' % name.encode()
-    add = request("POST", "/api/todos", JSON, f"Content-Length: {len(body)}", body=body)
+    one = request("POST", "/api/todos", JSON, f"Content-Length: {len(body)}", body=body)
     with web_beside(plain, {"WEB_THREADS": "1", "WEB_QUEUE": "2"}) as web, contextlib.ExitStack() as clients:
 
         def answered() -> list[socket.socket]:
             return [client for client in others if has_news(client.fileno())]
 
         with todos_locked(database):
-            first = clients.enter_context(connect(web.url, add))
+            first = clients.enter_context(connect(web.url, one))
             until(lambda: waiting_for_locks(database) == 1, "the thread waits for the database")
-            others = [clients.enter_context(connect(web.url, add)) for _ in range(4)]
+            others = [clients.enter_context(connect(web.url, one)) for _ in range(4)]
             until(lambda: len(answered()) == 2, "two are refused")
             refused = answered()
             page = exchange(web.url, request("GET", "/"))
@@ -256,6 +257,22 @@ def test_queue_is_full(stack: RunningStack) -> None:
             assert "Nothing was done" in answer.json()["detail"]
         assert (page.status, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert plain.tasks(name) == [name] * 3
+
+
+def test_threads_that_wait(stack: RunningStack) -> None:
+    """More pages than threads at work wait for the database, and the Restate twin takes a write meanwhile."""
+    durable, database = RunningTwin(RESTATE, stack), stack.database_url(RESTATE)
+    at_work = WebSettings.model_fields["db_pool_size"].default
+    patient = {"DB_STATEMENT_TIMEOUT_SECONDS": "60", "DB_POOL_TIMEOUT_SECONDS": "60"}
+    with web_beside(durable, patient) as web, contextlib.ExitStack() as clients:
+        with todos_locked(database, reads=True):
+            pages = [clients.enter_context(connect(web.url, request("GET", "/"))) for _ in range(2 * at_work)]
+            until(lambda: waiting_for_locks(database) >= at_work, "as many pages as threads at work wait")
+            during = add(web, new_name("during"))
+            assert during.outcome is Outcome.PENDING
+            assert not any(has_news(page.fileno()) for page in pages)
+        assert {answer_on(page).status for page in pages} == {200}
+    assert verdict_on(durable, during) is Verdict.EXACTLY_ONCE
 
 
 def test_busy_worker_lives(stack: RunningStack) -> None:

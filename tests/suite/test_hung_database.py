@@ -12,13 +12,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from tests.support.database import execute
 from tests.support.history import Outcome, Verdict
-from tests.support.raw_http import answer_on, connect, request
 from tests.support.running_twin import RunningServer, RunningStack, RunningTwin
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
 from todo_shared.models import database
 from todo_shared.models.database import DATABASE_UNAVAILABLE, engine_options
-from todo_shared.settings import DatabaseSettings, Settings
+from todo_shared.settings import DatabaseSettings
 from todo_stack.database_roles import SUPERUSER
 from todo_stack.twins import PLAIN, RESTATE
 
@@ -78,19 +77,6 @@ def test_twin_gives_it_up(twin: RunningTwin) -> None:
     assert add(twin, after).outcome is Outcome.OK
     assert verdict_on(twin, during) is verdict
     assert [twin.tasks(task) for task in (before, after)] == [[before], [after]]
-
-
-def test_pages_that_wait(stack: RunningStack) -> None:
-    """However many pages wait for a database that hangs, the Restate twin takes a write, and answers them all."""
-    twin = RunningTwin(RESTATE, stack)
-    many = 2 * Settings.model_fields["web_threads"].default
-    with contextlib.ExitStack() as clients:
-        with hung(stack.servers["db"]):
-            pages = [clients.enter_context(connect(twin.url, request("GET", "/"))) for _ in range(many)]
-            during = add(twin, new_name("during"))
-        assert during.outcome is Outcome.PENDING
-        assert {answer_on(page).status for page in pages} <= {200, 503}
-    assert verdict_on(twin, during) is Verdict.EXACTLY_ONCE
 
 
 @pytest.mark.parametrize("exchange", [backend, Connection.commit], ids=["a statement", "COMMIT"])

@@ -9,10 +9,10 @@ from tests.support.database import execute
 
 
 @contextlib.contextmanager
-def todos_locked(database_url: str) -> Iterator[None]:
-    """Let all writes to the table of todos wait; reads go on."""
+def todos_locked(database_url: str, *, reads: bool = False) -> Iterator[None]:
+    """Let all writes to the table of todos wait, and `reads`, too; else these go on."""
     with contextlib.closing(psycopg2.connect(database_url)) as connection:
-        connection.cursor().execute("LOCK TABLE todo IN SHARE MODE")
+        connection.cursor().execute(f"LOCK TABLE todo IN {'ACCESS EXCLUSIVE' if reads else 'SHARE'} MODE")
         yield
 
 
