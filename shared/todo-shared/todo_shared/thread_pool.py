@@ -1,8 +1,9 @@
 """A thread pool in which few threads work, while the others wait for other servers.
 
-Python runs one thread at a time. If many take turns, the stack of each, and what it allocated, are in no cache of the
-processor any more when its turn comes. So work is given to the thread that became idle last, not to the one that has
-been idle for longest, as Python's pool does; and it can be kept until one of those that work is done, or steps aside.
+Python runs one thread at a time, and many that take turns get less done than few: most likely because the stack of each
+has left the processor's caches when its turn comes. So work is given to the thread that became idle last, not to the
+one that has been idle for longest, as Python's pool does; and it can be kept until one of those that work is done, or
+steps aside.
 """
 
 import contextlib
