@@ -2,23 +2,15 @@
 
 import contextlib
 import itertools
-import socket
-import time
 
 import pytest
-import requests
 
 from flask_todo_restate.settings import WebSettings
-from tests.support.history import Outcome, Verdict
 from tests.support.raw_http import CHUNKED, FORM, JSON, answer_on, chunks, connect, exchange, request
 from tests.support.running_twin import RunningStack, RunningTwin
-from tests.support.table_lock import todos_locked, waiting_for_locks
-from tests.support.user import add, new_name, verdict_on
-from tests.support.waiting import until
-from tests.support.web_beside import web_beside
+from tests.support.user import new_name
 from todo_shared.edge import MAX_BODY_BYTES
 from todo_shared.settings import Settings
-from todo_shared.sockets import has_news
 from todo_stack.twins import PLAIN, RESTATE
 
 BODY = b'{"title":"cut off"}'
@@ -230,58 +222,3 @@ def test_clients_that_do_not_close(twin: RunningTwin) -> None:
         for _ in range(20):
             open_connections.enter_context(connect(twin.url, request("GET", "/healthz", "Connection: close")))
         assert exchange(twin.url, request("GET", "/api/todos")).status == 200
-
-
-def test_queue_is_full(stack: RunningStack) -> None:
-    """With one thread and room for two, a fourth request and each one after it is refused at once, and not done."""
-    plain, database, name = RunningTwin(PLAIN, stack), stack.database_url(PLAIN), new_name("queue")
-    body = b'{"title":"%s"}' % name.encode()
-    one = request("POST", "/api/todos", JSON, f"Content-Length: {len(body)}", body=body)
-    with web_beside(plain, {"WEB_THREADS": "1", "WEB_QUEUE": "2"}) as web, contextlib.ExitStack() as clients:
-
-        def answered() -> list[socket.socket]:
-            return [client for client in others if has_news(client.fileno())]
-
-        with todos_locked(database):
-            first = clients.enter_context(connect(web.url, one))
-            until(lambda: waiting_for_locks(database) == 1, "the thread waits for the database")
-            others = [clients.enter_context(connect(web.url, one)) for _ in range(4)]
-            until(lambda: len(answered()) == 2, "two are refused")
-            refused = answered()
-            page = exchange(web.url, request("GET", "/"))
-        accepted = [client for client in (first, *others) if client not in refused]
-        assert [answer_on(client).status for client in accepted] == [201] * 3
-        for client in refused:
-            answer = answer_on(client)
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-            assert "Nothing was done" in answer.json()["detail"]
-        assert (page.status, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
-    assert plain.tasks(name) == [name] * 3
-
-
-def test_threads_that_wait(stack: RunningStack) -> None:
-    """More pages than threads at work wait for the database, and the Restate twin takes a write meanwhile."""
-    durable, database = RunningTwin(RESTATE, stack), stack.database_url(RESTATE)
-    at_work = WebSettings.model_fields["db_pool_size"].default
-    patient = {"DB_STATEMENT_TIMEOUT_SECONDS": "60", "DB_POOL_TIMEOUT_SECONDS": "60"}
-    with web_beside(durable, patient) as web, contextlib.ExitStack() as clients:
-        with todos_locked(database, reads=True):
-            pages = [clients.enter_context(connect(web.url, request("GET", "/"))) for _ in range(2 * at_work)]
-            until(lambda: waiting_for_locks(database) >= at_work, "as many pages as threads at work wait")
-            during = add(web, new_name("during"))
-            assert during.outcome is Outcome.PENDING
-            assert not any(has_news(page.fileno()) for page in pages)
-        assert {answer_on(page).status for page in pages} == {200}
-    assert verdict_on(durable, during) is Verdict.EXACTLY_ONCE
-
-
-def test_busy_worker_lives(stack: RunningStack) -> None:
-    """A worker that always has something to do says in time that it lives: gunicorn ends it otherwise."""
-    lines = list[str]()
-    settings = {"GUNICORN_CMD_ARGS": "--timeout 2"}
-    with web_beside(RunningTwin(PLAIN, stack), settings, lambda _, line: lines.append(line)) as web:
-        end = time.monotonic() + 5
-        with requests.Session() as client:
-            while time.monotonic() < end:
-                assert client.get(f"{web.url}/healthz", timeout=10).ok
-    assert not [line for line in lines if "TIMEOUT" in line]

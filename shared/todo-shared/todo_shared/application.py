@@ -6,11 +6,13 @@ from pathlib import Path
 
 from alembic.config import Config
 from flask import Blueprint, Flask, Response, jsonify
+from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_migrate import Migrate
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import text
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -60,6 +62,7 @@ def build_app(
         # A token lives as long as its session, so a page that was left open over lunch can still be submitted.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    app.session_interface = _Sessions(app)
     db.init_app(app)
     _add_migrations(app, [HERE / "migrations" / "versions", *migrations])
     # Before what may refuse a request, so that this has a span, too.
@@ -99,6 +102,17 @@ def build_app(
     app.after_request(_keep_pages_out_of_caches)
     _add_health(app, {"database": lambda: db.session.execute(text("SELECT 1")), **(checks or {})}, needs)
     return app
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Signs all sessions with one serializer. Flask makes a new one for each request, and another for its answer."""
+
+    def __init__(self, app: Flask) -> None:
+        self._serializer = super().get_signing_serializer(app)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:  # noqa: ARG002 - Flask's
+        """Return what signs the sessions of the application."""
+        return self._serializer
 
 
 def _measure(app: Flask, settings: Settings) -> None:

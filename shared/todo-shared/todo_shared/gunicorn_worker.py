@@ -4,7 +4,8 @@ import contextlib
 import selectors
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from gunicorn import util
@@ -55,8 +56,11 @@ class DeadlineWorker(ThreadWorker):
         """What waits for a thread."""
         self.staying: set[TConn] = set()
         """The clients that threads stay with."""
-        self.looked = self.notified = 0.0
-        """When the clients were looked at for the last time, and when gunicorn was told that this worker lives."""
+        self.answered: deque[tuple[TConn, object]] = deque()
+        """The clients that the loop is to take back, and whether they are kept, as gunicorn says it."""
+        self.looked = self.notified = self.counted = 0.0
+        """When the clients were looked at for the last time, when gunicorn was told that this worker lives, and when
+        those were counted that take long."""
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """Return the threads, which gunicorn asks for once."""
@@ -68,22 +72,32 @@ class DeadlineWorker(ThreadWorker):
             if len(self.waiting) >= self.room:
                 self._refuse(conn)
                 return
-            self.waiting.add(conn)
-            super().enqueue_req(conn)
+            self._wait_for_thread(conn)
             return
         conn.sock.setblocking(False)
         conn.set_timeout()
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
-    def handle(self, conn: TConn) -> object:
-        """Handle a request, in a thread, and those that follow it at once, and say whether the connection is kept."""
+    def _wait_for_thread(self, conn: TConn) -> None:
+        self.waiting.add(conn)
+        self.tpool.submit(self.handle, conn)
+
+    def handle(self, conn: TConn) -> None:
+        """Handle a request, in a thread, and those that follow it at once, and give the client back."""
         self.waiting.discard(conn)
+        self._wake_if_nobody_waits()
         queue.ended()
-        keep = self._handle_one(conn)
-        while keep is True and self._stay(conn):
+        keep: object = False
+        try:
             keep = self._handle_one(conn)
-        return keep
+            while keep is True and self._stay(conn):
+                keep = self._handle_one(conn)
+        except BaseException:  # nobody asks what became of this call
+            self.log.exception("Error handling a request")
+            keep = False
+        finally:
+            self._give_back(conn, keep)
 
     def _handle_one(self, conn: TConn) -> object:
         self.begun[conn] = time.monotonic()
@@ -101,20 +115,54 @@ class DeadlineWorker(ThreadWorker):
         """Return whether the next request of this client has come while no other needed this thread."""
         if not self.alive or self.waiting or len(self.begun) + len(self.staying) + 1 >= self.cfg.threads:
             return False
+        if not self.work.has_room(len(self.staying)):
+            return False
         if conn.is_http2 or conn.parser.unreader.buf.getvalue():
             return False
         self.staying.add(conn)
         try:
             with aside():
-                return has_news(conn.sock.fileno(), STAY_MILLISECONDS)
+                has_come = has_news(conn.sock.fileno(), STAY_MILLISECONDS)
+            return has_come and self.work.has_room()
         finally:
             self.staying.discard(conn)
 
+    def _give_back(self, conn: TConn, keep: object) -> None:
+        """Leave a client to the loop, unless its next request, or another client's, can wait for a thread at once."""
+        self.answered.append((conn, keep))
+        # Another thread may have taken the last one meanwhile.
+        with contextlib.suppress(IndexError):
+            if self.waiting:
+                first, keep = self.answered.popleft()
+                if keep is True and self.alive and len(self.waiting) < self.room and has_news(first.sock.fileno()):
+                    self._wait_for_thread(first)
+                else:
+                    self.answered.append((first, keep))
+        self._wake_if_nobody_waits()
+
+    def _wake_if_nobody_waits(self) -> None:
+        """Have the loop take clients back. While others wait for a thread, it need not do so at once."""
+        if self.answered and not self.waiting:
+            self.method_queue.defer(self._take_back)
+
+    def _take_back(self) -> None:
+        """Wait for the next requests of clients, in the loop, or for a thread if they have come already."""
+        while self.answered:
+            conn, keep = self.answered.popleft()
+            if keep is True and self.alive and has_news(conn.sock.fileno()):
+                self.enqueue_req(conn)
+                continue
+            done = Future[object]()
+            done.set_result(keep)
+            self.finish_request(conn, done)
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for clients; but not for long while some wait for a thread and those at work may all be waiting, too."""
-        super().wait_for_and_dispatch_events(min(timeout, LONG_SECONDS / 2) if self.waiting else timeout)
-        if self.waiting:
-            now = time.monotonic()
+        """Wait for clients; but not for long while there is work: all threads at work may be waiting for something."""
+        is_busy = self.waiting or self.begun or self.staying
+        super().wait_for_and_dispatch_events(min(timeout, LONG_SECONDS / 2) if is_busy else timeout)
+        self._take_back()
+        if self.waiting and (now := time.monotonic()) - self.counted >= LONG_SECONDS / 2:
+            self.counted = now
             self.work.allow(self.most_at_work + sum(now - begun > LONG_SECONDS for begun in list(self.begun.values())))
 
     def _refuse(self, conn: TConn) -> None:

@@ -42,6 +42,10 @@ class WorkQueue:
             self._most = at_work
             self._hand_out()
 
+    def has_room(self, more: int = 0) -> bool:
+        """Return whether so many more than now may work at a time."""
+        return self._at_work + more <= self._most
+
     def put(self, work: object) -> None:
         """Give work to a thread, or keep it."""
         with self._lock:

@@ -53,6 +53,13 @@ def add_by_message(marker: str) -> Request:
     return Request("POST", "/restate/send/TodoService/add_todo", 202, {"task": f"{marker} {{unique}}"})
 
 
+class Early(NamedTuple):
+    """Good answers, and the seconds that they took."""
+
+    answers: int = 0
+    seconds: float = 0
+
+
 class Sample(NamedTuple):
     """What came of it."""
 
@@ -63,11 +70,13 @@ class Sample(NamedTuple):
     """What the generator itself took."""
     refused: int = 0
     """Answers that the server had no room for the request."""
+    early: Early = Early()
+    """What came before each client of a closed loop had had an answer."""
 
     @property
     def throughput(self) -> float:
-        """Good answers per second."""
-        return len(self.milliseconds) / self.seconds
+        """Good answers per second, without the early ones."""
+        return (len(self.milliseconds) - self.early.answers) / (self.seconds - self.early.seconds)
 
     @property
     def p50(self) -> float:
@@ -93,7 +102,8 @@ def put_load(
     if done.returncode:
         raise LoadError(done.stderr.strip())
     answer = json.loads(done.stdout)
-    errors, sample = answer.pop("errors"), Sample(**answer)
+    errors, early = answer.pop("errors"), Early(**answer.pop("early"))
+    sample = Sample(**answer, early=early)
     if errors or not sample.milliseconds:
         raise LoadError(f"{request.method} {url}{request.path}: {len(sample.milliseconds)} good, others: {errors}")
     return sample
