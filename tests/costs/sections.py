@@ -62,9 +62,9 @@ def _closed_loops(costs: Costs) -> Section:
     return Section(
         "closed",
         "Throughput and latency",
-        "Closed loops: each client sends its next request when it has its answer. Throughput is the median of the "
-        "rounds, with the lowest and the highest; times are those of all rounds. A dash stands where the "
-        "requests were too few for that percentile.",
+        "Closed loops: each client sends its next request when it has its answer. Throughput counts from when all "
+        "clients have one, and is the median of the rounds, with the lowest and the highest; times are those of all "
+        "rounds. A dash stands where the requests were too few for that percentile.",
         tables,
     )
 

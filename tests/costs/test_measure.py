@@ -197,38 +197,34 @@ def test_busy_server() -> None:
         serving.result()
 
 
-class _SlowToConnect(BaseHTTPRequestHandler):
-    """Answers the first request when it has answered 50 others."""
-
-    protocol_version = "HTTP/1.1"
-    requests = itertools.count()
-    enough = threading.Event()
-
-    def do_GET(self) -> None:
-        """Answer 200."""
-        number = next(self.requests)
-        if number == 50:
-            self.enough.set()
-        if not number:
-            self.enough.wait(10)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 def test_clients_that_connect() -> None:
     """The throughput is that of clients which all have their connection."""
-    with ThreadingHTTPServer((HOST, 0), _SlowToConnect) as server, ThreadPoolExecutor(1) as thread:
+    requests, enough = itertools.count(), threading.Event()
+
+    class SlowToConnect(_Busy):
+        """Answers the first request when ten others have come."""
+
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            """Answer 200."""
+            number = next(requests)
+            if number == 10:
+                enough.set()
+            if not number:
+                enough.wait(10)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with ThreadingHTTPServer((HOST, 0), SlowToConnect) as server, ThreadPoolExecutor(1) as thread:
         serving = thread.submit(server.serve_forever)
         try:
             taken = put_load(f"http://{HOST}:{server.server_port}", LIST, clients=2, seconds=0.3)
         finally:
             server.shutdown()
         serving.result()
-    assert 50 <= taken.early.answers < len(taken.milliseconds)
+    assert 10 <= taken.early.answers < len(taken.milliseconds)
     late, seconds = len(taken.milliseconds) - taken.early.answers, taken.seconds - taken.early.seconds
     assert seconds >= 0.3
     assert taken.throughput == late / seconds

@@ -1,11 +1,16 @@
 """More requests than threads: each has its turn, is refused while nothing of it was done, or does not wait for long."""
 
 import contextlib
+import io
 import socket
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import requests
 
 from flask_todo_restate.settings import WebSettings
@@ -16,6 +21,7 @@ from tests.support.table_lock import todos_locked, waiting_for_locks
 from tests.support.user import add, new_name, verdict_on
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside
+from todo_shared.gunicorn_worker import DeadlineWorker
 from todo_shared.sockets import has_news
 from todo_stack.twins import PLAIN, RESTATE
 
@@ -43,6 +49,88 @@ def test_turns(stack: RunningStack) -> None:
         assert answer_on(silent).status == 200
     first_done = next(place for place in range(len(order)) if order[: place + 1].count(order[place]) == each)
     assert min(order[:first_done].count(number) for number in range(clients)) > each / 2
+
+
+class Client:
+    """As much of gunicorn's TConn as is looked at: one has sent this, of which that was read with its last request."""
+
+    initialized = True
+
+    def __init__(self, sent: bytes = b"", read: bytes = b"") -> None:
+        self.sock, self.its_side = socket.socketpair()
+        self.its_side.send(sent)
+        self.parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(read)))
+
+    def __del__(self) -> None:
+        """Leave no socket behind."""
+        self.sock.close()
+        self.its_side.close()
+
+
+class Worker(DeadlineWorker):
+    """Notes what becomes of clients that have their answer, and has no loop and no threads. One client waits."""
+
+    def __init__(self) -> None:
+        self.alive, self.answered, self.waiting = True, deque(), {Client()}
+        self.for_thread, self.for_loop, self.woken = list[Any](), list[Any](), list[Any]()
+        self.tpool = SimpleNamespace(submit=lambda _, conn: self.for_thread.append(conn))
+        self.method_queue = SimpleNamespace(defer=self.woken.append)
+
+    def finish_request(self, conn: object, done: Any) -> None:  # noqa: ANN401 - a Future, as gunicorn has it
+        """Note what is left to the loop."""
+        self.for_loop.append((conn, done.result()))
+
+
+@pytest.mark.parametrize("where", ["sent", "read"])
+def test_next_request_while_others_wait(where: str) -> None:
+    """It waits for a thread as soon as another client has its answer, and the loop is not woken."""
+    worker, silent, come, other = Worker(), Client(), Client(**{where: b"GET"}), Client()
+    for client in (silent, come, other):
+        worker._give_back(client, True)
+    assert (worker.for_thread, worker.for_loop, worker.woken) == ([come], [], [])
+    assert [client for client, _ in worker.answered] == [silent, other]
+    assert come in worker.waiting
+
+
+def test_clients_are_left_to_the_loop() -> None:
+    """It is woken for them when nobody waits any more; and it closes those that are not kept."""
+    worker, silent, closed, come = Worker(), Client(), Client(sent=b"GET"), Client(sent=b"GET")
+    worker._give_back(silent, True)
+    worker._give_back(closed, False)
+    assert not worker.woken
+    worker.waiting.clear()
+    worker._give_back(come, True)
+    (take_back,) = worker.woken
+    take_back()
+    assert worker.for_thread == [come]
+    assert sorted(worker.for_loop, key=str) == sorted([(silent, True), (closed, False)], key=str)
+    assert not worker.answered
+
+
+def test_end_of_a_worker() -> None:
+    """When its end has begun, the loop has the last word on each client."""
+    worker, come = Worker(), Client(sent=b"GET")
+    worker.alive = False
+    worker._give_back(come, True)
+    assert [*worker.answered] == [(come, True)]
+    worker._take_back()
+    assert (worker.for_thread, worker.for_loop) == ([], [(come, True)])
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_error_in_a_thread(error: type[BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the log, and the connection is closed."""
+    worker, client, lines = Worker(), Client(sent=b"GET"), list[str]()
+    worker.log = SimpleNamespace(exception=lines.append)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Worker, "_handle_one", fail)
+    worker.handle(client)
+    assert len(lines) == 1
+    assert [*worker.answered] == [(client, False)]
+    assert client.its_side.recv(1) == b""
 
 
 def test_queue_is_full(stack: RunningStack) -> None:

@@ -105,7 +105,10 @@ def build_app(
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Signs all sessions with one serializer. Flask makes a new one for each request, and another for its answer."""
+    """Signs all sessions with one serializer, with the key of the start.
+
+    Flask makes a new one for each request, and another if its answer sets the cookie.
+    """
 
     def __init__(self, app: Flask) -> None:
         self._serializer = super().get_signing_serializer(app)

@@ -36,6 +36,11 @@ _PAGE = f"<!doctype html><title>503 Service Unavailable</title><h1>Service Unava
 queue = Outage("the queue of requests")
 
 
+def _has_come(conn: TConn) -> bool:
+    """Return whether a request has come on this connection, of which some may have been read with the last one."""
+    return bool(conn.parser.unreader.buf.getvalue()) or has_news(conn.sock.fileno())
+
+
 class DeadlineWorker(ThreadWorker):
     """A thread reads a request and sends the answer; a client that is too slow for that is cut off.
 
@@ -57,7 +62,7 @@ class DeadlineWorker(ThreadWorker):
         self.staying: set[TConn] = set()
         """The clients that threads stay with."""
         self.answered: deque[tuple[TConn, object]] = deque()
-        """The clients that the loop is to take back, and whether they are kept, as gunicorn says it."""
+        """The clients that have their answer, and whether they are kept, as gunicorn says it."""
         self.looked = self.notified = self.counted = 0.0
         """When the clients were looked at for the last time, when gunicorn was told that this worker lives, and when
         those were counted that take long."""
@@ -94,8 +99,10 @@ class DeadlineWorker(ThreadWorker):
             while keep is True and self._stay(conn):
                 keep = self._handle_one(conn)
         except BaseException:  # nobody asks what became of this call
-            self.log.exception("Error handling a request")
             keep = False
+            self.log.exception("Error handling a request")
+            with contextlib.suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RDWR)
         finally:
             self._give_back(conn, keep)
 
@@ -104,7 +111,7 @@ class DeadlineWorker(ThreadWorker):
         try:
             if not (keep := super().handle(conn)):
                 # gunicorn would wait for the client to close its side in the loop, where everybody else waits too.
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, NotImplementedError):
                     util.close_graceful(conn.sock.dup())
                     conn.sock.shutdown(socket.SHUT_RD)
             return keep
@@ -112,52 +119,59 @@ class DeadlineWorker(ThreadWorker):
             del self.begun[conn]
 
     def _stay(self, conn: TConn) -> bool:
-        """Return whether the next request of this client has come while no other needed this thread."""
+        """Return whether the next request of this client has come, and no other needs this thread."""
         if not self.alive or self.waiting or len(self.begun) + len(self.staying) + 1 >= self.cfg.threads:
             return False
-        if not self.work.has_room(len(self.staying)):
-            return False
-        if conn.is_http2 or conn.parser.unreader.buf.getvalue():
+        # All that stay may come back to work.
+        if not self.work.fits(len(self.staying)) or conn.is_http2 or conn.parser.unreader.buf.getvalue():
             return False
         self.staying.add(conn)
         try:
             with aside():
                 has_come = has_news(conn.sock.fileno(), STAY_MILLISECONDS)
-            return has_come and self.work.has_room()
+            return has_come and self.work.fits()
         finally:
             self.staying.discard(conn)
 
     def _give_back(self, conn: TConn, keep: object) -> None:
-        """Leave a client to the loop, unless its next request, or another client's, can wait for a thread at once."""
+        """Leave a client that has its answer to the loop. If others wait, look at the one that was left first.
+
+        If its next request has come, it waits for a thread, too, and has taken no turn through the loop.
+        """
         self.answered.append((conn, keep))
         # Another thread may have taken the last one meanwhile.
         with contextlib.suppress(IndexError):
             if self.waiting:
-                first, keep = self.answered.popleft()
-                if keep is True and self.alive and len(self.waiting) < self.room and has_news(first.sock.fileno()):
+                first, is_kept = self.answered.popleft()
+                if is_kept is True and self.alive and _has_come(first) and len(self.waiting) < self.room:
                     self._wait_for_thread(first)
                 else:
-                    self.answered.append((first, keep))
+                    self.answered.append((first, is_kept))
         self._wake_if_nobody_waits()
 
     def _wake_if_nobody_waits(self) -> None:
-        """Have the loop take clients back. While others wait for a thread, it need not do so at once."""
+        """Have the loop take clients back. While others wait for a thread, it does so at its next turn, soon."""
         if self.answered and not self.waiting:
             self.method_queue.defer(self._take_back)
 
     def _take_back(self) -> None:
-        """Wait for the next requests of clients, in the loop, or for a thread if they have come already."""
-        while self.answered:
-            conn, keep = self.answered.popleft()
-            if keep is True and self.alive and has_news(conn.sock.fileno()):
-                self.enqueue_req(conn)
-                continue
-            done = Future[object]()
-            done.set_result(keep)
-            self.finish_request(conn, done)
+        """Close the connections of clients, or wait for their next requests in the loop, or for a thread for those."""
+        # Not for those that come meanwhile: the loop has more to do.
+        for _ in range(len(self.answered)):
+            with contextlib.suppress(IndexError):
+                conn, keep = self.answered.popleft()
+                if keep is True and self.alive and _has_come(conn):
+                    self.enqueue_req(conn)
+                    continue
+                done = Future[object]()
+                done.set_result(keep)
+                self.finish_request(conn, done)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for clients; but not for long while there is work: all threads at work may be waiting for something."""
+        """Wait for clients; but not for long while there is work.
+
+        All threads at work may be waiting for something, or have left clients to this loop without waking it.
+        """
         is_busy = self.waiting or self.begun or self.staying
         super().wait_for_and_dispatch_events(min(timeout, LONG_SECONDS / 2) if is_busy else timeout)
         self._take_back()

@@ -42,8 +42,8 @@ class WorkQueue:
             self._most = at_work
             self._hand_out()
 
-    def has_room(self, more: int = 0) -> bool:
-        """Return whether so many more than now may work at a time."""
+    def fits(self, more: int = 0) -> bool:
+        """Return whether those at work now are not too many, with so many more."""
         return self._at_work + more <= self._most
 
     def put(self, work: object) -> None:

@@ -63,7 +63,7 @@ function send(due) {
 
 const began = performance.now();
 const cpuBegan = process.cpuUsage();
-let end = began + seconds * 1000;
+let end = rate ? began + seconds * 1000 : Infinity;
 let connecting = clients;
 let early = { answers: 0, seconds: 0 };
 
@@ -72,7 +72,7 @@ async function oneClient() {
   if (goesOn()) await send(performance.now());
   if (!--connecting && goesOn()) {
     early = { answers: milliseconds.length, seconds: (performance.now() - began) / 1000 };
-    end += early.seconds * 1000;
+    end = performance.now() + seconds * 1000;
   }
   while (goesOn()) await send(performance.now());
 }
@@ -80,8 +80,8 @@ async function oneClient() {
 async function byTheClock() {
   const answers = [];
   for (let due = began; due < end; due += 1000 / rate) {
-    const early = due - performance.now();
-    if (early > 0) await new Promise((wake) => setTimeout(wake, early));
+    const wait = due - performance.now();
+    if (wait > 0) await new Promise((wake) => setTimeout(wake, wait));
     answers.push(send(due));
   }
   await Promise.all(answers);

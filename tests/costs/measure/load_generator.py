@@ -54,7 +54,7 @@ def add_by_message(marker: str) -> Request:
 
 
 class Early(NamedTuple):
-    """Good answers, and the seconds that they took."""
+    """Good answers, and the seconds since the start."""
 
     answers: int = 0
     seconds: float = 0
@@ -89,7 +89,8 @@ def put_load(
 ) -> Sample:
     """Send requests for some seconds, or until so many are sent, and return their times.
 
-    In a closed loop of so many clients; with a rate in an open loop of so many requests per second. Raises LoadError if
+    In a closed loop of so many clients, from when each has an answer; with a rate in an open loop of so many requests
+    per second. Raises LoadError if
     an answer is not the expected one.
     """
     how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
