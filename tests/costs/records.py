@@ -93,6 +93,8 @@ class MoreClients(Record):
     clients: int
     fewer: int
     throughput: Spread
+    interval: tuple[float, float] | None = None
+    """Where the true median lies, with 95 % confidence at least; None if the rounds were too few."""
 
 
 class ServerUsage(Record):

@@ -1,5 +1,6 @@
 """Figures are what samples, the notes of a request, and source say."""
 
+import random
 import statistics
 from collections.abc import Sequence
 
@@ -71,6 +72,19 @@ def test_rounds() -> None:
     assert rounds.ratios(slow, fast, "p50") == Spread(median=2, low=2, high=2)
     with pytest.raises(ValueError, match="shorter"):
         rounds.ratios(slow, fast[:1])
+
+
+@pytest.mark.parametrize(("number", "expected"), [(5, None), (6, (1, 6)), (9, (2, 8)), (17, (5, 13))])
+def test_interval(number: int, expected: tuple[float, float] | None) -> None:
+    """It lies between two ranks, whatever the order of the rounds; five cannot say where the median is."""
+    assert rounds.interval(list(reversed(range(1, number + 1)))) == expected
+
+
+def test_interval_has_the_median() -> None:
+    """At least 95 of a hundred runs do, and not all of them."""
+    chance = random.Random(1)
+    runs = [rounds.interval([chance.lognormvariate(0, 0.1) for _ in range(17)]) for _ in range(4000)]
+    assert 0.94 < sum(low <= 1 <= high for low, high in filter(None, runs)) / len(runs) < 0.97
 
 
 def test_stretches_add_up() -> None:

@@ -34,7 +34,7 @@ class LoadPlan(NamedTuple):
     """How much is measured. Times are seconds."""
 
     clients: Sequence[int] = (1, 8, 32)
-    rounds: Mapping[RequestKind, int] = {"add": 5, "update": 3, "delete": 3, "list": 15}
+    rounds: Mapping[RequestKind, int] = {"add": 5, "update": 3, "delete": 3, "list": 17}
     """Those that have goals have more: twins that list the same differ by less than two samples of one of them."""
     seconds: Mapping[RequestKind, float] = {"add": 0.8, "update": 0.6, "delete": 0.6, "list": 0.8}
     """Of one sample of a closed loop."""
@@ -150,5 +150,12 @@ def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.Tw
 
 def _more_clients(name: ApplicationName, numbers: tuple[int, int], samples: Samples) -> records.MoreClients:
     fewer, more = numbers
-    throughput = rounds.ratios(samples[Turn("list", more, name)], samples[Turn("list", fewer, name)])
-    return records.MoreClients(application=name, request="list", clients=more, fewer=fewer, throughput=throughput)
+    quotients = rounds.quotients(samples[Turn("list", more, name)], samples[Turn("list", fewer, name)])
+    return records.MoreClients(
+        application=name,
+        request="list",
+        clients=more,
+        fewer=fewer,
+        throughput=rounds.spread(quotients),
+        interval=rounds.interval(quotients),
+    )

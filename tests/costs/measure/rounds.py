@@ -1,5 +1,6 @@
 """Rounds, in which those that are compared take turns, and the figures of their samples."""
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -51,6 +52,19 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median=round(statistics.median(values), 4), low=round(min(values), 4), high=round(max(values), 4))
 
 
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return where the median of ever more such rounds would lie, with 95 % confidence at least; None if they are few.
+
+    It is that of the sign test: a round is above the true median as often as below, and nothing else is assumed.
+    Source: https://en.wikipedia.org/wiki/Sign_test.
+    """
+    rounds, rank, beyond = len(values), 0, 0.0
+    while (beyond := beyond + math.comb(rounds, rank) / 2**rounds) <= 0.025:
+        rank += 1
+    in_order = [round(value, 4) for value in sorted(values)]
+    return (in_order[rank - 1], in_order[-rank]) if rank else None
+
+
 def throughput(samples: Sequence[Sample]) -> Spread:
     """Return the answers per second, by round."""
     return spread([sample.throughput for sample in samples])
@@ -61,5 +75,9 @@ def ratios(above: Sequence[Sample], below: Sequence[Sample], figure: str = "thro
 
     What slows the machine down slows both sides of a round down, and so is not in their quotient.
     """
-    pairs = zip(above, below, strict=True)
-    return spread([getattr(one, figure) / getattr(other, figure) for one, other in pairs])
+    return spread(quotients(above, below, figure))
+
+
+def quotients(above: Sequence[Sample], below: Sequence[Sample], figure: str = "throughput") -> list[float]:
+    """Return these, round by round; raises ValueError if the one has more rounds than the other."""
+    return [getattr(one, figure) / getattr(other, figure) for one, other in zip(above, below, strict=True)]
