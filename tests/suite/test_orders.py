@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.waiting import until
+from todo_stack.data_folder import held
 from todo_stack.errors import StackError
 from todo_stack.orders import Order, give, inbox, take
 
@@ -25,6 +26,13 @@ def test_no_stack(tmp_path: Path) -> None:
         ) as error:
             give(data, "kill", "db")
         assert "\n" not in str(error.value)
+        assert not (data / "lock").exists()
+
+
+def test_stack_that_starts(tmp_path: Path) -> None:
+    """Where a stack holds the folder and takes no orders, one line says that it is not up, not that there is none."""
+    with held(tmp_path), pytest.raises(StackError, match=r"^the stack on .* is not up: its terminal says when it is"):
+        give(tmp_path, "kill", "db")
 
 
 def test_folder_of_a_stack_that_was_killed(tmp_path: Path) -> None:

@@ -76,13 +76,15 @@ def take(folder: Path) -> Iterator[Order]:
 def give(data: Path, verb: str, name: str) -> str:
     """Order the stack on this data folder to do something with a server; return its answer when that is done."""
     folder = data / _FOLDER
-    if not _orders_are_taken(folder):
+    if not _is_held(folder):
+        if _is_held(data):
+            raise StackError(f"the stack on {data} is not up: its terminal says when it is, or that it stops")
         raise StackError(f"no stack is up on {data}: type make up. WHAT is then one of {', '.join(SERVERS)}")
     order = folder / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}.order"
     answer = order.with_suffix(".answer")
     try:
         write_whole(order, json.dumps([verb, name]).encode())
-        comes_true(lambda: answer.exists() or not _orders_are_taken(folder), math.inf)
+        comes_true(lambda: answer.exists() or not _is_held(folder), math.inf)
         how, text = json.loads(answer.read_bytes())
     except FileNotFoundError:
         raise StackError(f"the stack on {data} ended meanwhile") from None
@@ -95,7 +97,10 @@ def give(data: Path, verb: str, name: str) -> str:
     return str(text)
 
 
-def _orders_are_taken(folder: Path) -> bool:
+def _is_held(folder: Path) -> bool:
+    # Holding it for a moment would make the file in a folder that is not ours.
+    if not (folder / "lock").exists():
+        return False
     try:
         with locked(folder):
             return False
