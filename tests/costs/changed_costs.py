@@ -32,14 +32,19 @@ def in_turn(durable: float, alone: float) -> dict[str, Any]:
     return {"waterfalls": [kept.model_copy(update={"total_ms": durable, **by_name})]}
 
 
-def pages(a_second: float = 435, interval: tuple[float, float] | None = (0.9, 1.1)) -> dict[str, Any]:
-    """Return lists by 8 clients, and how they compare with those of 1."""
+def confident(low: float, high: float) -> Spread:
+    """Return a spread whose rounds differ much, of which the median surely lies between these."""
+    return Spread(median=(low + high) / 2, low=0.1, high=10, interval=(low, high))
+
+
+def pages(a_second: float, *more: Spread) -> dict[str, Any]:
+    """Return lists by 8 clients, and how they compare with those by 1, in some twins."""
     loops = [one for one in KEPT.closed_loops if (one.request, one.clients) == ("list", 8)]
-    pair = MoreClients(application="plain", request="list", clients=8, fewer=1, throughput=spread(1), interval=interval)
     return {
         "closed_loops": [one.model_copy(update={"per_second": spread(a_second)}) for one in loops],
-        # The other is beyond doubt, and does not count.
-        "more_clients": [pair, pair.model_copy(update={"clients": 32, "fewer": 8, "interval": (1.2, 1.3)})],
+        "more_clients": [
+            MoreClients(application="plain", request="list", clients=8, fewer=1, throughput=one) for one in more
+        ],
     }
 
 

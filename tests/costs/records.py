@@ -36,6 +36,8 @@ class Spread(Record):
     median: float
     low: float
     high: float
+    interval: tuple[float, float] | None = None
+    """Where the median of all such rounds lies, with 95 % confidence; None if they were too few to say."""
 
 
 class Latency(Record):
@@ -93,8 +95,6 @@ class MoreClients(Record):
     clients: int
     fewer: int
     throughput: Spread
-    interval: tuple[float, float] | None = None
-    """Where the true median lies, with 95 % confidence at least; None if the rounds were too few."""
 
 
 class ServerUsage(Record):

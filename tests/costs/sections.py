@@ -5,7 +5,7 @@ from typing import get_args
 
 from tests.costs.capacity import capacity
 from tests.costs.floor import PLACES, floor, made_of
-from tests.costs.goals import FLAT, RECOVERY_SECONDS, goals
+from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import PERCENTILES, REQUEST_KINDS, ApplicationName, Costs, GrowthFactor, Latency, Waterfall
@@ -16,6 +16,10 @@ from todo_stack.twins import RESTATE, TWINS, twin_named
 
 _COLOURS = {**dict.fromkeys((twin.title for twin in TWINS), "web"), RESTATE.writer: "service", "db": "database"}
 """The class of a server's colour, where it is not its name."""
+
+
+FLAT = 1.15
+"""Costs for one operation that grow by more than this with the work do not stay the same."""
 
 
 def sections(costs: Costs, peers: PeerCosts | None) -> list[Section]:
@@ -32,7 +36,8 @@ def _goals(costs: Costs, peers: PeerCosts | None) -> Section:
         "goals",
         "The answer in figures",
         "Ratios are the median of those of each round of one run, in which the twins take turns, and in brackets the "
-        "lowest and the highest. So they need not be the ratio of two medians.",
+        "lowest and the highest; in the goals for lists, where the median of all such rounds lies with 95 % "
+        "confidence. So they need not be the ratio of two medians.",
         [Table("Goals", ["what", "goal", "measured", ""], goals(costs, peers), words=4)],
     )
 

@@ -150,12 +150,5 @@ def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.Tw
 
 def _more_clients(name: ApplicationName, numbers: tuple[int, int], samples: Samples) -> records.MoreClients:
     fewer, more = numbers
-    quotients = rounds.quotients(samples[Turn("list", more, name)], samples[Turn("list", fewer, name)])
-    return records.MoreClients(
-        application=name,
-        request="list",
-        clients=more,
-        fewer=fewer,
-        throughput=rounds.spread(quotients),
-        interval=rounds.interval(quotients),
-    )
+    throughput = rounds.ratios(samples[Turn("list", more, name)], samples[Turn("list", fewer, name)])
+    return records.MoreClients(application=name, request="list", clients=more, fewer=fewer, throughput=throughput)

@@ -49,20 +49,25 @@ def answers_and_latency(samples: Sequence[Sample]) -> dict[str, Any]:
 
 def spread(values: Sequence[float]) -> Spread:
     """Return the median of the rounds, the lowest and the highest; raises statistics.StatisticsError without any."""
-    return Spread(median=round(statistics.median(values), 4), low=round(min(values), 4), high=round(max(values), 4))
+    return Spread(
+        median=round(statistics.median(values), 4),
+        low=round(min(values), 4),
+        high=round(max(values), 4),
+        interval=interval(values),
+    )
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return where the median of ever more such rounds would lie, with 95 % confidence at least; None if they are few.
 
-    It is that of the sign test: a round is above the true median as often as below, and nothing else is assumed.
+    It is that of the sign test: each round is above the true median as often as below, and none depends on another.
     Source: https://en.wikipedia.org/wiki/Sign_test.
     """
-    rounds, rank, beyond = len(values), 0, 0.0
-    while (beyond := beyond + math.comb(rounds, rank) / 2**rounds) <= 0.025:
+    number, rank, beyond = len(values), 0, 0.0
+    while (beyond := beyond + math.comb(number, rank) / 2**number) <= 0.025:
         rank += 1
-    in_order = [round(value, 4) for value in sorted(values)]
-    return (in_order[rank - 1], in_order[-rank]) if rank else None
+    in_order = sorted(values)
+    return (round(in_order[rank - 1], 4), round(in_order[-rank], 4)) if rank else None
 
 
 def throughput(samples: Sequence[Sample]) -> Spread:
@@ -75,9 +80,5 @@ def ratios(above: Sequence[Sample], below: Sequence[Sample], figure: str = "thro
 
     What slows the machine down slows both sides of a round down, and so is not in their quotient.
     """
-    return spread(quotients(above, below, figure))
-
-
-def quotients(above: Sequence[Sample], below: Sequence[Sample], figure: str = "throughput") -> list[float]:
-    """Return these, round by round; raises ValueError if the one has more rounds than the other."""
-    return [getattr(one, figure) / getattr(other, figure) for one, other in zip(above, below, strict=True)]
+    pairs = zip(above, below, strict=True)
+    return spread([getattr(one, figure) / getattr(other, figure) for one, other in pairs])
