@@ -42,7 +42,7 @@ LATE_SECONDS = 40.0
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, help="How often the contestants take turns.")
+@click.option("--rounds", default=5, show_default=True, help="How often the contestants take turns.")
 @click.option(
     "--seconds",
     default=3.0,
