@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.costs.command import COSTS
-from tests.costs.records import Costs, MoreClients, Spread
+from tests.costs.records import Costs, MoreClients
+from tests.costs.spread import Spread
 
 KEPT = Costs.read(COSTS)
 EMPTY = Costs(started=KEPT.started, seconds=1, machine=KEPT.machine, versions={}, write_path="")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from tests.costs.floor import over_floor, over_floor_alone
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import Costs, Drain, Spread
+from tests.costs.records import Costs, Drain
 from tests.costs.show.numbers import NONE, TIMES, figure, ratio, ratio_of_rounds
 from tests.costs.show.tables import Judged, Row
+from tests.costs.spread import Spread
 from tests.support.page import counted
 from todo_stack.twins import RESTATE
 

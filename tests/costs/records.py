@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
+from tests.costs.spread import Latency, Spread
 from tests.support.run_environment import Record, RunRecord
 from todo_stack.twins import PLAIN, RESTATE, TWINS
 
@@ -25,31 +26,6 @@ AnyRequestKind: TypeAlias = RequestKind | Literal["pay"]
 
 GrowthFactor: TypeAlias = Literal["clients", "web processes", "service processes", "nodes", "rows", "journals"]
 """Journals are those of the calls that the Restate server still keeps; rows are todos, and as many in the ledger."""
-
-PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
-"""Their names by the field of Latency."""
-
-
-class Spread(Record):
-    """A figure of several rounds: the median, and the lowest and highest."""
-
-    median: float
-    low: float
-    high: float
-    interval: tuple[float, float] | None = None
-    """Where the median of all such rounds lies, with 95 % confidence; None if they were too few to say."""
-
-
-class Latency(Record):
-    """Percentiles of the time of a request, in milliseconds, over all rounds.
-
-    None where the requests were too few for it: a hundred have a slowest hundredth, ninety have none.
-    """
-
-    p50: float
-    p90: float | None
-    p99: float | None
-    p999: float | None
 
 
 class Loop(Record):

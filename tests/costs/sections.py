@@ -8,9 +8,10 @@ from tests.costs.floor import PLACES, floor, made_of
 from tests.costs.goals import RECOVERY_SECONDS, goals
 from tests.costs.peers import report as of_peers
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import PERCENTILES, REQUEST_KINDS, ApplicationName, Costs, GrowthFactor, Latency, Waterfall
+from tests.costs.records import REQUEST_KINDS, ApplicationName, Costs, GrowthFactor, Waterfall
 from tests.costs.show.numbers import NONE, figure, figure_of_rounds, ratio, ratio_of_rounds
 from tests.costs.show.tables import Judged, Linear, Logarithmic, Plot, Row, Section, Table, TableCell, Tick, harm
+from tests.costs.spread import PERCENTILES, Latency
 from tests.support.page import counted
 from todo_stack.twins import RESTATE, TWINS, twin_named
 

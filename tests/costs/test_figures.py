@@ -15,8 +15,9 @@ from tests.costs.measure.waterfall import Stretch, between, durations
 from tests.costs.peers import report
 from tests.costs.peers.contestants import PEERS, Peer
 from tests.costs.peers.records import PeerCosts
-from tests.costs.records import NOOP, Costs, Spread
+from tests.costs.records import NOOP, Costs
 from tests.costs.show.numbers import NONE, figure, ratio
+from tests.costs.spread import Spread
 from todo_stack.twins import PLAIN, RESTATE
 
 KEPT, PEERS_KEPT = Costs.read(COSTS), PeerCosts.read(PEER_COSTS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from tests.costs.measure.load_generator import Sample
-from tests.costs.records import Latency, Spread
+from tests.costs.spread import Latency, Spread
 
 ENOUGH = 1010
 """Requests that have a p99.9, and some more: one that comes a moment late must not make them too few."""

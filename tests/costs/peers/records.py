@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from tests.costs.records import Spread
+from tests.costs.spread import Spread
 from tests.support.control import COMPARED
 from tests.support.history import Verdict
 from tests.support.run_environment import Record, RunRecord

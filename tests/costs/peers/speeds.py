@@ -13,7 +13,7 @@ from tests.costs.measure.running_apps import RunningApp
 from tests.costs.measure.usage import Used, of_each, put_load_and_look
 from tests.costs.peers.contestants import Contestant
 from tests.costs.peers.records import OperationCost, OtherOperation
-from tests.costs.records import Spread
+from tests.costs.spread import Spread
 
 CLIENTS = 32
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.costs.records import Spread
+from tests.costs.spread import Spread
 from tests.support.page import counted
 from tests.support.run_environment import Machine, RunRecord
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from tests.costs.records import Spread
+from tests.costs.spread import Spread
 
 
 class Bar(NamedTuple):
