@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import selectors
 import socket
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from tests.support.waiting import until
 from tests.support.web_beside import web_beside
 from todo_shared.gunicorn_worker import DeadlineWorker
 from todo_shared.sockets import has_news
+from todo_shared.thread_pool import WorkQueue
 from todo_stack.twins import PLAIN, RESTATE
 
 
@@ -54,7 +56,7 @@ def test_turns(stack: RunningStack) -> None:
 class Client:
     """As much of gunicorn's TConn as is looked at: one has sent this, of which that was read with its last request."""
 
-    initialized = True
+    initialized, is_http2 = True, False
 
     def __init__(self, sent: bytes = b"", read: bytes = b"") -> None:
         self.sock, self.its_side = socket.socketpair()
@@ -72,6 +74,7 @@ class Worker(DeadlineWorker):
 
     def __init__(self) -> None:
         self.alive, self.answered, self.waiting = True, deque(), {Client()}
+        self.begun, self.staying, self.work, self.cfg = {}, set(), WorkQueue(2), SimpleNamespace(threads=2)
         self.for_thread, self.for_loop, self.woken = list[Any](), list[Any](), list[Any]()
         self.tpool = SimpleNamespace(submit=lambda _, conn: self.for_thread.append(conn))
         self.method_queue = SimpleNamespace(defer=self.woken.append)
@@ -105,6 +108,18 @@ def test_clients_are_left_to_the_loop() -> None:
     assert worker.for_thread == [come]
     assert sorted(worker.for_loop, key=str) == sorted([(silent, True), (closed, False)], key=str)
     assert not worker.answered
+
+
+def test_thread_leaves_a_client_to_a_loop_that_is_late() -> None:
+    """A thread stays with a client that asks at once, unless the loop has something to do that it has not come to."""
+    worker, come, other = Worker(), Client(sent=b"GET"), Client()
+    worker.waiting.clear()
+    with selectors.DefaultSelector() as worker.poller:
+        worker.poller.register(other.sock, selectors.EVENT_READ)
+        assert worker._stay(come)
+        other.its_side.send(b"GET")
+        assert not worker._stay(come)
+    assert not worker.staying
 
 
 def test_end_of_a_worker() -> None:

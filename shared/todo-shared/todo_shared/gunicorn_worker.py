@@ -129,7 +129,8 @@ class DeadlineWorker(ThreadWorker):
         try:
             with aside():
                 has_come = has_news(conn.sock.fileno(), STAY_MILLISECONDS)
-            return has_come and self.work.fits()
+            # Where the loop has something to do that it has not come to, others may wait whom this thread does not see.
+            return has_come and self.work.fits() and not has_news(self.poller.fileno())
         finally:
             self.staying.discard(conn)
 
