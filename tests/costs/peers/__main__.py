@@ -47,7 +47,7 @@ LATE_SECONDS = 40.0
     "--seconds",
     default=3.0,
     show_default=True,
-    help="How long each load of adds lasts, two in a round; others last half.",
+    help="How long one client adds in each round; many add twice as long, and other loads last half.",
 )
 @click.option("--kills", default=5, show_default=True, help="How often each writing process is killed.")
 def main(rounds: int, seconds: float, kills: int) -> None:
