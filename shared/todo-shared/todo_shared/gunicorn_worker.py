@@ -129,8 +129,12 @@ class DeadlineWorker(ThreadWorker):
         try:
             with aside():
                 has_come = has_news(conn.sock.fileno(), STAY_MILLISECONDS)
-            # Where the loop has something to do that it has not come to, others may wait whom this thread does not see.
-            return has_come and self.work.fits() and not has_news(self.poller.fileno())
+                # A selector has news while what is registered there has: the loop has something to do that it has not
+                # come to, and others may wait whom this thread does not see.
+                is_free = has_come and not has_news(self.poller.fileno())
+            return is_free and self.work.fits()
+        except ValueError:  # The loop has ended, and its selector is closed.
+            return False
         finally:
             self.staying.discard(conn)
 
