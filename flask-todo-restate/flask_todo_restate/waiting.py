@@ -1,7 +1,7 @@
 """What waits: the pending calls that a page lists, and what became of those that this browser was promised."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
@@ -51,9 +51,9 @@ class Notice:
 class Waiting:
     """What a page tells: the calls that are pending, newest first, how many more there are, and notices."""
 
-    calls: list[Call]
+    calls: Sequence[Call]
     more: int
-    notices: list[Notice]
+    notices: Sequence[Notice]
     is_asked: bool
     """Whether Restate could be asked: without it, a call may have ended long ago."""
 
@@ -105,6 +105,9 @@ def init_app(app: Flask, admin_url: str, dashboard_url: str) -> Pending:
     return pending_calls
 
 
+_NOTHING = Waiting(calls=[], more=0, notices=[], is_asked=True)
+
+
 def _waiting(pending: Pending, todos: Iterable[TodoData]) -> Waiting:
     """Return what Restate tells of all calls, and the ingress of those that this browser has just handed over.
 
@@ -112,6 +115,9 @@ def _waiting(pending: Pending, todos: Iterable[TodoData]) -> Waiting:
     """
     own = remembered()
     told = pending.look(call.id for call in own)
+    earlier = forgotten_before()
+    if not (own or told.total or earlier):
+        return _NOTHING
     tasks = {todo.id: todo.task for todo in todos} if own or told.calls else {}
     calls = {call.id: call for call in told.calls}
     states, is_asked = _states(own, set(calls))
@@ -139,7 +145,7 @@ def _waiting(pending: Pending, todos: Iterable[TodoData]) -> Waiting:
         saved, them = ("1 change is saved", "it") if count == 1 else (f"{count} changes are saved", "them")
         then = " and will be applied." if is_asked else f". What became of {them} is told as soon as Restate answers."
         notices.insert(0, Notice(saved + then))
-    if earlier := forgotten_before():
+    if earlier:
         text = f"Of {earlier} more that you made before, this page cannot tell any more what became of them."
         notices.append(Notice(text, call=Call(EARLIER, "")))
     named = [replace(call, todo=tasks.get(call.todo_id or 0, "")) for call in calls.values()]

@@ -1,10 +1,12 @@
 """The way that a write takes, for the strip at the foot of each page; and pages that a script fetches again."""
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
+from markupsafe import Markup
 
 from todo_shared.markup import hidden_fields, icon, rows
 from todo_shared.models.database import outage
@@ -37,8 +39,15 @@ def is_fetched_again() -> bool:
 def register(app: Flask) -> None:
     """Give the pages a strip, and let a script fetch them again."""
     plain = [Hop("Flask", works=True)]
+
+    @functools.lru_cache(maxsize=100)
+    def strip(*hops: Hop) -> Markup:
+        """Return the strip, which is made once for each state of the way."""
+        return Markup(app.jinja_env.get_template("_way.html").render(hops=hops))  # noqa: S704 - it is a template's
+
     app.jinja_env.globals.update(
         way=lambda: [*plain, Hop("PostgreSQL", works=outage.works)],
+        strip=strip,
         waiting=lambda *_: None,
         is_fetched_again=is_fetched_again,
         icon=icon,
