@@ -22,6 +22,7 @@ from flask_todo_restate.settings import ServiceSettings
 from todo_shared import logs, metrics, tracing
 from todo_shared.features.outside import outside_settings
 from todo_shared.settings import load
+from todo_shared.thread_pool import WorkQueue, thread_pool
 
 OPERATION_ID = re.compile(r"\w+/(?:\d+/)?\w+/(.+)\.[0-9a-f]{16}")
 """An operation's id: the handler's address, the key of the request, and what stands for its content."""
@@ -75,7 +76,9 @@ def main() -> None:
     _measure()
     tracing.instrument()
     tracing.start("flask-todo-restate service")
-    serve(app, settings, threads=settings.db_pool_size + OUTSIDE_CALLS, ledger=ledger, at_end=_end)
+    # More would wait for a connection, and take turns meanwhile.
+    steps = thread_pool(settings.db_pool_size + OUTSIDE_CALLS, WorkQueue(settings.db_pool_size))
+    serve(app, settings, threads=steps, ledger=ledger, at_end=_end)
 
 
 if __name__ == "__main__":

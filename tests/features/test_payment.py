@@ -1,14 +1,18 @@
 """Money: in both twins a bounty is charged once, whatever is clicked twice; they differ in what a crash leaves."""
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
+from flask_todo_restate.settings import ServiceSettings
 from tests.support.browser import Browser
 from tests.support.outside_world import OutsideWorldClient
 from tests.support.running_twin import RunningTwin, new_key
 from tests.support.user import new_name
+from tests.support.waiting import until
 
 BOUNTY = {"amount": 1250, "currency": "EUR"}
 
@@ -186,3 +190,18 @@ def test_list_says_what_is_set(todo: Todo, browser: Browser) -> None:
     todo.call("PUT", "/reminder", {"in_seconds": 3600})
     assert said() == ["bounty set", "reminder set"]
     assert browser.get(f"/todos/{todo.id}").status_code == 200
+
+
+def test_provider_that_lets_wait(durable: RunningTwin) -> None:
+    """Payments that wait for their provider, more than there are connections, keep no add waiting."""
+    world = OutsideWorldClient(durable.stack.outside_world_url(durable.which), durable.which.key)
+    todos = [Todo(durable, world) for _ in range(ServiceSettings.model_fields["db_pool_size"].default + 2)]
+    with contextlib.ExitStack() as told, ThreadPoolExecutor(len(todos)) as pool:
+        for todo in todos:
+            told.enter_context(world.told_for(todo.id, "payments", "slow", seconds_each=1, count=1))
+        payments = [pool.submit(todo.pay) for todo in todos]
+        asked = "the provider is asked for all of them"
+        until(lambda: all(world.requests_for(todo.id, "payments") for todo in todos), asked)
+        durable.add(new_name("not kept waiting"))
+        assert not any(payment.done() for payment in payments)
+        assert all(payment.result().ok for payment in payments)

@@ -71,13 +71,14 @@ def serve(
     app: RestateAppT,
     settings: EndpointSettings,
     *,
-    threads: int,
+    threads: int | ThreadPoolExecutor,
     ledger: Ledger | None = None,
     at_end: Callable[[], object] = int,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then end within seconds even with calls in flight: Restate repeats those.
 
-    `threads` is how many steps each process runs at once: as many as its pool has connections. The ledger is purged.
+    `threads` is how many steps each process runs at once: as many as its pool has connections. Or it is a pool of them,
+    which has not begun: each process has one of its own. The ledger is purged.
     `at_end` is called in each process when it serves no more, and has a second; what is registered with atexit is not.
     Raises SystemExit: the port is not available, or a worker has ended.
     """
@@ -116,10 +117,13 @@ def _listen(settings: EndpointSettings) -> socket.socket:
         raise SystemExit(f"{where}: {why}") from None
 
 
-async def _serve(app: RestateAppT, listener: socket.socket, threads: int, at_end: Callable[[], object]) -> None:
+async def _serve(
+    app: RestateAppT, listener: socket.socket, threads: int | ThreadPoolExecutor, at_end: Callable[[], object]
+) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    pool = threads if isinstance(threads, ThreadPoolExecutor) else ThreadPoolExecutor(threads, "step")
     # Steps run in the loop's default executor.
-    loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="step"))
+    loop.set_default_executor(pool)
 
     def end() -> None:
         # Each call that is cut off now would be a traceback.

@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from todo_shared.settings import load
+from todo_shared.thread_pool import aside
 
 REPEATED_LATER = (408, 425, 429)
 """Refusals that are not for good, as are all of 500 and more."""
@@ -80,14 +81,15 @@ class OutsideWorld:
         self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
         settings = outside_settings()
-        response = _session().request(
-            method,
-            settings.outside_world_url.rstrip("/") + path,
-            json=body,
-            headers=headers,
-            timeout=settings.outside_timeout_seconds,
-            allow_redirects=False,
-        )
+        with aside():
+            response = _session().request(
+                method,
+                settings.outside_world_url.rstrip("/") + path,
+                json=body,
+                headers=headers,
+                timeout=settings.outside_timeout_seconds,
+                allow_redirects=False,
+            )
         raise_for_refusal(response)
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer

@@ -11,6 +11,7 @@ from todo_shared.features.outside import OutsideWorld
 from todo_shared.features.schemas import CompletedRequest, WatcherData, WatcherRequest
 from todo_shared.models import Watcher
 from todo_shared.operations import AnySession
+from todo_shared.thread_pool import aside
 
 NONE = "Nobody watches this todo."
 
@@ -47,4 +48,5 @@ def call(world: OutsideWorld, req: CompletedRequest) -> None:
     """Tell the watcher, once for each completion; raises as webhook.call() does."""
     body = {"todo": req.todo_id, "title": req.title, "completed_at": shown(req.completed_at)}
     headers = {"Idempotency-Key": req.key, "Reference": world.reference(req.todo_id)}
-    webhook.call(req.url, body, headers)
+    with aside():
+        webhook.call(req.url, body, headers)
