@@ -198,7 +198,7 @@ def test_provider_that_lets_wait(durable: RunningTwin) -> None:
     todos = [Todo(durable, world) for _ in range(ServiceSettings.model_fields["db_pool_size"].default + 2)]
     with contextlib.ExitStack() as told, ThreadPoolExecutor(len(todos)) as pool:
         for todo in todos:
-            told.enter_context(world.told_for(todo.id, "payments", "slow", seconds_each=1, count=1))
+            told.enter_context(world.told_for(todo.id, "payments", "slow", seconds_each=2, count=1))
         payments = [pool.submit(todo.pay) for todo in todos]
         asked = "the provider is asked for all of them"
         until(lambda: all(world.requests_for(todo.id, "payments") for todo in todos), asked)

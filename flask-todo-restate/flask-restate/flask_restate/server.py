@@ -1,7 +1,7 @@
 """Serves handlers to Restate with granian, and stops without hanging.
 
 `hypercorn --bind 127.0.0.1:9080 your_module:app` also works. It takes more of the processor for each call, and lacks
-the settings below that are UNLIMITED, one thread per database connection for steps, the purge of the ledger, and a
+the settings below that are UNLIMITED, a number of steps at once that suits the database, the purge of the ledger, and a
 stop: with calls in flight it does not end. uvloop takes less than asyncio's own loop.
 """
 

@@ -133,7 +133,7 @@ class DeadlineWorker(ThreadWorker):
                 # come to, and others may wait whom this thread does not see.
                 is_free = has_come and not has_news(self.poller.fileno())
             return is_free and self.work.fits()
-        except ValueError:  # The loop has ended, and its selector is closed.
+        except ValueError:  # The loop has ended, and its selector is closed, or the connection is.
             return False
         finally:
             self.staying.discard(conn)
