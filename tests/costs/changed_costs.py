@@ -29,7 +29,10 @@ def usage(**cpu_ms: float) -> dict[str, Any]:
 def in_turn(durable: float, alone: float) -> dict[str, Any]:
     """Return what a durable add takes with one client, where its floor takes 4 ms in turn, and twice `alone` else."""
     (kept,) = (one for one in KEPT.waterfalls if one.floor_ms)
-    by_name = {"floor_ms": {"plain": 1, "noop": 3}, "alone_ms": {"restate": durable, "plain": alone, "noop": alone}}
+    by_name = {
+        "floor_ms": {"plain": 1, "noop": 3},
+        "alone_ms": {"restate": durable, "plain": alone, "noop": alone, "both": 3 * alone},
+    }
     return {"waterfalls": [kept.model_copy(update={"total_ms": durable, **by_name})]}
 
 

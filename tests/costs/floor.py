@@ -1,10 +1,21 @@
 """The sections about the parts of an add and a page: what they cost at least, and what they could come to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tests.costs.part_names import CALL, FLASK, LEDGER, PAGES, PENDING, SESSION, TEMPLATE
-from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN, Costs, Part, Parts
+from tests.costs.records import (
+    BOTH,
+    BY_HYPERCORN,
+    MINIMAL,
+    NOOP,
+    WITH_RUN,
+    WITHOUT_RUN,
+    ApplicationName,
+    Costs,
+    Part,
+    Parts,
+)
 from tests.costs.show.numbers import NONE, figure, ratio
 from tests.costs.show.tables import Linear, Plot, Row, Section, Table
 from tests.support.page import counted
@@ -15,17 +26,20 @@ _BY_HYPERCORN = {NOOP: "granian", BY_HYPERCORN: "hypercorn"}
 
 _COULD_BE = ["", "as it is", "at least", "floor"]
 _LEAST = (
-    "How many a second there would be if processor time alone decided. At least: a durable add with the least call and "
-    "a ledger step that takes no more than the plain add's session, which the floor has, too; a durable page that "
-    "differs from the plain one only in what it tells of what is pending; a page of which every part is the least; a "
-    "plain add with the packages agreed on and no code of the twin around its session. Floor: a plain add and a step "
-    "that does nothing; a plain page; a minimal add. The last figure checks such sums: it would be 1 if processor time "
-    "alone did decide."
+    "Of a durable add, the floor was measured: both parts of it in one piece, where the load generator makes the "
+    "call at the ingress. At least: that, with a call by urllib3, the ledger's row by psycopg2, and what Restate "
+    "and PostgreSQL take more for a durable add, as it is. The rest is how many a second there would be if "
+    "processor time alone decided. At least: a durable page that is other than the plain one only in what it tells "
+    "of what is pending; a page of which every part is the least; a plain add with the packages agreed on and no "
+    "code of the twin around its session. Floor: a plain page; a minimal add. The last figure checks such sums: it "
+    "would be 1 if processor time alone did decide."
 )
 _ONE_CLIENT = ["", "p50 ms, in turn", "p50 ms, one after the other"]
 _ALONE = (
     "The first two columns are of one client that sends and reads on a socket: each add in turn with the others, and "
-    "hundreds of each one after the other."
+    "hundreds of each one after the other. The sum has each part of the floor by itself, and what servers do over and "
+    "over again they do for less. In one piece, each client makes a plain add, and then calls the step, as a durable "
+    "add does both."
 )
 _HALVES = ["", "in the durable add", "in the floor", "above it"]
 _HALF_OF = {PLAIN.key: "what a plain add has", NOOP: "what a step that does nothing has"}
@@ -63,21 +77,27 @@ def floor(costs: Costs) -> Section:
 
 def _over_floor(costs: Costs) -> list[Row]:
     in_turn, alone = _one_client(costs)
-    names = {PLAIN.key: "plain add", NOOP: "durable step that does nothing", RESTATE.key: "durable add"}
-    taken = {name: [in_turn.get(name), alone.get(name), *_of_many(costs, name)] for name in names}
-    if not any(any(each) for each in taken.values()):
-        return []
-    plain, noop, durable = (Row([what, *map(figure, taken[name])]) for name, what in names.items())
-    sums = [one + other if one and other else None for one, other in zip(taken[PLAIN.key], taken[NOOP], strict=True)]
+
+    def taken(name: ApplicationName) -> list[float | None]:
+        return [in_turn.get(name), alone.get(name), *_of_many(costs, name)]
+
+    def over(these: Sequence[float | None], those: Sequence[float | None]) -> list[str]:
+        return [ratio(one / other) if one and other else NONE for one, other in zip(these, those, strict=True)]
+
+    plain, noop, both, durable = map(taken, (PLAIN.key, NOOP, BOTH, RESTATE.key))
+    sums = [one + other if one and other else None for one, other in zip(plain, noop, strict=True)]
     sums[2] = None  # Nobody does both in one second.
-    over = [one / least if one and least else None for one, least in zip(taken[RESTATE.key], sums, strict=True)]
-    shares = [ratio(each) if each else NONE for each in over]
+    if not any(sums):
+        return []
     return [
-        plain,
-        noop,
-        Row(["both: the floor", *map(figure, sums)]),
-        durable,
-        Row(["durable add / floor", *shares]),
+        Row(["plain add", *map(figure, plain)]),
+        Row(["durable step that does nothing", *map(figure, noop)]),
+        Row(["both: the floor, a sum", *map(figure, sums)]),
+        Row(["both: the floor, in one piece", *map(figure, both)]),
+        Row(["durable add", *map(figure, durable)]),
+        Row(["durable add / the sum", *over(durable, sums)]),
+        Row(["in one piece / the sum", *over(both, sums)]),
+        Row(["durable add / in one piece", *over(durable, both)]),
     ]
 
 
@@ -102,6 +122,12 @@ def over_floor(costs: Costs) -> float | None:
 def over_floor_alone(costs: Costs) -> float | None:
     """Return the same of many of each one after the other."""
     return _over(_one_client(costs)[1])
+
+
+def over_both(costs: Costs) -> tuple[float | None, float | None]:
+    """Return the time and the processor time of a durable add over those of both parts of its floor in one piece."""
+    alone, cpu = _one_client(costs)[1], [costs.cpu_ms(name) for name in (RESTATE.key, BOTH)]
+    return alone[RESTATE.key] / alone[BOTH] if BOTH in alone else None, cpu[0] / cpu[1] if cpu[0] and cpu[1] else None
 
 
 def _over(taken: Mapping[str, float]) -> float | None:
@@ -135,22 +161,36 @@ def made_of(costs: Costs) -> Section:
 
 
 class Durable(NamedTuple):
-    """Processor time of a durable add: as it is, with what is above the floor at its least, and at the floor; ms."""
+    """Processor time of a durable add, in ms: as it is, its floor in one piece, and that with the least it lacks."""
 
     is_now: float
     at_least: float
     floor: float
 
 
+_OF_BOTH = BOTH, RESTATE.key
+
+
 def durable_add(costs: Costs) -> Durable | None:
-    """Return what it takes and could take, if all of that was measured."""
-    plain, noop, durable = map(costs.cpu_ms, (PLAIN.key, NOOP, RESTATE.key))
+    """Return what it takes and could take, if all of that was measured.
+
+    Its floor lacks the call at the ingress, the ledger's row, and what Restate and PostgreSQL take more for that, which
+    counts as it is.
+    """
+    both, durable = ({one.server: one.cpu_ms for one in costs.usage if one.application == name} for name in _OF_BOTH)
     parts = _parts(costs)
-    if not (plain and noop and durable and parts.keys() >= {CALL, LEDGER, SESSION}):
+    if not (both and durable and parts.keys() >= {CALL, LEDGER, SESSION}):
         return None
-    # The call at its least; the ledger not below the session that the floor has, too.
-    least = (parts[CALL].least or 0) + max(parts[LEDGER].least or 0, parts[SESSION].ours)
-    return Durable(durable, durable - (parts[CALL].ours + parts[LEDGER].ours - least), plain + noop)
+    row = (parts[LEDGER].least or 0) - (parts[SESSION].least or 0)
+    more = sum(max(0, durable[server] - both[server]) for server in ("restate", "db"))
+    floor = sum(both.values())
+    return Durable(sum(durable.values()), floor + (parts[CALL].least or 0) + max(0, row) + more, floor)
+
+
+def _with_generator(costs: Costs, name: ApplicationName) -> float:
+    """Return what an add takes with that of the load generator, which makes two requests for the floor; ms."""
+    loop = costs.loop(name, most=True)
+    return (costs.cpu_ms(name) or 0) + (1000 * loop.generator_cpu / loop.per_second.median if loop else 0)
 
 
 def _parts(costs: Costs) -> Mapping[str, Part]:
@@ -160,18 +200,25 @@ def _parts(costs: Costs) -> Mapping[str, Part]:
 def _could_be(costs: Costs) -> Iterator[Row]:
     """Return what was measured, and what it would be if processor time were that of the least parts, or the floor."""
     plain, minimal, adds = costs.cpu_ms(PLAIN.key), costs.cpu_ms(MINIMAL), costs.ratio("add", most=True)
+    _, alone = _one_client(costs)
+    if alone.keys() >= {PLAIN.key, NOOP, BOTH}:
+        durable, both = (ratio(alone[name] / (alone[PLAIN.key] + alone[NOOP])) for name in (RESTATE.key, BOTH))
+        yield Row(["p50 of a durable add / of its floor, a sum, one after the other", durable, NONE, both])
     if takes := durable_add(costs):
-        yield Row(["CPU of a durable add / of its floor", *(ratio(each / takes.floor) for each in takes)])
-        if adds:
-            now = adds.throughput.median * takes.is_now
-            yield Row(["adds a second, durable / plain", *(ratio(now / each) for each in takes)])
+        if summed := sum(costs.cpu_ms(name) or 0 for name in (PLAIN.key, NOOP)):
+            yield Row(["CPU of a durable add / of its floor, a sum", *(ratio(each / summed) for each in takes)])
+        if adds and costs.both:
+            floor, now = (_with_generator(costs, name) for name in _OF_BOTH)
+            at_least = costs.both.median * floor / (now - takes.is_now + takes.at_least)
+            could = adds.throughput.median, at_least, costs.both.median
+            yield Row(["adds a second, durable / plain", *map(ratio, could)])
     made = {one.request: one for one in costs.parts}
     if made.keys() >= {*PAGES}:
         yield from _pages_could_be(costs, *(made[name] for name in PAGES))
     if plain and minimal and costs.minimal and (flask := _parts(costs).get(FLASK)):
-        now = costs.minimal.median * plain
+        per_second = costs.minimal.median * plain
         could = plain, plain - flask.ours + (flask.least or flask.ours), minimal
-        yield Row(["adds a second, plain / minimal", *(ratio(now / each) for each in could)])
+        yield Row(["adds a second, plain / minimal", *(ratio(per_second / each) for each in could)])
 
 
 def _pages_could_be(costs: Costs, plain: Parts, durable: Parts) -> Iterator[Row]:

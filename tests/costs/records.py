@@ -13,6 +13,9 @@ ApplicationName: TypeAlias = str
 MINIMAL = "minimal"
 """A Flask application of a few lines that only inserts, with psycopg2."""
 
+BOTH = "both"
+"""The floor of a durable add in one piece: each client makes a plain add, and then calls a step that does nothing."""
+
 NOOP, BY_HYPERCORN, WITH_RUN, WITHOUT_RUN = "noop", "by_hypercorn", "with_run", "without_run"
 """Calls at Restate's ingress: a durable step that does nothing, the same served by hypercorn as in the article, and an
 add with and without ctx.run."""
@@ -222,8 +225,14 @@ class Costs(RunRecord):
     closed_loops: Sequence[ClosedLoop] = ()
     open_loops: Sequence[OpenLoop] = ()
     ratios: Sequence[TwinRatio] = ()
+    short_lists: Sequence[ClosedLoop] = ()
+    """Lists in many short turns, by one load generator: of these are the ratios of lists."""
+    reads: Spread | None = None
+    """Restate over plain: lists a second with all numbers of clients (geometric mean), by round."""
     minimal: Spread | None = None
     """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
+    both: Spread | None = None
+    """Both parts of a durable add's floor over the plain twin: adds per second as above."""
     more_clients: Sequence[MoreClients] = ()
     usage: Sequence[ServerUsage] = ()
     """Of the twins, and of calls at the ingress."""

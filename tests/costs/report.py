@@ -6,7 +6,7 @@ The READMEs have it from cog: tables and sentences between `[[[cog` and `[[[end]
 from datetime import timedelta
 
 from tests.costs.command import COSTS, PEER_COSTS
-from tests.costs.floor import over_floor, over_floor_alone
+from tests.costs.floor import over_both, over_floor, over_floor_alone
 from tests.costs.peers.records import PeerCosts
 from tests.costs.records import Costs, RequestKind
 from tests.costs.sections import sections
@@ -49,12 +49,13 @@ def answer(costs: Costs) -> list[str]:
             f"A durable add takes {figure(durable_cpu, 'ms')} of a core, a plain one {figure(plain_cpu, 'ms')}: 1,000 "
             "a second need as many cores, on paper."
         )
-    in_turn, alone = over_floor(costs), over_floor_alone(costs)
-    if in_turn and alone and (over := costs.cpu_over_floor):
+    in_turn, alone, (time, cpu) = over_floor(costs), over_floor_alone(costs), over_both(costs)
+    if in_turn and alone and time and cpu and (over := costs.cpu_over_floor):
         found.append(
             "Against its floor, a plain add and a durable step that does nothing, the durable add takes "
             f"{ratio(in_turn)} the time in turn with them, {ratio(alone)} where many of each follow one another, and "
-            f"{ratio(over)} the processor."
+            f"{ratio(over)} the processor; where a client does both in one piece, {ratio(time)} the time, and "
+            f"{ratio(cpu)} the processor."
         )
     if costs.recoveries:
         worst = max(one.applied_after_seconds for one in costs.recoveries)

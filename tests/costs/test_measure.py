@@ -1,5 +1,6 @@
 """What make bench measures is what it claims: every request counts, and each application starts with the same rows."""
 
+import contextlib
 import functools
 import itertools
 import os
@@ -12,14 +13,14 @@ from itertools import product
 import pytest
 
 from tests.costs.measure import LoadError, load, parts, pinned, usage
-from tests.costs.measure.beside_twins import minimal_app, step_apps
+from tests.costs.measure.beside_twins import both_app, minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.load_generator import LIST, put_load
+from tests.costs.measure.load_generator import LIST, Load, put_load, put_loads
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.part_names import PAGES
 from tests.costs.peers import speeds
 from tests.costs.peers.contestants import PEERS
-from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, REQUEST_KINDS
+from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, REQUEST_KINDS, TWIN_NAMES
 from tests.support.control import LEDGER_ONLY
 from tests.support.database import execute
 from todo_stack import tree
@@ -35,6 +36,8 @@ SHORT = load.LoadPlan(
     warm_up_seconds=0.1,
     open_seconds=dict.fromkeys(REQUEST_KINDS, 0.3),
     open_slices=1,
+    short_rounds=2,
+    short_seconds=0.1,
     steps_after=2,
 )
 
@@ -63,22 +66,22 @@ def minimal(twins: list[RunningApp], make_minimal: Callable[[], RunningApp]) -> 
     return make_minimal()
 
 
+def rows(app: RunningApp) -> int:
+    """Return how many todos there are."""
+    return int(execute(app.database, "SELECT count(*) FROM todo")[0][0])
+
+
 @pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
 @pytest.mark.whole
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
     """Each counted add is a row more, each counted deletion a row less, and each counted payment one charge."""
     twin = twins[number]
 
-    def rows() -> int:
-        return int(execute(twin.database, "SELECT count(*) FROM todo")[0][0])
-
-    add = twin.prepare("add")
-    assert rows() == ROWS
-    added = put_load(twin.url, add, clients=4, seconds=20, stop_after=20)
-    assert (len(added.milliseconds), rows()) == (20, ROWS + 20)
+    added = put_load(twin.url, twin.prepare("add"), clients=4, seconds=20, stop_after=20)
+    assert (len(added.milliseconds), rows(twin)) == (20, ROWS + 20)
 
     deleted = put_load(twin.url, twin.prepare("delete", 20), clients=4, seconds=20, stop_after=20)
-    assert (len(deleted.milliseconds), rows()) == (20, ROWS)
+    assert (len(deleted.milliseconds), rows(twin)) == (20, ROWS)
 
     paid = put_load(twin.url, twin.prepare("pay", 20), clients=4, seconds=20, stop_after=20)
     charges = "SELECT count(*), count(DISTINCT charge) FROM payment WHERE status = 'paid'"
@@ -90,10 +93,10 @@ def test_everything_is_measured(twins: list[RunningApp], minimal: RunningApp, st
     """Both twins are measured at every kind of request, in both loops and at one rate, and all others at adding."""
     steps: list[int] = []
     with step_apps(stack, no_log) as at_ingress:
-        others = [minimal, *at_ingress]
+        others = [minimal, *at_ingress, both_app(twins[0], at_ingress[0])]
         measured = load.measure([*twins, *others], SHORT, lambda _what, of: steps.append(of))
-    # Samples to warm up, of closed loops and of open ones; what follows is still to come.
-    assert steps == [13 + 26 + 8 + 2] * (13 + 26 + 8)
+    # Samples to warm up, of closed loops, of all lists at once, and of open loops; what follows is still to come.
+    assert steps == [14 + 28 + 1 + 8 + 2] * (14 + 28 + 1 + 8)
     loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
     closed, opened = measured["closed_loops"], measured["open_loops"]
     assert sorted((one.application, one.request) for one in closed) == sorted(
@@ -105,9 +108,10 @@ def test_everything_is_measured(twins: list[RunningApp], minimal: RunningApp, st
     assert [(one.application, one.clients, one.fewer) for one in measured["more_clients"]] == [
         (twin.name, 2, 1) for twin in twins
     ]
-    assert all(one.answers and one.per_second.median > 0 for one in closed)
+    assert all(one.answers and one.per_second.median > 0 for one in (*closed, *measured["short_lists"]))
+    assert [(one.clients, one.application) for one in measured["short_lists"]] == [*product((1, 2), TWIN_NAMES)]
     assert len({(one.request, one.rate) for one in opened}) == len(REQUEST_KINDS)
-    assert measured["minimal"] is not None
+    assert all(measured[name].median > 0 for name in ("reads", "minimal", "both"))
 
 
 @pytest.mark.whole
@@ -120,9 +124,13 @@ def test_steps_at_the_ingress(twins: list[RunningApp], stack: Stack) -> None:
             taken = put_load(app.url, app.prepare("add"), clients=4, seconds=20, stop_after=20)
             written = 0 if app.name in (NOOP, BY_HYPERCORN) else 20
             assert (len(taken.milliseconds), execute(durable.database, count)) == (20, [(ROWS + written, written)])
-        used = usage.measure(apps, stack.ports.restate_node, 2, 0.5, lambda *_: None)["usage"]
+        both = both_app(twins[0], apps[0])
+        assert len(put_load(both.url, both.prepare("add"), clients=4, seconds=20, stop_after=20).milliseconds) == 20
+        assert rows(twins[0]) == ROWS + 20
+        used = usage.measure([*apps, both], stack.ports.restate_node, 2, 0.5, lambda *_: None)["usage"]
+    assert all(one.cpu_ms > 0 for one in used if one.application == both.name)
     assert {(one.application, one.server) for one in used} == {
-        (app.name, server) for app in apps for server in app.servers
+        (app.name, server) for app in [*apps, both] for server in app.servers
     }
 
 
@@ -181,20 +189,26 @@ class _Busy(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_busy_server() -> None:
-    """That a server has no room is counted apart where it is meant to be told, and an error elsewhere."""
-    with HTTPServer((HOST, 0), _Busy) as server, ThreadPoolExecutor(1) as thread:
+@contextlib.contextmanager
+def served(handler: type[BaseHTTPRequestHandler], kind: type[HTTPServer] = HTTPServer) -> Iterator[str]:
+    """Yield the address of a server."""
+    with kind((HOST, 0), handler) as server, ThreadPoolExecutor(1) as thread:
         serving = thread.submit(server.serve_forever)
-        url = f"http://{HOST}:{server.server_port}"
         try:
-            taken = put_load(url, LIST._replace(busy=503), seconds=20, stop_after=10)
-            assert (len(taken.milliseconds), taken.refused) == (5, 5)
-            assert taken.seconds > 0.5
-            with pytest.raises(LoadError, match="503"):
-                put_load(url, LIST, seconds=20, stop_after=10)
+            yield f"http://{HOST}:{server.server_port}"
         finally:
             server.shutdown()
         serving.result()
+
+
+def test_busy_server() -> None:
+    """That a server has no room is counted apart where it is meant to be told, and an error elsewhere."""
+    with served(_Busy) as url:
+        taken = put_load(url, LIST._replace(busy=503), seconds=20, stop_after=10)
+        assert (len(taken.milliseconds), taken.refused) == (5, 5)
+        assert taken.seconds > 0.5
+        with pytest.raises(LoadError, match="503"):
+            put_load(url, LIST, seconds=20, stop_after=10)
 
 
 def test_clients_that_connect() -> None:
@@ -217,17 +231,36 @@ def test_clients_that_connect() -> None:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-    with ThreadingHTTPServer((HOST, 0), SlowToConnect) as server, ThreadPoolExecutor(1) as thread:
-        serving = thread.submit(server.serve_forever)
-        try:
-            taken = put_load(f"http://{HOST}:{server.server_port}", LIST, clients=2, seconds=0.3)
-        finally:
-            server.shutdown()
-        serving.result()
+    with served(SlowToConnect, ThreadingHTTPServer) as url:
+        taken = put_load(url, LIST, clients=2, seconds=0.3)
     assert 10 <= taken.early.answers < len(taken.milliseconds)
     late, seconds = len(taken.milliseconds) - taken.early.answers, taken.seconds - taken.early.seconds
     assert seconds >= 0.3
     assert taken.throughput == late / seconds
+    of_all = taken.while_all_ask()
+    assert taken.early.answers < len(of_all.milliseconds) <= len(taken.milliseconds)
+    assert taken.seconds >= of_all.seconds >= taken.early.seconds + 0.3
+
+
+def test_loads_take_turns() -> None:
+    """Each round has a sample of each load, in every other one the other way round; requests follow one another."""
+    seen: list[str] = []
+
+    class Noting(_Busy):
+        """Notes what it is asked."""
+
+        def do_GET(self) -> None:
+            """Answer 200."""
+            seen.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    with served(Noting) as url:
+        one, other = LIST._replace(path="/one", then=(url, LIST._replace(path="/then"))), LIST._replace(path="/other")
+        taken = put_loads([Load(url, each, seconds=20, stop_after=2) for each in (one, other)], rounds=2)
+    assert [[len(sample.milliseconds) for sample in samples] for samples in taken] == [[2, 2], [2, 2]]
+    assert seen == [*["/one", "/then"] * 2, *["/other"] * 4, *["/one", "/then"] * 2]
 
 
 @pytest.mark.usefixtures("twins")

@@ -51,7 +51,9 @@ def draw(sections: list[Section]) -> BeautifulSoup:
 
 def test_kept_results_are_whole() -> None:
     """What the READMEs show is of runs in which everything was measured."""
-    assert all(getattr(KEPT, field) for field in (*MEASURED, "minimal", "idle_memory_mb"))
+    assert all(
+        getattr(KEPT, field) for field in (*MEASURED, "short_lists", "reads", "minimal", "both", "idle_memory_mb")
+    )
     assert [row.name for row in PEERS_KEPT.rows] == [peer.name for peer in PEERS]
     measured = [(one.operation, one.name) for one in PEERS_KEPT.operations]
     assert measured in ([], list(product(OTHER_OPERATIONS, (twin.key for twin in COMPARED))))
@@ -60,11 +62,11 @@ def test_kept_results_are_whole() -> None:
 def test_every_figure_has_its_place() -> None:
     """There is a row for each thing that was measured."""
     rows = {section.key: sum(len(table.rows) for table in section.tables) for section in SECTIONS}
-    assert rows["closed"] == len(KEPT.closed_loops)
+    assert rows["closed"] == len(KEPT.closed_loops) + len(KEPT.short_lists)
     assert rows["open"] == len(KEPT.open_loops)
     # Of each the sum or the rest, and the total; what an add and a page could come to; and of the drains.
     assert rows["waterfall"] == sum(len(one.hops) + 2 for one in KEPT.waterfalls)
-    assert rows["parts"] == sum(len(one.parts) + 2 for one in KEPT.parts) + 6
+    assert rows["parts"] == sum(len(one.parts) + 2 for one in KEPT.parts) + 7
     assert rows["recovery"] == len(KEPT.recoveries) + len(KEPT.drains)
     assert rows["growth"] == len(KEPT.growth)
     assert len(report.price_of_durability(KEPT).rows) == 5
@@ -135,18 +137,18 @@ def loops(application: str, p50: float, per_second: float) -> list[ClosedLoop]:
 
 def test_floor() -> None:
     """It is the plain add and the step that does nothing; an add without ctx.run stands beside one with it."""
-    figures = {"plain": (2, 700), "noop": (3, 600), "restate": (6, 300), "with_run": (4, 400), "without_run": (3, 600)}
+    figures = {"plain": (2, 700), "noop": (3, 600), "both": (7, 400), "restate": (6, 300)}
+    figures |= {"with_run": (4, 400), "without_run": (3, 600)}
     measured = [loop for name, each in figures.items() for loop in loops(name, *each)]
-    taken = usage(plain=1, noop=2, restate=4, with_run=3, without_run=1.5)
+    taken = usage(plain=1, noop=2, both=3.2, restate=4, with_run=3, without_run=1.5)
     costs = EMPTY.model_copy(update={"closed_loops": measured, **in_turn(5, 1), **taken})
     (section,) = (one for one in sections(costs, None) if one.key == "floor")
     over, _, without = section.tables
-    assert over.rows[2].cells == ["both: the floor", "4.00", "2.00", NONE, "3.00"]
-    assert over.rows[-1].cells == [
-        "durable add / floor",
-        *(f"{share} {TIMES}" for share in ("1.25", "2.50")),
-        NONE,
-        f"1.33 {TIMES}",
+    assert [row.cells[1:] for row in over.rows[2:4]] == [["4.00", "2.00", NONE, "3.00"], [NONE, "3.00", "400", "3.20"]]
+    assert [row.cells[1:] for row in over.rows[-3:]] == [
+        [f"1.25 {TIMES}", f"2.50 {TIMES}", NONE, f"1.33 {TIMES}"],
+        [NONE, f"1.50 {TIMES}", NONE, f"1.07 {TIMES}"],
+        [NONE, f"1.67 {TIMES}", f"0.75 {TIMES}", f"1.25 {TIMES}"],
     ]
     name = "without ctx.run / with ctx.run"
     assert without.rows[-1].cells == [name, *(f"{share} {TIMES}" for share in ("0.75", "1.50", "0.50"))]

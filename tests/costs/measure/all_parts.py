@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tests.costs.measure import Advance, Findings, growth, load, parts, pinned, recovery, usage, waterfall
-from tests.costs.measure.beside_twins import minimal_app, step_apps
+from tests.costs.measure.beside_twins import both_app, minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.running_apps import ROWS, twins_of
 from tests.costs.measure.twin_internals import web_setting
@@ -35,7 +35,7 @@ def load_and_usage(folder: Path, step: Advance) -> Findings:
         idle = usage.idle_memory(twins)
         minimal = minimal_app(ExtraServers(stack, log))
         with step_apps(stack, log) as steps:
-            everyone = [*twins, minimal, *steps]
+            everyone = [*twins, minimal, *steps, both_app(twins[0], steps[0])]
             plan = load.LoadPlan(steps_after=len(everyone) + 1 + len(pinned.TIERS))
             measured = load.measure(everyone, plan, step)
             used = usage.measure(everyone, stack.ports.restate_node, plan.most_clients, USAGE_SECONDS, step)

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterator
 
 from tests.costs.measure.extra_servers import ExtraServers
-from tests.costs.measure.load_generator import call
+from tests.costs.measure.load_generator import ADD, call
 from tests.costs.measure.running_apps import RunningApp
-from tests.costs.records import BY_HYPERCORN, MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN
+from tests.costs.records import BOTH, BY_HYPERCORN, MINIMAL, NOOP, WITH_RUN, WITHOUT_RUN
 from tests.support.running_twin import restate_twin
 from tests.support.service_endpoint import endpoint_beside, registered, service_endpoint
 from todo_stack.database_roles import SUPERUSER
@@ -41,6 +41,12 @@ def step_apps(stack: Stack, log: Log) -> Iterator[list[RunningApp]]:
                 (WITHOUT_RUN, "StepService", ours | database),
             )
         ]
+
+
+def both_app(plain: RunningApp, noop: RunningApp) -> RunningApp:
+    """Return the floor of a durable add in one piece: each client makes a plain add, and calls the step after it."""
+    both = ADD._replace(then=(noop.url, noop.add))
+    return RunningApp(BOTH, plain.url, plain.database, {**plain.servers, **noop.servers}, both)
 
 
 def minimal_app(extra: ExtraServers) -> RunningApp:

@@ -1,6 +1,7 @@
 """Throughput and latency: closed loops with few and many clients, and open loops at a fixed rate."""
 
 import functools
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
@@ -8,9 +9,10 @@ from typing import Any, NamedTuple
 
 from tests.costs import records
 from tests.costs.measure import Advance, rounds
-from tests.costs.measure.load_generator import Sample, again_if_wrong, put_load
+from tests.costs.measure.load_generator import Load, Sample, again_if_wrong, put_load, put_loads
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import (
+    BOTH,
     MINIMAL,
     REQUEST_KINDS,
     TWIN_NAMES,
@@ -18,6 +20,7 @@ from tests.costs.records import (
     ApplicationName,
     RequestKind,
 )
+from tests.costs.spread import Spread
 from todo_stack.twins import PLAIN, RESTATE
 
 _MOST_PER_SECOND = 2500
@@ -26,18 +29,23 @@ sample ends early."""
 
 _WARM_UP_CLIENTS = 8
 
-_BY_ALL_CLIENTS: Sequence[RequestKind] = ("list",)
-"""What has a goal for each. The others are by the fewest clients and the most."""
+_LIST: RequestKind = "list"
+"""It has goals for each number of clients; the others are by the fewest clients and the most."""
+
+_ROUNDS_AT_ONCE = 11
+"""Of short rounds, by one load generator, which need not start and warm up for each sample."""
 
 
 class LoadPlan(NamedTuple):
     """How much is measured. Times are seconds."""
 
     clients: Sequence[int] = (1, 8, 32)
-    rounds: Mapping[RequestKind, int] = {"add": 5, "update": 3, "delete": 3, "list": 17}
-    """Those that have goals have more: twins that list the same differ by less than two samples of one of them."""
+    rounds: Mapping[RequestKind, int] = {"add": 5, "update": 3, "delete": 3, "list": 5}
     seconds: Mapping[RequestKind, float] = {"add": 0.8, "update": 0.6, "delete": 0.6, "list": 0.8}
     """Of one sample of a closed loop."""
+    short_rounds: int = 77
+    """Of lists once more: twins that list the same differ by less than two samples of one of them, however long."""
+    short_seconds: float = 0.12
     warm_up_seconds: float = 0.4
     open_seconds: Mapping[RequestKind, float] = {"add": 10.0, "update": 1.5, "delete": 1.5, "list": 1.5}
     """Of an open loop, over all its slices, at most: it ends when the requests suffice for p99.9."""
@@ -58,8 +66,7 @@ class LoadPlan(NamedTuple):
         return [
             Turn(kind, clients, name)
             for kind, clients, name in product(REQUEST_KINDS, self.clients, names)
-            if (kind == "add" or name in TWIN_NAMES)
-            and (clients in ends or (kind in _BY_ALL_CLIENTS and name in TWIN_NAMES))
+            if (kind == "add" or name in TWIN_NAMES) and (clients in ends or kind == _LIST)
         ]
 
 
@@ -82,11 +89,13 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
     apps = {app.name: app for app in everyone}
     twins = [app for app in everyone if app.name in TWIN_NAMES]
     turns = plan.turns(list(apps))
+    lists = [turn for turn in turns if turn.request == _LIST]
     of_kind = [(plan.rounds[kind], [turn for turn in turns if turn.request == kind]) for kind in REQUEST_KINDS]
     in_turns = [turn for number, alike in of_kind for turn in rounds.in_turns(alike, number)]
+    at_once = [min(_ROUNDS_AT_ONCE, plan.short_rounds - done) for done in range(0, plan.short_rounds, _ROUNDS_AT_ONCE)]
     to_warm = [*product(REQUEST_KINDS, twins), *(("add", app) for app in everyone if app not in twins)]
     opened = len(REQUEST_KINDS) * len(twins) * plan.open_slices
-    step = functools.partial(step, of=len(to_warm) + len(in_turns) + opened + plan.steps_after)
+    step = functools.partial(step, of=len(to_warm) + len(in_turns) + len(at_once) + opened + plan.steps_after)
     for kind, app in to_warm:
         take(app, kind, clients=min(_WARM_UP_CLIENTS, plan.most_clients), seconds=plan.warm_up_seconds)
         step(f"warming up, {kind}")
@@ -95,15 +104,27 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
         kind, clients, name = turn
         samples[turn].append(take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
         step(f"{kind}, {clients} clients, {name}")
-    minimal = samples.get(Turn("add", plan.most_clients, MINIMAL))
+    short: dict[Turn, list[Sample]] = defaultdict(list)
+    for number in at_once:
+        for turn, taken in zip(lists, _take_lists(apps, lists, plan.short_seconds, number), strict=True):
+            short[turn] += taken
+        step("list, in short turns")
+    plain, minimal, both = (samples.get(Turn("add", plan.most_clients, name)) for name in (PLAIN.key, MINIMAL, BOTH))
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
-        "ratios": [_twin_ratio(kind, clients, samples) for kind, clients, name in turns if name == RESTATE.key],
+        "short_lists": [_closed_loop(*each) for each in short.items()],
+        "reads": _reads(plan, short),
+        "ratios": [
+            _twin_ratio(kind, clients, short if kind == _LIST else samples)
+            for kind, clients, name in turns
+            if name == RESTATE.key
+        ],
         "more_clients": [
-            _more_clients(twin.name, pair, samples) for twin in twins for pair in pairwise(sorted(plan.clients))
+            _more_clients(twin.name, pair, short) for twin in twins for pair in pairwise(sorted(plan.clients))
         ],
         "open_loops": [loop for kind in REQUEST_KINDS for loop in _open_loops(twins, plan, kind, samples, step)],
-        "minimal": rounds.ratios(samples[Turn("add", plan.most_clients, PLAIN.key)], minimal) if minimal else None,
+        "minimal": rounds.ratios(plain, minimal) if plain and minimal else None,
+        "both": rounds.ratios(both, plain) if plain and both else None,
     }
 
 
@@ -114,6 +135,16 @@ def take(app: RunningApp, kind: AnyRequestKind, *, seconds: float, clients: int 
     most = int(seconds * (rate or _MOST_PER_SECOND)) + clients + 2
     request = app.prepare(kind, most)
     return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
+
+
+@again_if_wrong
+def _take_lists(
+    apps: Mapping[ApplicationName, RunningApp], turns: Sequence[Turn], seconds: float, number: int
+) -> list[list[Sample]]:
+    """Take so many samples of each, on tables that are filled anew."""
+    asked = {name: apps[name].prepare(_LIST) for name in {turn.application for turn in turns}}
+    loads = [Load(apps[name].url, asked[name], seconds, clients) for _, clients, name in turns]
+    return [[sample.while_all_ask() for sample in samples] for samples in put_loads(loads, number)]
 
 
 def _open_loops(
@@ -148,7 +179,19 @@ def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.Tw
     return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=throughput)
 
 
+def _reads(plan: LoadPlan, samples: Samples) -> Spread:
+    """Return the ratio of the twins at the list, of each round that of all numbers of clients (geometric mean)."""
+
+    def in_rounds(name: ApplicationName) -> list[float]:
+        of_each = [[one.throughput for one in samples[Turn(_LIST, clients, name)]] for clients in plan.clients]
+        return [statistics.geometric_mean(one) for one in zip(*of_each, strict=True)]
+
+    return rounds.spread(
+        [ours / theirs for ours, theirs in zip(*map(in_rounds, (RESTATE.key, PLAIN.key)), strict=True)]
+    )
+
+
 def _more_clients(name: ApplicationName, numbers: tuple[int, int], samples: Samples) -> records.MoreClients:
     fewer, more = numbers
-    throughput = rounds.ratios(samples[Turn("list", more, name)], samples[Turn("list", fewer, name)])
-    return records.MoreClients(application=name, request="list", clients=more, fewer=fewer, throughput=throughput)
+    throughput = rounds.ratios(samples[Turn(_LIST, more, name)], samples[Turn(_LIST, fewer, name)])
+    return records.MoreClients(application=name, request=_LIST, clients=more, fewer=fewer, throughput=throughput)

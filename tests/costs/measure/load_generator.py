@@ -1,4 +1,4 @@
-"""The load generator: one kind of request against one address, in a closed or an open loop."""
+"""The load generator: requests against an address, in a closed or an open loop, or several such loads in turn."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tenacity
 
@@ -37,6 +37,8 @@ class Request(NamedTuple):
     ids: Sequence[int] = ()
     busy: int | None = None
     """The status of an answer that is neither good nor an error: the client is to come again after `Retry-After`."""
+    then: "tuple[str, Request] | None" = None
+    """What is sent after that, and to which address: an answer is that to the last, and its time that of all."""
 
 
 ADD = Request("POST", "/api/todos", 201, {"title": "added {unique}"})
@@ -53,8 +55,8 @@ def add_by_message(marker: str) -> Request:
     return Request("POST", "/restate/send/TodoService/add_todo", 202, {"task": f"{marker} {{unique}}"})
 
 
-class Early(NamedTuple):
-    """Good answers, and the seconds since the start."""
+class Until(NamedTuple):
+    """Good answers until then, and the seconds since the start."""
 
     answers: int = 0
     seconds: float = 0
@@ -70,13 +72,21 @@ class Sample(NamedTuple):
     """What the generator itself took."""
     refused: int = 0
     """Answers that the server had no room for the request."""
-    early: Early = Early()
-    """What came before each client of a closed loop had had an answer."""
+    early: Until = Until()
+    """When each client of a closed loop had had an answer."""
+    late: Until | None = None
+    """When the first of them stopped; None if it did not, or in an open loop."""
 
     @property
     def throughput(self) -> float:
         """Good answers per second, without the early ones."""
         return (len(self.milliseconds) - self.early.answers) / (self.seconds - self.early.seconds)
+
+    def while_all_ask(self) -> "Sample":
+        """Return this without what came after the first client had stopped: of a short sample that is a large part."""
+        if not self.late or self.late.answers <= self.early.answers:
+            return self
+        return self._replace(milliseconds=self.milliseconds[: self.late.answers], seconds=self.late.seconds)
 
     @property
     def p50(self) -> float:
@@ -84,17 +94,43 @@ class Sample(NamedTuple):
         return statistics.median(self.milliseconds)
 
 
+class Load(NamedTuple):
+    """Requests to an address.
+
+    In a closed loop of so many clients, for so many seconds from when each has an answer; with a rate in an open loop
+    of so many requests per second. Until so many are sent, at most.
+    """
+
+    url: str
+    request: Request
+    seconds: float
+    clients: int = 1
+    rate: float = 0
+    stop_after: int | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Return it as the script reads it."""
+        requests: list[dict[str, Any]] = []
+        following: tuple[str, Request] | None = (self.url, self.request)
+        while following:
+            url, (method, path, expect, body, *_, then) = following
+            requests.append({"url": url, "method": method, "path": path, "expect": expect, "body": body})
+            following = then
+        how = {name: value for name, value in self._asdict().items() if name not in ("url", "request")}
+        return {**how, "requests": requests, "ids": self.request.ids, "busy": self.request.busy}
+
+
 def put_load(
     url: str, request: Request, *, clients: int = 1, seconds: float, rate: float = 0, stop_after: int | None = None
 ) -> Sample:
-    """Send requests for some seconds, or until so many are sent, and return their times.
+    """Put this load on an address once. Raises LoadError: an answer is not the expected one."""
+    (samples,) = put_loads([Load(url, request, seconds, clients, rate, stop_after)], rounds=1)
+    return samples[0]
 
-    In a closed loop of so many clients, from when each has an answer; with a rate in an open loop of so many requests
-    per second. Raises LoadError if
-    an answer is not the expected one.
-    """
-    how = {"clients": clients, "seconds": seconds, "rate": rate, "stop_after": stop_after}
-    plan = json.dumps({"url": url, **request._asdict(), **how})
+
+def put_loads(loads: Sequence[Load], rounds: int) -> list[list[Sample]]:
+    """Let loads take turns, in each round in the other order, and return the samples of each; raises LoadError."""
+    plan = json.dumps({"loads": [load.described() for load in loads], "rounds": rounds})
     # Setup installs Node where npm is missing.
     node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
     if not node:
@@ -102,9 +138,16 @@ def put_load(
     done = subprocess.run([node, str(_SCRIPT)], input=plan, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LoadError(done.stderr.strip())
-    answer = json.loads(done.stdout)
-    errors, early = answer.pop("errors"), Early(**answer.pop("early"))
-    sample = Sample(**answer, early=early)
+    return [
+        [_checked(load, answer) for answer in answers]
+        for load, answers in zip(loads, json.loads(done.stdout), strict=True)
+    ]
+
+
+def _checked(load: Load, answer: dict[str, Any]) -> Sample:
+    errors, early, late = (answer.pop(name) for name in ("errors", "early", "late"))
+    sample = Sample(**answer, early=Until(**early), late=Until(**late) if late else None)
     if errors or not sample.milliseconds:
-        raise LoadError(f"{request.method} {url}{request.path}: {len(sample.milliseconds)} good, others: {errors}")
+        what = f"{load.request.method} {load.url}{load.request.path}"
+        raise LoadError(f"{what}: {len(sample.milliseconds)} good, others: {errors}")
     return sample

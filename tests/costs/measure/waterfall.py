@@ -21,7 +21,7 @@ from tests.costs.measure.load_generator import ADD, Request, call
 from tests.costs.measure.twin_internals import traced_environment
 from tests.costs.measure.usage import metric
 from tests.costs.measure.workspace import workspace
-from tests.costs.records import NOOP, Hop, Waterfall
+from tests.costs.records import BOTH, NOOP, Hop, Waterfall
 from tests.support.running_twin import restate_twin
 from tests.support.service_endpoint import endpoint_beside
 from todo_stack.output import Log
@@ -149,7 +149,7 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
     ]
     total_ms, _, *floor_ms = map(_median_ms, zip(*turns, strict=True))
     alone_ms, _, *alone_floor_ms = map(_median_ms, alone)
-    names = (PLAIN.key, NOOP)
+    names = (PLAIN.key, NOOP, BOTH)
     return Waterfall(
         application=twin.key,
         requests=len(turns),
@@ -161,14 +161,30 @@ def _measure(twin: Twin, folder: Path, number: int, log: Log) -> Waterfall:
 
 
 def _in_turn_and_alone(clients: Sequence[Client], number: int) -> tuple[list[list[Moments]], list[list[Moments]]]:
-    """Ask each so often in turn with the others, and as often one after the other, and return the moments of both."""
+    """Ask each so often in turn with the others, and as often one after the other, and return the moments of both.
+
+    At last the two parts of the floor, if they are there, as one.
+    """
     in_turn: list[list[Moments]] = []
     alone: list[list[Moments]] = [[] for _ in clients]
+    as_one: list[Moments] = []
     for _ in range(_BLOCKS):
         in_turn += [[one.ask() for one in clients] for _ in range(number // _BLOCKS)]
         for one, moments in zip(clients, alone, strict=True):
             moments += [one.ask() for _ in range(number // _BLOCKS)]
-    return in_turn, alone
+        if floor := clients[2:]:
+            as_one += [_as_one(floor) for _ in range(number // _BLOCKS)]
+    return in_turn, [*alone, as_one] if as_one else alone
+
+
+def _as_one(clients: Sequence[Client]) -> Moments:
+    """Ask one client after the other, and return when the first was asked, and when that and what they took is over.
+
+    What this program takes between them, to make the next request, is not in it.
+    """
+    moments = [one.ask() for one in clients]
+    began = moments[0][0]
+    return began, began + sum(ended - asked for asked, ended in moments)
 
 
 def _median_ms(moments: Iterable[Moments]) -> float:

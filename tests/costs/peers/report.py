@@ -19,8 +19,8 @@ _TAKES = ["the add with", *_COLOURS.values(), "all"]
 _COULD_BE = ["", "as it is", "at least", "floor"]
 _LEAST = (
     "What it does against them, and what it would if an add took the processor time that it could come to, by the "
-    "parts of make bench: where the cores are busy, that decides. At least: with a call by urllib3 alone, and a ledger "
-    "step that takes no more than the plain add's session. The p50 at its floor is by the adds in turn."
+    "parts of make bench: where the cores are busy, that decides. At least: its floor in one piece, and the "
+    "least of what that lacks. The p50 at its floor is by the adds in turn."
 )
 _TWINS = [twin.key for twin in COMPARED]
 _NOT_TOLD = (Verdict.GHOST, Verdict.NOT_APPLIED, Verdict.REFUSED)
