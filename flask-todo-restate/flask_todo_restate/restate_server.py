@@ -28,10 +28,7 @@ OPERATION_ID = re.compile(r"\w+/(?:\d+/)?\w+/(.+)\.[0-9a-f]{16}")
 """An operation's id: the handler's address, the key of the request, and what stands for its content."""
 
 OUTSIDE_CALLS = 16
-"""Steps that may wait for others at the same time without keeping those waiting that use a connection.
-
-But for mails: their step has a connection meanwhile.
-"""
+"""Steps that may wait for others at the same time without keeping those waiting that use a connection."""
 
 logs.install()
 settings = load(ServiceSettings)

@@ -14,6 +14,7 @@ from tests.support.running_twin import RunningTwin, new_key
 from tests.support.user import new_name
 from tests.support.waiting import until
 from tests.support.web_beside import web_beside
+from todo_shared.settings import DatabaseSettings
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN
 
@@ -173,6 +174,23 @@ def test_process_dies_while_it_is_mailed(todo: Todo) -> None:
     todo.sent()
     assert todo.asked() == [todo.row()] * 2
     assert len(todo.mailed()) == 1
+
+
+def test_mailbox_that_lets_wait(durable: RunningTwin) -> None:
+    """More mails than there are connections wait for the mailbox: other writes go on, and each is mailed once."""
+    world = OutsideWorldClient(durable.stack.outside_world_url(durable.which), durable.which.key)
+    todo, *others = (Todo(durable, world) for _ in range(DatabaseSettings.model_fields["db_pool_size"].default + 2))
+    with ExitStack() as told:
+        for each in others:
+            told.enter_context(world.told_for(each.id, "mail", "slow", seconds_each=2, count=1))
+            each.remind(in_seconds=0)
+        until(lambda: sum(bool(each.asked()) for each in others) > 1, "some are being mailed")
+        assert todo.call("PUT", "/bounty", {"amount": 1, "currency": "EUR"}).status_code == 200
+        assert todo.call("POST", "/bounty/payment").status_code == 201
+        assert not any(each.mailed() for each in others)
+    for each in others:
+        each.sent()
+        assert len(each.mailed()) == 1
 
 
 def test_several_processes(native_stack: Stack) -> None:

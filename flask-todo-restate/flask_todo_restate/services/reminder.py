@@ -1,5 +1,7 @@
 """Remind me: an object per todo, which sends itself a call that is made when the reminder is due."""
 
+import functools
+import threading
 from datetime import UTC, datetime, timedelta
 
 import requests
@@ -12,13 +14,24 @@ from todo_shared.features import reminder
 from todo_shared.features.outside import OutsideRefusedError, OutsideWorld
 from todo_shared.features.schemas import DueRequest, ReminderJson, ReminderRequest
 from todo_shared.schemas import TodoItemRequest
+from todo_shared.settings import DatabaseSettings, load
+from todo_shared.thread_pool import aside
 
 AT_ONCE = timedelta(0)
 AGAIN = timedelta(seconds=1)
 REFUSED = timedelta(minutes=1)
 
+TURN_SECONDS = 0.05
+"""How long one that is due waits for its turn at the mailbox, in a thread, before it comes again later."""
+
 world = OutsideWorld("restate")
 reminder_object = durable_object("ReminderObject")
+
+
+@functools.cache
+def _turns() -> threading.Semaphore:
+    """Return the turns at the mailbox: each has a connection while that takes its time, and other steps need some."""
+    return threading.BoundedSemaphore(max(1, load(DatabaseSettings).db_pool_size // 2))
 
 
 @reminder_object.handler()
@@ -57,6 +70,11 @@ async def due(ctx: restate.ObjectContext, req: DueRequest) -> None:
 
     def mail() -> float | None:
         """Return in how many seconds to try again: 0 if it was mailed, None if there is nothing to mail."""
+        turns = _turns()
+        with aside():
+            has_turn = turns.acquire(timeout=TURN_SECONDS)
+        if not has_turn:
+            return AGAIN.total_seconds()
         try:
             with sessions()() as session:
                 return 0 if reminder.mail(session, world, req.id) else None
@@ -64,6 +82,8 @@ async def due(ctx: restate.ObjectContext, req: DueRequest) -> None:
             return REFUSED.total_seconds()
         except requests.RequestException as error:
             return (retry_after(error) or AGAIN).total_seconds()
+        finally:
+            turns.release()
 
     def db_sent(session: Session) -> None:
         reminder.mark_sent(session, req.id, sent_at)

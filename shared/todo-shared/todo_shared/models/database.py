@@ -217,6 +217,8 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:
         # hstore costs three more messages per connection, and none of our columns has that type.
         "use_native_hstore": False,
         "pool_size": settings.db_pool_size,
+        # The one that was used last: it and its backend have what they need at hand.
+        "pool_use_lifo": True,
         "max_overflow": 0,
         "pool_timeout": settings.db_pool_timeout_seconds,
         "pool_events": [(_note_use, "checkin"), (_ping, "checkout")],
