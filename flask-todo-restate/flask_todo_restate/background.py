@@ -34,6 +34,9 @@ class Background(Generic[T]):
 
     def look(self) -> T:
         """Return the latest answer. It is at most some seconds old, and this waits a moment for a new one."""
+        # Most pages find that it was asked just now, and need no lock to read what came of it.
+        if not self._fails and time.monotonic() - self._tried < INTERVAL_SECONDS:
+            return self._latest
         with self._changed:
             if self._thread is None:
                 # Not before: gunicorn forks its workers after the application was made.

@@ -85,7 +85,9 @@ class Pending:
 
     def look(self, wanted: Iterable[str] = ()) -> Calls:
         """Return what is pending, without waiting for long; what these operations asked for will be known, too."""
-        self._missing |= {operation_id for operation_id in wanted if _ID.fullmatch(operation_id)}
+        for operation_id in wanted:
+            if _ID.fullmatch(operation_id):
+                self._missing.add(operation_id)
         told = self._background.look()
         if not told.calls:
             return told

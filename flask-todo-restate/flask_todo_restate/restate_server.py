@@ -28,7 +28,10 @@ OPERATION_ID = re.compile(r"\w+/(?:\d+/)?\w+/(.+)\.[0-9a-f]{16}")
 """An operation's id: the handler's address, the key of the request, and what stands for its content."""
 
 OUTSIDE_CALLS = 16
-"""Steps that may wait for others at the same time without keeping those waiting that use a connection."""
+"""Steps that may wait for others at the same time without keeping those waiting that use a connection.
+
+Mails have one meanwhile: half of all connections at most, or the only one.
+"""
 
 logs.install()
 settings = load(ServiceSettings)

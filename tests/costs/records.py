@@ -226,14 +226,19 @@ class Costs(RunRecord):
     open_loops: Sequence[OpenLoop] = ()
     ratios: Sequence[TwinRatio] = ()
     short_lists: Sequence[ClosedLoop] = ()
-    """Lists in many short turns, by one load generator: of these are the ratios of lists."""
+    """Lists in many short turns, by one load generator."""
+    lists_pinned: bool = False
+    """Whether the webs had a core of their own in these turns; else the system does not pin, or has only one."""
+    short_ratios: Sequence[TwinRatio] = ()
+    """Of these turns."""
     reads: Spread | None = None
-    """Restate over plain: lists a second with all numbers of clients (geometric mean), by round."""
+    """Restate over plain: lists a second with all numbers of clients (geometric mean), by round of these turns."""
     minimal: Spread | None = None
     """Plain twin over the minimal application: adds per second at the highest number of clients, by round."""
     both: Spread | None = None
     """Both parts of a durable add's floor over the plain twin: adds per second as above."""
     more_clients: Sequence[MoreClients] = ()
+    """Of the same turns as reads."""
     usage: Sequence[ServerUsage] = ()
     """Of the twins, and of calls at the ingress."""
     pinned: Sequence[PinnedTier] = ()
@@ -247,6 +252,11 @@ class Costs(RunRecord):
     drains: Sequence[Drain] = ()
     """Of backlogs, the shortest first."""
     growth: Sequence[Growth] = ()
+
+    @property
+    def where_lists(self) -> str:
+        """What is to be said of the short turns of lists wherever their figures stand."""
+        return ", the web on a core of its own" if self.lists_pinned else ""
 
     @property
     def most_clients(self) -> int:

@@ -48,27 +48,29 @@ def _percentiles(latency: Latency) -> list[str]:
 
 
 def _closed_loops(costs: Costs) -> Section:
-    ratios = {(one.request, one.clients): ratio_of_rounds(one.throughput) for one in costs.ratios}
+    short_turns = f"list, in short turns{costs.where_lists}"
+    of_kind = [
+        (kind, [one for one in costs.closed_loops if one.request == kind], costs.ratios) for kind in REQUEST_KINDS
+    ]
     head = ["clients", "", "a second", *PERCENTILES.values(), "Restate / plain"]
     tables = []
-    for kind, measured in [*((kind, costs.closed_loops) for kind in REQUEST_KINDS), ("list", costs.short_lists)]:
-        loops = [one for one in measured if one.request == kind]
+    for kind, loops, of_rounds in [*of_kind, (short_turns, costs.short_lists, costs.short_ratios)]:
+        ratios = {(one.request, one.clients): ratio_of_rounds(one.throughput) for one in of_rounds}
         scale = Linear(one.per_second.high for one in loops)
         rows = []
         for one in loops:
-            against = ratios.get((kind, one.clients), NONE) if one.application == RESTATE.key else ""
+            against = ratios.get((one.request, one.clients), NONE) if one.application == RESTATE.key else ""
             figures = [figure_of_rounds(one.per_second), *_percentiles(one.latency_ms), against]
             bar = scale.bar(one.per_second, one.application)
             rows.append(Row([f"{one.clients:,}", one.application, *figures], bar))
-        how = ", in short turns" if measured is costs.short_lists else ""
-        tables.append(Table(f"{kind}{how}: requests a second, and their times in ms", head, rows, words=2))
+        tables.append(Table(f"{kind}: requests a second, and their times in ms", head, rows, words=2))
     return Section(
         "closed",
         "Throughput and latency",
         "Closed loops: each client sends its next request when it has its answer. Throughput counts from when all "
         "clients have one, and is the median of the rounds, with the lowest and the highest; times are those of all "
         "rounds. A dash stands where the requests were too few for that percentile. In short turns, one load generator "
-        "has all, and is warm; each other sample has one of its own. The ratios of lists are of the short turns.",
+        "has all, and is warm; each other sample has one of its own.",
         tables,
     )
 

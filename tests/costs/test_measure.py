@@ -11,6 +11,7 @@ from tests.costs.measure import load, parts, pinned, usage
 from tests.costs.measure.beside_twins import both_app, minimal_app, step_apps
 from tests.costs.measure.extra_servers import ExtraServers
 from tests.costs.measure.load_generator import put_load
+from tests.costs.measure.own_core import can_pin
 from tests.costs.measure.running_apps import ROWS, RunningApp, twins_of
 from tests.costs.part_names import PAGES
 from tests.costs.peers import speeds
@@ -65,6 +66,13 @@ def rows(app: RunningApp) -> int:
     return int(execute(app.database, "SELECT count(*) FROM todo")[0][0])
 
 
+def cores(stack: Stack) -> set[frozenset[int]]:
+    """Return what cores the threads of the servers and this one may have; nothing where the system does not tell."""
+    families = [tree.family(server.pid) for server in stack.servers.values() if server.pid]
+    threads = [thread.id for family in families for process in family for thread in process.threads()]
+    return {frozenset(os.sched_getaffinity(thread)) for thread in (0, *threads)} if can_pin() else set()
+
+
 @pytest.mark.parametrize("number", range(len(TWINS)), ids=map(str, TWINS))
 @pytest.mark.whole
 def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
@@ -86,9 +94,11 @@ def test_every_request_is_done(twins: list[RunningApp], number: int) -> None:
 def test_everything_is_measured(twins: list[RunningApp], minimal: RunningApp, stack: Stack) -> None:
     """Both twins are measured at every kind of request, in both loops and at one rate, and all others at adding."""
     steps: list[int] = []
+    before = cores(stack)
     with step_apps(stack, no_log) as at_ingress:
         others = [minimal, *at_ingress, both_app(twins[0], at_ingress[0])]
         measured = load.measure([*twins, *others], SHORT, lambda _what, of: steps.append(of))
+    assert (measured["lists_pinned"], cores(stack)) == (can_pin(), before)
     # Samples to warm up, of closed loops, of all lists at once, and of open loops; what follows is still to come.
     assert steps == [14 + 28 + 1 + 8 + 2] * (14 + 28 + 1 + 8)
     loops = [(twin.name, kind) for kind in REQUEST_KINDS for twin in twins]
@@ -99,6 +109,7 @@ def test_everything_is_measured(twins: list[RunningApp], minimal: RunningApp, st
     assert sorted((one.application, one.request) for one in opened) == sorted(loops)
     ratios = [(ratio.request, ratio.clients) for ratio in measured["ratios"]]
     assert ratios == list(product(REQUEST_KINDS, SHORT.clients))
+    assert [(ratio.request, ratio.clients) for ratio in measured["short_ratios"]] == [("list", 1), ("list", 2)]
     assert [(one.application, one.clients, one.fewer) for one in measured["more_clients"]] == [
         (twin.name, 2, 1) for twin in twins
     ]
@@ -147,24 +158,18 @@ def test_parts(twins: list[RunningApp], stack: Stack) -> None:
 @pytest.mark.whole
 def test_pinned(twins: list[RunningApp], stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """One server of each twin has a core for itself; afterwards every thread may run anywhere again."""
-
-    def cores() -> set[frozenset[int]]:
-        families = [tree.family(server.pid) for server in stack.servers.values() if server.pid]
-        threads = [thread.id for family in families for process in family for thread in process.threads()]
-        return {frozenset(os.sched_getaffinity(thread)) for thread in (0, *threads)}
-
-    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+    if not can_pin():
         pytest.skip("processes cannot be pinned here")
     monkeypatch.setattr(pinned, "SECONDS", 0.5)
     used = usage.measure(twins, stack.ports.restate_node, 2, 0.5, lambda *_: None)["usage"]
-    before = cores()
+    before = cores(stack)
     found = pinned.measure(stack, used, 2, lambda *_: None)
     assert [(one.application, one.server) for one in found] == [
         (twin.name, pinned.TIERS[twin.name][0]) for twin in twins
     ]
     # What a core can give, and a little for the clock's ticks.
     assert all(one.per_second > 0 and 0 < one.busy < 1.1 and 0 < one.others_busy < 1.1 for one in found)
-    assert cores() == before == {frozenset(os.sched_getaffinity(0))}
+    assert cores(stack) == before == {frozenset(os.sched_getaffinity(0))}
 
 
 @pytest.mark.usefixtures("twins")

@@ -52,7 +52,8 @@ def draw(sections: list[Section]) -> BeautifulSoup:
 def test_kept_results_are_whole() -> None:
     """What the READMEs show is of runs in which everything was measured."""
     assert all(
-        getattr(KEPT, field) for field in (*MEASURED, "short_lists", "reads", "minimal", "both", "idle_memory_mb")
+        getattr(KEPT, field)
+        for field in (*MEASURED, "short_lists", "short_ratios", "reads", "minimal", "both", "idle_memory_mb")
     )
     assert [row.name for row in PEERS_KEPT.rows] == [peer.name for peer in PEERS]
     measured = [(one.operation, one.name) for one in PEERS_KEPT.operations]

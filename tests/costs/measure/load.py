@@ -1,5 +1,6 @@
 """Throughput and latency: closed loops with few and many clients, and open loops at a fixed rate."""
 
+import contextlib
 import functools
 import statistics
 from collections import defaultdict
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from tests.costs import records
 from tests.costs.measure import Advance, rounds
 from tests.costs.measure.load_generator import Load, Sample, again_if_wrong, put_load, put_loads
+from tests.costs.measure.own_core import can_pin, own_core
 from tests.costs.measure.running_apps import RunningApp
 from tests.costs.records import (
     BOTH,
@@ -44,7 +46,8 @@ class LoadPlan(NamedTuple):
     seconds: Mapping[RequestKind, float] = {"add": 0.8, "update": 0.6, "delete": 0.6, "list": 0.8}
     """Of one sample of a closed loop."""
     short_rounds: int = 77
-    """Of lists once more: twins that list the same differ by less than two samples of one of them, however long."""
+    """Of lists once more. On shared cores, two samples of a twin differ by more than the twins do: so the web gets a
+    core of its own, where the system allows that."""
     short_seconds: float = 0.12
     warm_up_seconds: float = 0.4
     open_seconds: Mapping[RequestKind, float] = {"add": 10.0, "update": 1.5, "delete": 1.5, "list": 1.5}
@@ -105,20 +108,19 @@ def measure(everyone: Sequence[RunningApp], plan: LoadPlan, step: Advance) -> di
         samples[turn].append(take(apps[name], kind, clients=clients, seconds=plan.seconds[kind]))
         step(f"{kind}, {clients} clients, {name}")
     short: dict[Turn, list[Sample]] = defaultdict(list)
-    for number in at_once:
-        for turn, taken in zip(lists, _take_lists(apps, lists, plan.short_seconds, number), strict=True):
-            short[turn] += taken
-        step("list, in short turns")
+    with _webs_on_own_core(twins):
+        for number in at_once:
+            for turn, taken in zip(lists, _take_lists(apps, lists, plan.short_seconds, number), strict=True):
+                short[turn] += taken
+            step("list, in short turns")
     plain, minimal, both = (samples.get(Turn("add", plan.most_clients, name)) for name in (PLAIN.key, MINIMAL, BOTH))
     return {
         "closed_loops": [_closed_loop(*each) for each in samples.items()],
+        "ratios": _twin_ratios(samples),
+        "lists_pinned": can_pin(),
         "short_lists": [_closed_loop(*each) for each in short.items()],
+        "short_ratios": _twin_ratios(short),
         "reads": _reads(plan, short),
-        "ratios": [
-            _twin_ratio(kind, clients, short if kind == _LIST else samples)
-            for kind, clients, name in turns
-            if name == RESTATE.key
-        ],
         "more_clients": [
             _more_clients(twin.name, pair, short) for twin in twins for pair in pairwise(sorted(plan.clients))
         ],
@@ -135,6 +137,13 @@ def take(app: RunningApp, kind: AnyRequestKind, *, seconds: float, clients: int 
     most = int(seconds * (rate or _MOST_PER_SECOND)) + clients + 2
     request = app.prepare(kind, most)
     return put_load(app.url, request, clients=clients, seconds=seconds, rate=rate, stop_after=most)
+
+
+def _webs_on_own_core(twins: Sequence[RunningApp]) -> contextlib.AbstractContextManager[None]:
+    """Let the webs have a core, where the system can pin. Only one of them has work at a time, but for one question."""
+    servers = {name: server for twin in twins for name, server in twin.servers.items()}
+    webs = [next(iter(twin.servers)) for twin in twins]
+    return own_core(servers, webs) if can_pin() else contextlib.nullcontext()
 
 
 @again_if_wrong
@@ -173,10 +182,17 @@ def _closed_loop(turn: Turn, samples: Sequence[Sample]) -> records.ClosedLoop:
     )
 
 
-def _twin_ratio(kind: RequestKind, clients: int, samples: Samples) -> records.TwinRatio:
-    restate, plain = (samples[Turn(kind, clients, twin.key)] for twin in (RESTATE, PLAIN))
-    p50, throughput = rounds.ratios(restate, plain, "p50"), rounds.ratios(restate, plain)
-    return records.TwinRatio(request=kind, clients=clients, p50=p50, throughput=throughput)
+def _twin_ratios(samples: Samples) -> list[records.TwinRatio]:
+    return [
+        records.TwinRatio(
+            request=turn.request,
+            clients=turn.clients,
+            p50=rounds.ratios(restate, samples[turn._replace(application=PLAIN.key)], "p50"),
+            throughput=rounds.ratios(restate, samples[turn._replace(application=PLAIN.key)]),
+        )
+        for turn, restate in samples.items()
+        if turn.application == RESTATE.key
+    ]
 
 
 def _reads(plan: LoadPlan, samples: Samples) -> Spread:

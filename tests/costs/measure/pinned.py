@@ -1,18 +1,13 @@
 """Capacity on paper, checked: one server has a core for itself, and all others another, with the load generator."""
 
-import contextlib
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import psutil
+from collections.abc import Mapping, Sequence
 
 from tests.costs.measure import Advance
 from tests.costs.measure.load_generator import ADD, Request, call, put_load
+from tests.costs.measure.own_core import can_pin, own_core
 from tests.costs.measure.running_apps import ROWS, fill, twins_of
 from tests.costs.measure.usage import put_load_and_look
 from tests.costs.records import ApplicationName, PinnedTier, ServerUsage
-from todo_stack import tree
-from todo_stack.process import Server
 from todo_stack.stack import Stack
 from todo_stack.twins import PLAIN, RESTATE
 
@@ -28,7 +23,7 @@ TIERS: Mapping[ApplicationName, tuple[str, Request]] = {
 
 def measure(stack: Stack, usage: Sequence[ServerUsage], clients: int, step: Advance) -> list[PinnedTier]:
     """Return the adds of each twin with one server pinned; nothing where the system does not pin, or has one core."""
-    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+    if not can_pin():
         return []
     taken = {(one.application, one.server): one.cpu_ms for one in usage}
     found = []
@@ -36,7 +31,7 @@ def measure(stack: Stack, usage: Sequence[ServerUsage], clients: int, step: Adva
         server, request = TIERS[twin.name]
         url = stack.ports.ingress_url if twin.name == RESTATE.key else twin.url
         fill(twin.database, ROWS)
-        with _pinned(stack.servers, server):
+        with own_core(stack.servers, [server]):
             put_load(url, request, clients=clients, seconds=WARM_UP_SECONDS)
             sample, used = put_load_and_look(url, request, stack.servers, clients=clients, seconds=SECONDS)
         others = sum(used.values()) - used[server] + 1000 * sample.cpu_seconds
@@ -52,27 +47,3 @@ def measure(stack: Stack, usage: Sequence[ServerUsage], clients: int, step: Adva
         )
         step(f"pinned, {server}")
     return found
-
-
-@contextlib.contextmanager
-def _pinned(servers: Mapping[str, Server], meant: str) -> Iterator[None]:
-    """Let one of the servers have a core for itself, and all others another one, as what this thread starts."""
-    free = os.sched_getaffinity(0)
-    own, other = sorted(free)[:2]
-    try:
-        os.sched_setaffinity(0, {other})
-        for name, server in servers.items():
-            _pin(server, {own} if name == meant else {other})
-        yield
-    finally:
-        os.sched_setaffinity(0, free)
-        for server in servers.values():
-            _pin(server, free)
-
-
-def _pin(server: Server, cores: Iterable[int]) -> None:
-    for process in tree.family(server.pid) if server.pid else []:
-        # Each thread has its own; those that it starts have the same.
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            for thread in process.threads():
-                os.sched_setaffinity(thread.id, cores)
