@@ -62,11 +62,17 @@ def _pages(costs: Costs) -> Iterator[Row]:
     a_second = slower.per_second.median if slower else None
     measured = f"{figure(a_second)} ({slower.application})" if slower else NONE
     yield _goal("pages of 100 todos, 8 clients, each twin", "at least", 435, "a second", a_second, measured)
-    pairs = [
-        (one.throughput, f"{one.application}, {one.clients} over {counted(one.fewer, 'client')}")
-        for one in costs.more_clients
-    ]
-    yield _of_lists(f"pages a second, more clients against fewer{costs.where_lists}", 1, pairs, unseen=UNSEEN)
+    more = _more_clients(costs)
+    yield _of_lists(f"pages a second, more clients against fewer{costs.where_lists}", 1, more, unseen=UNSEEN)
+
+
+def _more_clients(costs: Costs) -> Iterator[tuple[Spread, str]]:
+    lists = [one for one in costs.closed_loops if one.request == "list" and costs.lists_pinned]
+    on_shared_cores = {(one.application, one.clients): one.per_second.median for one in lists}
+    for one in costs.more_clients:
+        more, fewer = (on_shared_cores.get((one.application, clients)) for clients in (one.clients, one.fewer))
+        beside = f"; on shared cores {ratio(more / fewer)}" if more and fewer else ""
+        yield one.throughput, f"{one.application}, {one.clients} over {counted(one.fewer, 'client')}{beside}"
 
 
 def _of_lists(what: str, limit: float, found: Iterable[tuple[Spread, str]], unseen: float = 0) -> Row:
